@@ -1,0 +1,93 @@
+"""Latest-value slots in shared memory: one writer replaces the value, readers take the newest whole one."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from pathlib import Path
+
+import numpy as np
+
+from studio.core.errors import DataError
+from studio.core.records import RecordType
+
+_MAGIC = b"HPSSLOT1"
+_HEADER_BYTES = 8192
+_COPIES = 4  # the writer walks round these, so a reader always finds a whole value
+
+
+class SlotWriter:
+    """Creates the slot (replacing an older one)."""
+
+    def __init__(self, path: Path, record_type: RecordType) -> None:
+        self.record_type = record_type
+        header = json.dumps(record_type.to_json()).encode()
+        if len(header) > _HEADER_BYTES - 128:
+            raise DataError(f"Slot {path.name}: its description needs {len(header)} bytes; at most 8064 fit.")
+        slot = np.dtype([("before", "<u8"), ("record", record_type.dtype), ("after", "<u8")])
+        temporary = path.with_suffix(".new")
+        with temporary.open("wb") as file:
+            file.write(_MAGIC + len(header).to_bytes(8, "little"))
+            file.seek(128)
+            file.write(header)
+            file.truncate(_HEADER_BYTES + _COPIES * slot.itemsize)
+        self._file = temporary.open("r+b")
+        temporary.rename(path)
+        self._map = mmap.mmap(self._file.fileno(), 0)
+        self._head = np.frombuffer(self._map, dtype="<u8", count=1, offset=64)
+        self._slots = np.frombuffer(self._map, dtype=slot, count=_COPIES, offset=_HEADER_BYTES)
+        self._sequence = 0
+
+    def write(self, record: np.ndarray) -> None:
+        sequence = self._sequence + 1
+        slot = self._slots[sequence % _COPIES]
+        slot["after"] = 0
+        slot["before"] = sequence
+        slot["record"] = record
+        slot["after"] = sequence
+        self._head[0] = sequence
+        self._sequence = sequence
+
+    def close(self) -> None:
+        del self._head, self._slots
+        self._map.close()
+        self._file.close()
+
+
+class SlotReader:
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = path.open("rb")
+        except FileNotFoundError:
+            raise DataError(f"Slot {path.stem} is not there. Start the session that produces it.") from None
+        self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        if self._map[:8] != _MAGIC:
+            self._map.close()
+            self._file.close()
+            raise DataError(f"{path} is not a slot of this studio. Remove it and start the session again.")
+        length = int.from_bytes(self._map[8:16], "little")
+        self.record_type = RecordType.from_json(json.loads(self._map[128 : 128 + length]))
+        slot = np.dtype([("before", "<u8"), ("record", self.record_type.dtype), ("after", "<u8")])
+        self._head = np.frombuffer(self._map, dtype="<u8", count=1, offset=64)
+        self._slots = np.frombuffer(self._map, dtype=slot, count=_COPIES, offset=_HEADER_BYTES)
+
+    @property
+    def sequence(self) -> int:
+        """Number of values written so far; 0 before the first."""
+        return int(self._head[0])
+
+    def read(self) -> np.ndarray | None:
+        """A copy of the newest whole value (shape []), or None before the first write."""
+        for _ in range(8):
+            head = int(self._head[0])
+            if head == 0:
+                return None
+            slot = self._slots[head % _COPIES].copy()
+            if slot["before"] == head and slot["after"] == head:
+                return slot["record"]
+        return None
+
+    def close(self) -> None:
+        del self._head, self._slots
+        self._map.close()
+        self._file.close()
