@@ -1,0 +1,37 @@
+"""The leak check itself must be able to fail: run it on tests that leak on purpose."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LEAKS = {
+    "process": "import subprocess\ndef test_it():\n    subprocess.Popen(['sleep', '30'])\n",
+    "thread": "import threading, time\ndef test_it():\n    threading.Thread(target=time.sleep, args=(6,), daemon=True).start()\n",
+    "shared memory": (
+        "import os\nfrom studio.core.paths import SESSION_ROOT\n"
+        "def test_it():\n    f = SESSION_ROOT / f'leak-{os.getpid()}'\n    f.mkdir(parents=True)\n"
+        "    (f / 'owner.pid').write_text(str(os.getpid()))\n"
+    ),
+    "nothing": "def test_it():\n    assert True\n",
+}
+
+
+@pytest.mark.parametrize("kind", list(LEAKS))
+def test_a_leaking_test_fails(kind: str, tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[1]
+    (tmp_path / "conftest.py").write_text((root / "tests" / "conftest.py").read_text())
+    (tmp_path / "test_leaks.py").write_text(LEAKS[kind])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xvfb", "--rootdir", str(tmp_path)]
+    result = subprocess.run([*command, str(tmp_path)], cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    for folder in Path("/dev/shm/haptic-play-studio").glob("leak-*"):
+        (folder / "owner.pid").unlink(missing_ok=True)
+        folder.rmdir()
+    if kind == "nothing":
+        assert result.returncode == 0, result.stdout
+    else:
+        assert result.returncode != 0
+        assert "left behind" in result.stdout
