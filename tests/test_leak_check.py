@@ -10,7 +10,10 @@ import pytest
 
 LEAKS = {
     "process": "import subprocess\ndef test_it():\n    subprocess.Popen(['sleep', '30'])\n",
-    "thread": "import threading, time\ndef test_it():\n    threading.Thread(target=time.sleep, args=(6,), daemon=True).start()\n",
+    "thread": (
+        "import threading, time\ndef test_it():\n"
+        "    threading.Thread(target=time.sleep, args=(6,), daemon=True).start()\n"
+    ),
     "shared memory": (
         "import os\nfrom studio.core.paths import SESSION_ROOT\n"
         "def test_it():\n    f = SESSION_ROOT / f'leak-{os.getpid()}'\n    f.mkdir(parents=True)\n"
@@ -25,8 +28,21 @@ def test_a_leaking_test_fails(kind: str, tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[1]
     (tmp_path / "conftest.py").write_text((root / "tests" / "conftest.py").read_text())
     (tmp_path / "test_leaks.py").write_text(LEAKS[kind])
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xvfb", "--rootdir", str(tmp_path)]
-    result = subprocess.run([*command, str(tmp_path)], cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xvfb",
+        "--rootdir",
+        str(tmp_path),
+    ]
+    result = subprocess.run(
+        [*command, str(tmp_path)], cwd=root, capture_output=True, text=True, timeout=60, check=False
+    )
     for folder in Path("/dev/shm/haptic-play-studio").glob("leak-*"):
         (folder / "owner.pid").unlink(missing_ok=True)
         folder.rmdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from studio.core.errors import ConfigError
 
@@ -75,16 +75,19 @@ def _parse(text: str, hint: Any, where: str) -> Any:
 def _convert(value: Any, hint: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return make_config(hint, value, where=where)  # type: ignore[arg-type]
-    origin = get_origin(hint)
-    if origin is tuple and isinstance(value, (list, tuple)):
-        inner = get_args(hint)
-        item_hint = inner[0] if len(inner) == 2 and inner[1] is Ellipsis else None
-        hints = [item_hint] * len(value) if item_hint else list(inner)
-        return tuple(_convert(v, h, where) for v, h in zip(value, hints, strict=True))
+    if get_origin(hint) is tuple and isinstance(value, (list, tuple)):
+        return _convert_tuple(cast("list[Any] | tuple[Any, ...]", value), get_args(hint), where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint in (int, float, str, bool) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
         raise ConfigError(f"{where} is {value!r}; a value of type {hint.__name__} is needed.")
     if hint is Path:
-        return Path(value)
+        return Path(str(value))
     return value
+
+
+def _convert_tuple(values: list[Any] | tuple[Any, ...], inner: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+    hints = [inner[0]] * len(values) if len(inner) == 2 and inner[1] is Ellipsis else list(inner)
+    if len(hints) != len(values):
+        raise ConfigError(f"{where} has {len(values)} entries; {len(hints)} are needed.")
+    return tuple(_convert(value, hint, where) for value, hint in zip(values, hints, strict=True))

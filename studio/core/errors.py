@@ -1,4 +1,4 @@
-"""Every error a person may read. A message says what, which device or file, the value, what is allowed, and the next step."""
+"""Every error a person may read. A message says what, where, the value, what is allowed, and what next."""
 
 from __future__ import annotations
 

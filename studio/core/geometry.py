@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations, product
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,9 +45,7 @@ def rotation_angle_rad(first: FloatArray, second: FloatArray) -> FloatArray:
 
 def cube_rotations() -> FloatArray:
     """The 24 proper rotations of a cube, shape [24, 3, 3]: signed permutation matrices with determinant +1."""
-    from itertools import permutations, product
-
-    found = []
+    found: list[FloatArray] = []
     for order in permutations(range(3)):
         for signs in product((1.0, -1.0), repeat=3):
             matrix = np.zeros((3, 3))

@@ -104,9 +104,7 @@ class RecordType:
     @staticmethod
     def from_json(data: dict[str, Any]) -> RecordType:
         fields = tuple(
-            Field(
-                name=f["name"], shape=tuple(f["shape"]), dtype=f["dtype"], unit=f["unit"], role=Role(f["role"])
-            )
+            Field(name=f["name"], shape=tuple(f["shape"]), dtype=f["dtype"], unit=f["unit"], role=Role(f["role"]))
             for f in data["fields"]
         )
         return RecordType(data["name"], float(data["rate_hz"]), fields)

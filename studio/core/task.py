@@ -5,7 +5,7 @@ Methods know no box and no arm; they know blocks of a state vector with a kind, 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,8 +60,10 @@ class Task:
     def __post_init__(self) -> None:
         for block in self.state:
             if block.kind not in ("vector", "velocity", "position", "rotation"):
-                raise ConfigError(f"Task {self.name}: block {block.name} has kind {block.kind!r}; "
-                                  "allowed vector, velocity, position, rotation.")
+                raise ConfigError(
+                    f"Task {self.name}: block {block.name} has kind {block.kind!r}; "
+                    "allowed vector, velocity, position, rotation."
+                )
             if block.kind == "rotation" and block.size != 9:
                 raise ConfigError(f"Task {self.name}: rotation block {block.name} has size {block.size}; it needs 9.")
 
@@ -97,11 +99,12 @@ def load_task(name_or_path: str | Path) -> Task:
 
 def make_task(data: dict[str, Any], *, where: str = "task") -> Task:
     if data.get("format_version", 1) != 1:
-        raise ConfigError(f"{where}: format_version is {data['format_version']}; this studio reads 1. Update the studio.")
+        raise ConfigError(
+            f"{where}: format_version is {data['format_version']}; this studio reads 1. Update the studio."
+        )
     blocks = tuple(make_config(StateBlock, dict(block), where=f"{where}.state") for block in data.get("state", []))
     rest = {key: value for key, value in data.items() if key != "state"}
-    task = make_config(Task, {**rest, "state": ()}, where=where)
-    return Task(**{**{f: getattr(task, f) for f in task.__dataclass_fields__}, "state": blocks})
+    return replace(make_config(Task, {**rest, "state": ()}, where=where), state=blocks)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Life-cycle messages between a supervisor and its workers: one JSON object a line, over the worker's stdin and stdout."""
+"""Life-cycle messages between a supervisor and its workers: one JSON object a line, over stdin and stdout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Message:
     """
 
     name: str
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
 
     def to_line(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode() + b"\n"
