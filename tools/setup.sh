@@ -43,7 +43,13 @@ if [ -z "$python" ]; then
   echo "error: Python 3.11 is needed (pybullet has wheels for 3.10 and 3.11 only); found $(python3 --version 2>&1). Install python3.11 and python3.11-venv." >&2
   exit 4
 fi
-[ -x .venv/bin/python ] || "$python" -m venv .venv
+if ! "$python" -c 'import ensurepip' 2>/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
+fi
+[ -x .venv/bin/pip ] || "$python" -m venv .venv || {
+  echo "error: a virtual environment cannot be made. Type: sudo apt-get install -y python3.11-venv" >&2
+  exit 4
+}
 echo "Installing Python packages into .venv (some minutes the first time)"
 .venv/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 2>&1 | grep -v '^WARNING: Location' >&2 || true
 .venv/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]' 2>&1 | grep -v '^WARNING: Location' >&2 || true
