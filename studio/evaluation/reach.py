@@ -1,0 +1,183 @@
+"""Goal-reaching episodes over a Rig.
+
+Success is tested as in the feasibility studies: at skill boundaries, at an instant, both errors below the task's
+tolerances. Whether the object stayed within them while the arms then held still for a second is reported beside it as
+`held`, and never counted as success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from studio.core.geometry import FloatArray
+from studio.core.observation import StateReader, is_reached, pose_errors
+from studio.core.protocols import Rig
+from studio.core.task import Goal, Task
+from studio.evaluation.goals import GoalCase
+
+
+class MotionLike(Protocol):
+    @property
+    def position_rad(self) -> FloatArray: ...
+    @property
+    def velocity_rad_s(self) -> FloatArray: ...
+
+
+class OutcomeLike(Protocol):
+    @property
+    def position_error_m(self) -> float: ...
+    @property
+    def moved_m(self) -> float: ...
+
+
+class PilotLike(Protocol):
+    """See `studio.planning.pilot.Pilot`."""
+
+    @property
+    def plan_latencies_s(self) -> list[float]: ...
+    @property
+    def outcomes(self) -> Sequence[OutcomeLike]: ...
+    @property
+    def at_boundary(self) -> bool: ...
+    def begin(self, goal: Goal, seed: int) -> None: ...
+    def step(self, state: FloatArray, t_ns: int) -> MotionLike: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReachSettings:
+    """Limits of an episode; 50 s is the paper's (methods 1c)."""
+
+    limit_s: float = 50.0
+    hold_s: float = 1.0
+    moving_m: float = 0.005
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoalResult:
+    """One goal, kept raw.
+
+    Args:
+        time_s: simulated time to success, or to the end of the episode.
+        position_error_m, orientation_error_rad: at success, or at the end.
+        closest: smallest error in tolerances on the way (below 1: reached).
+        predicted_error_m: mean gap between where a skill was predicted to leave the object and where it did; None
+            without skills. `moving` counts skills during which the object moved more than 5 mm.
+        lost: the object left the table; the goal counts as missed.
+        held: still within the tolerances after a second of holding; None without success.
+    """
+
+    goal: int
+    name: str
+    seed: int
+    success: bool
+    time_s: float
+    position_error_m: float
+    orientation_error_rad: float
+    start_distance_m: float
+    start_turn_rad: float
+    closest: float
+    predicted_error_m: float | None
+    predicted_error_moving_m: float | None
+    skills: int
+    lost: bool
+    held: bool | None
+    plan_s: tuple[float, ...]
+    trace: tuple[tuple[float, float, float], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class StoppedError(Exception):
+    """The evaluation was asked to stop in the middle of an episode."""
+
+
+class ReachEpisode:
+    """One episode on the stepped clock.
+
+    Args:
+        rig: the robot; its loop rate must be a multiple of the policy's.
+        policy_rate_hz: ticks per second of the pilot.
+    """
+
+    def __init__(self, rig: Rig, task: Task, *, policy_rate_hz: float, settings: ReachSettings | None = None) -> None:
+        self._rig, self._task = rig, task
+        self._settings = settings or ReachSettings()
+        self._reader = StateReader(task)
+        self._ticks = max(1, round(rig.control_record.rate_hz / policy_rate_hz))
+        self._tick_s = self._ticks / rig.control_record.rate_hz
+        self._stop: Callable[[], bool] = lambda: False
+
+    def run(self, case: GoalCase, pilot: PilotLike, *, stop: Callable[[], bool] | None = None) -> GoalResult:
+        """Reset the rig, drive until success, loss or the time limit; `stop` is asked at each boundary."""
+        position_m = np.asarray(case.start_position_m)
+        self._rig.reset(position_m, np.asarray(case.start_orientation_xyzw), case.seed)
+        pilot.begin(case.goal, case.seed)
+        self._stop = stop or self._stop
+        trace: list[tuple[float, float, float]] = []
+        outcome = self._drive(case, pilot, trace)
+        held = self._stays(case.goal) if outcome == "reached" else None
+        return self._result(case, pilot, trace, outcome, held)
+
+    def _drive(self, case: GoalCase, pilot: PilotLike, trace: list[tuple[float, float, float]]) -> str:
+        for step in range(round(self._settings.limit_s / self._tick_s) + 1):
+            state, t_ns = self._observe()
+            if pilot.at_boundary:
+                distance_m, turn_rad = pose_errors(self._task, state, case.goal)
+                trace.append((step * self._tick_s, float(distance_m), float(turn_rad)))
+                if is_reached(self._task, float(distance_m), float(turn_rad)):
+                    return "reached"
+                if self._rig.object_lost():
+                    return "lost"
+                if self._stop():
+                    raise StoppedError
+            motion = pilot.step(state, t_ns)
+            self._rig.run(motion.position_rad, motion.velocity_rad_s, self._ticks)
+        return "time"
+
+    def _observe(self) -> tuple[FloatArray, int]:
+        control, pose = self._rig.state()
+        return self._reader.read({"control": control, "object_pose": pose}), int(control["t_ns"])
+
+    def _stays(self, goal: Goal) -> bool:
+        state, _ = self._observe()
+        here = state[self._reader.joints]
+        self._rig.run(here, here * 0.0, round(self._settings.hold_s / self._tick_s) * self._ticks)
+        distance_m, turn_rad = pose_errors(self._task, self._observe()[0], goal)
+        return is_reached(self._task, float(distance_m), float(turn_rad))
+
+    def _result(
+        self,
+        case: GoalCase,
+        pilot: PilotLike,
+        trace: list[tuple[float, float, float]],
+        outcome: str,
+        held: bool | None,
+    ) -> GoalResult:
+        table = np.asarray(trace)
+        gaps = np.array([one.position_error_m for one in pilot.outcomes])
+        moving = np.array([one.moved_m > self._settings.moving_m for one in pilot.outcomes], dtype=bool)
+        limits = np.array([self._task.position_tolerance_m, self._task.orientation_tolerance_rad])
+        return GoalResult(
+            goal=case.index,
+            name=case.goal.name,
+            seed=case.seed,
+            success=outcome == "reached",
+            time_s=float(table[-1, 0]),
+            position_error_m=float(table[-1, 1]),
+            orientation_error_rad=float(table[-1, 2]),
+            start_distance_m=float(table[0, 1]),
+            start_turn_rad=float(table[0, 2]),
+            closest=float((table[:, 1:] / limits).max(axis=1).min()),
+            predicted_error_m=float(gaps.mean()) if gaps.size else None,
+            predicted_error_moving_m=float(gaps[moving].mean()) if moving.any() else None,
+            skills=len(gaps),
+            lost=outcome == "lost",
+            held=held,
+            plan_s=tuple(round(float(one), 5) for one in pilot.plan_latencies_s),
+            trace=tuple(tuple(round(value, 4) for value in row) for row in trace),  # type: ignore[misc]
+        )

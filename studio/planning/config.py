@@ -1,0 +1,134 @@
+"""Settings of the sampling planner. No torch here, so that windows and command lines can read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studio.core.config import check_range
+from studio.core.errors import ConfigError
+
+ALGORITHMS = ("mppi", "cem")
+COSTS = ("distance", "value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannerConfig:
+    """One iterated weighted-sampling loop in the base space of the skills.
+
+    The defaults are the feasibility study's for two cores; `PRESETS["paper"]` carries the paper's stated values.
+
+    Args:
+        algorithm: `mppi` weighs all samples by their return; `cem` averages the best and narrows the spread.
+        samples: N, control sequences per pass.
+        stages: H, skills per sequence.
+        passes: refinement passes; later ones sample around the average of the one before.
+        control_limit: u_max, half width of the box of base controls; below 1 the planner stays where play was dense.
+        temperature: lambda of the weights.
+        standardise: returns to zero mean and unit spread before the temperature is applied (methods 1c, [O]).
+        base_share: share of first-pass samples drawn from the base distribution, the rest around the shifted last plan.
+        refine_base_share: the same for later passes.
+        noise: spread of around-plan samples in the first pass, in base units.
+        refine_noise: the same in later passes.
+        inject_previous: the shifted last plan is one of the candidates (methods 1c, trap 2).
+        elite_share: share of samples that `cem` averages.
+        cost: `distance` in tolerances, or a learned goal-conditioned `value` where the bundle has one.
+        rotation_weight: weight of the turn against the distance, both in tolerances.
+        position_deadband_m: a distance below this costs nothing.
+        orientation_deadband_rad: a turn below this costs nothing.
+        area_weight: cost per metre that the object lies outside the task's area plus `area_margin_m`.
+        area_margin_m: how far outside the task's area costs nothing.
+        approach_weight: cost per metre that the nearer fingertip is away from the object; a small shaping.
+        terminal_weight: weight of the score of the last predicted state (methods 1c, trap 4).
+        unstick_s: after this long without object motion away from the goal, a few random skills; 0 = never.
+        unstick_skills: how many random skills then.
+        hold_after_windows: a plan older than this many windows means hold (methods 1b, asynchronous deployment).
+        from_prediction: plan from where the running skill is predicted to end instead of from the measured state.
+        fan: rollouts published for the screen.
+    """
+
+    algorithm: str = "mppi"
+    samples: int = 256
+    stages: int = 10
+    passes: int = 2
+    control_limit: float = 0.7
+    temperature: float = 0.1
+    standardise: bool = True
+    base_share: float = 0.5
+    refine_base_share: float = 0.1
+    noise: float = 0.35
+    refine_noise: float = 0.23
+    inject_previous: bool = True
+    elite_share: float = 0.1
+    cost: str = "distance"
+    rotation_weight: float = 2.0
+    position_deadband_m: float = 0.006
+    orientation_deadband_rad: float = 0.14
+    area_weight: float = 100.0
+    area_margin_m: float = 0.04
+    approach_weight: float = 0.0
+    terminal_weight: float = 1.0
+    unstick_s: float = 3.0
+    unstick_skills: int = 4
+    hold_after_windows: float = 3.0
+    from_prediction: bool = True
+    fan: int = 140
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ALGORITHMS:
+            raise ConfigError(f"planner.algorithm is {self.algorithm!r}; allowed {', '.join(ALGORITHMS)}.")
+        if self.cost not in COSTS:
+            raise ConfigError(f"planner.cost is {self.cost!r}; allowed {', '.join(COSTS)}.")
+        for name, (low, high) in _RANGES.items():
+            check_range("planner", name, getattr(self, name), low, high)
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "samples": (2, 100_000),
+    "stages": (1, 200),
+    "passes": (1, 20),
+    "control_limit": (0.01, 1.0),
+    "temperature": (1e-9, 1e9),
+    "base_share": (0.0, 1.0),
+    "refine_base_share": (0.0, 1.0),
+    "noise": (0.0, 2.0),
+    "refine_noise": (0.0, 2.0),
+    "elite_share": (0.001, 1.0),
+    "rotation_weight": (0.0, 100.0),
+    "position_deadband_m": (0.0, 0.1),
+    "orientation_deadband_rad": (0.0, 1.0),
+    "area_weight": (0.0, 1e5),
+    "area_margin_m": (0.0, 1.0),
+    "approach_weight": (0.0, 1e3),
+    "terminal_weight": (0.0, 1e3),
+    "unstick_s": (0.0, 60.0),
+    "unstick_skills": (0, 50),
+    "hold_after_windows": (1.0, 100.0),
+    "fan": (0, 140),
+}
+
+PRESETS: dict[str, PlannerConfig] = {
+    "default": PlannerConfig(),
+    # methods 1c: H 40, N 2000, u_max 1 stated; base proposals as printed; plain scaled distance (1d)
+    "paper": PlannerConfig(
+        samples=2000,
+        stages=40,
+        passes=1,
+        control_limit=1.0,
+        base_share=1.0,
+        rotation_weight=1.0,
+        position_deadband_m=0.0,
+        orientation_deadband_rad=0.0,
+        area_weight=0.0,
+        approach_weight=0.0,
+        unstick_s=0.0,
+        from_prediction=False,
+    ),
+    "cem": PlannerConfig(algorithm="cem", passes=3),
+}
+
+
+def planner_preset(name: str) -> PlannerConfig:
+    """A preset by name, or a ConfigError that lists them."""
+    if name not in PRESETS:
+        raise ConfigError(f"planner preset {name!r} is not known; allowed {', '.join(PRESETS)}.")
+    return PRESETS[name]
