@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import mmap
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -21,12 +22,33 @@ _HEADER_BYTES = 16384
 _HEAD_OFFSET = 64  # u64: sequence number of the newest complete record, 0 = none yet
 
 
+def open_for_writing(path: Path, magic: bytes, header: bytes, size_bytes: int) -> BinaryIO:
+    """Open a mapped file, making it unless one with the same magic, header and size is already there."""
+    prefix = magic + len(header).to_bytes(8, "little")
+    if path.exists() and path.stat().st_size == size_bytes:
+        file = path.open("r+b")
+        there = file.read(128 + len(header))
+        if there[: len(prefix)] == prefix and there[128:] == header:
+            return file
+        file.close()
+    temporary = path.with_suffix(".new")
+    with temporary.open("wb") as file:
+        file.write(prefix)
+        file.seek(128)
+        file.write(header)
+        file.truncate(size_bytes)
+    opened = temporary.open("r+b")
+    temporary.rename(path)
+    return opened
+
+
 def _slot_dtype(record_type: RecordType) -> np.dtype:
     return np.dtype([("before", "<u8"), ("record", record_type.dtype), ("after", "<u8")])
 
 
 class RingWriter:
-    """Creates the ring (replacing an older one) and appends records.
+    """Creates the ring and appends records. A ring of the same description is taken over, so that its readers stay
+    attached when its writer is started again; any other is replaced.
 
     Args:
         path: file, usually in the session's folder under /dev/shm.
@@ -41,21 +63,14 @@ class RingWriter:
         header = json.dumps({"capacity": capacity, "record_type": record_type.to_json()}).encode()
         if len(header) > _HEADER_BYTES - 128:
             raise DataError(f"Ring {path.name}: its description needs {len(header)} bytes; at most 16256 fit.")
-        temporary = path.with_suffix(".new")
-        with temporary.open("wb") as file:
-            file.write(_MAGIC + len(header).to_bytes(8, "little"))
-            file.seek(128)
-            file.write(header)
-            file.truncate(_HEADER_BYTES + capacity * slot.itemsize)
-        self._file = temporary.open("r+b")
-        temporary.rename(path)
+        self._file = open_for_writing(path, _MAGIC, header, _HEADER_BYTES + capacity * slot.itemsize)
         self._map = mmap.mmap(self._file.fileno(), 0)
         self._head = np.frombuffer(self._map, dtype="<u8", count=1, offset=_HEAD_OFFSET)
         self._slots = np.frombuffer(self._map, dtype=slot, count=capacity, offset=_HEADER_BYTES)
         self._records = self._slots["record"]
         self._before, self._after = self._slots["before"], self._slots["after"]
         self._capacity = capacity
-        self._sequence = 0
+        self._sequence = int(self._head[0])  # a writer that comes back goes on where it stopped
 
     def write(self, record: np.ndarray) -> None:
         """Append one record (shape [] or [1] of the ring's dtype)."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from studio.core.errors import DataError
 from studio.core.records import RecordType
+from studio.ipc.ring import open_for_writing
 
 _MAGIC = b"HPSSLOT1"
 _HEADER_BYTES = 8192
@@ -17,7 +18,7 @@ _COPIES = 4  # the writer walks round these, so a reader always finds a whole va
 
 
 class SlotWriter:
-    """Creates the slot (replacing an older one)."""
+    """Creates the slot. One of the same description is taken over, so that readers stay attached."""
 
     def __init__(self, path: Path, record_type: RecordType) -> None:
         self.record_type = record_type
@@ -25,18 +26,11 @@ class SlotWriter:
         if len(header) > _HEADER_BYTES - 128:
             raise DataError(f"Slot {path.name}: its description needs {len(header)} bytes; at most 8064 fit.")
         slot = np.dtype([("before", "<u8"), ("record", record_type.dtype), ("after", "<u8")])
-        temporary = path.with_suffix(".new")
-        with temporary.open("wb") as file:
-            file.write(_MAGIC + len(header).to_bytes(8, "little"))
-            file.seek(128)
-            file.write(header)
-            file.truncate(_HEADER_BYTES + _COPIES * slot.itemsize)
-        self._file = temporary.open("r+b")
-        temporary.rename(path)
+        self._file = open_for_writing(path, _MAGIC, header, _HEADER_BYTES + _COPIES * slot.itemsize)
         self._map = mmap.mmap(self._file.fileno(), 0)
         self._head = np.frombuffer(self._map, dtype="<u8", count=1, offset=64)
         self._slots = np.frombuffer(self._map, dtype=slot, count=_COPIES, offset=_HEADER_BYTES)
-        self._sequence = 0
+        self._sequence = int(self._head[0])
 
     def write(self, record: np.ndarray) -> None:
         sequence = self._sequence + 1
@@ -91,3 +85,41 @@ class SlotReader:
         del self._head, self._slots
         self._map.close()
         self._file.close()
+
+
+class WaitingSlotReader:
+    """Reads a slot that may not exist yet; looks for it at most every `retry_reads` reads.
+
+    A slot of another description than expected counts as absent, so a foreign writer cannot reach the reader.
+    """
+
+    def __init__(self, path: Path, record_type: RecordType, *, retry_reads: int = 20) -> None:
+        self._path, self._dtype, self._retry_reads = path, record_type.dtype, retry_reads
+        self._reader: SlotReader | None = None
+        self._countdown = 0
+
+    def read(self) -> np.ndarray | None:
+        """A copy of the newest whole value (shape []), or None."""
+        if self._reader is None and not self._attach():
+            return None
+        assert self._reader is not None
+        return self._reader.read()
+
+    def _attach(self) -> bool:
+        if self._countdown > 0:
+            self._countdown -= 1
+            return False
+        self._countdown = self._retry_reads
+        if not self._path.exists():
+            return False
+        reader = SlotReader(self._path)
+        if reader.record_type.dtype != self._dtype:
+            reader.close()
+            return False
+        self._reader = reader
+        return True
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
