@@ -45,6 +45,7 @@ class PilotLike(Protocol):
     def at_boundary(self) -> bool: ...
     def begin(self, goal: Goal, seed: int) -> None: ...
     def step(self, state: FloatArray, t_ns: int) -> MotionLike: ...
+    def finish(self, state: FloatArray, t_ns: int) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,20 +125,28 @@ class ReachEpisode:
         return self._result(case, pilot, trace, outcome, held)
 
     def _drive(self, case: GoalCase, pilot: PilotLike, trace: list[tuple[float, float, float]]) -> str:
-        for step in range(round(self._settings.limit_s / self._tick_s) + 1):
+        for step in range(round(self._settings.limit_s / self._tick_s)):
             state, t_ns = self._observe()
-            if pilot.at_boundary:
-                distance_m, turn_rad = pose_errors(self._task, state, case.goal)
-                trace.append((step * self._tick_s, float(distance_m), float(turn_rad)))
-                if is_reached(self._task, float(distance_m), float(turn_rad)):
-                    return "reached"
-                if self._rig.object_lost():
-                    return "lost"
-                if self._stop():
-                    raise StoppedError
+            if pilot.at_boundary and (verdict := self._judge(case.goal, state, step, trace)):
+                pilot.finish(state, t_ns)
+                return verdict
             motion = pilot.step(state, t_ns)
             self._rig.run(motion.position_rad, motion.velocity_rad_s, self._ticks)
-        return "time"
+        state, t_ns = self._observe()
+        pilot.finish(state, t_ns)
+        return self._judge(case.goal, state, round(self._settings.limit_s / self._tick_s), trace) or "time"
+
+    def _judge(self, goal: Goal, state: FloatArray, step: int, trace: list[tuple[float, float, float]]) -> str | None:
+        """Note the errors at a boundary; a word when the episode is over."""
+        distance_m, turn_rad = pose_errors(self._task, state, goal)
+        trace.append((step * self._tick_s, float(distance_m), float(turn_rad)))
+        if is_reached(self._task, float(distance_m), float(turn_rad)):
+            return "reached"
+        if self._rig.object_lost():
+            return "lost"
+        if self._stop():
+            raise StoppedError
+        return None
 
     def _observe(self) -> tuple[FloatArray, int]:
         control, pose = self._rig.state()

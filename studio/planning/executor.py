@@ -134,6 +134,11 @@ class SkillExecutor:
         position_rad = state[self._joints] + action[: self._size]
         return self._motion(position_rad, action[self._size :], hold=False)
 
+    def finish(self, state: FloatArray, t_ns: int) -> None:
+        """Tell where the last skill ended, when no further step follows; `outcome` then speaks of it."""
+        if self._phase == 0:
+            self._report(torch.from_numpy(np.asarray(state, dtype=np.float32)), t_ns)
+
     def _begin_window(self, measured: Tensor, t_ns: int, hold: bool) -> None:
         if self._newest is not None and self._newest is not self._plan:
             self._plan, self._stage = self._newest, 0
@@ -146,10 +151,10 @@ class SkillExecutor:
         self._holding, self._hold_rad = False, None
         control = plan.controls[min(self._stage, len(plan.controls) - 1)]
         with torch.inference_mode():
-            self._start = measured
-            self._skill = self._skills.skill(control[None], measured[None])[0]
-            self._goal = self._skills.predict(measured[None], self._skill[None])[0]
-            self._skills.start_policy()
+            here = measured[None]
+            skill = self._skills.skill(control[None], here)
+            self._start, self._skill, self._goal = measured, skill[0], self._skills.predict(here, skill)[0]
+            self._skills.start_policy(measured)
 
     def _is_stale(self, plan: SkillPlan, t_ns: int) -> bool:
         return t_ns - plan.state_t_ns > self._limit_ns or self._stage >= len(plan.controls)

@@ -23,6 +23,7 @@ class Pilot(Protocol):
     def at_boundary(self) -> bool: ...
     def begin(self, goal: Goal, seed: int) -> None: ...
     def step(self, state: FloatArray, t_ns: int) -> Motion: ...
+    def finish(self, state: FloatArray, t_ns: int) -> None: ...
 
 
 class SkillPilot:
@@ -52,9 +53,18 @@ class SkillPilot:
         if boundary:
             self._offer(state, t_ns)
         motion = self._executor.step(state, t_ns)
-        if boundary and self._executor.outcome is not None:
-            self.outcomes.append(self._executor.outcome)
+        if boundary:
+            self._note_outcome()
         return motion
+
+    def finish(self, state: FloatArray, t_ns: int) -> None:
+        """The episode ends here; the last skill's outcome counts as well."""
+        self._executor.finish(state, t_ns)
+        self._note_outcome()
+
+    def _note_outcome(self) -> None:
+        if self._executor.outcome is not None:
+            self.outcomes.append(self._executor.outcome)
 
     def _offer(self, state: FloatArray, t_ns: int) -> None:
         assert self._goal is not None, "begin() comes before step()"
@@ -97,3 +107,6 @@ class StillPilot:
             here = state[self._joints].copy()
             self._motion = Motion(position_rad=here, velocity_rad_s=here * 0.0, hold=True)
         return self._motion
+
+    def finish(self, state: FloatArray, t_ns: int) -> None:
+        """Nothing ran, so nothing ended."""

@@ -152,15 +152,15 @@ class SamplingPlanner:
 
     def _roll_out(self, state: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
         """States [H + 1, N, S] and returns [N] of controls [H, N, d]; each stage starts at its own predicted state."""
-        stages, count, _ = controls.shape
-        path = state.new_empty((stages + 1, count, state.shape[-1]))
-        path[0] = state
-        returns = state.new_zeros(count)
+        stages, count, _ = controls.shape  # skill models keep the features of the newest tensor they were given
+        current = state.expand(count, -1)
+        path, returns = [current], state.new_zeros(count)
         for stage in range(stages):
-            skill = self._decode(controls[stage], path[stage])
-            returns += self._score(path[stage], skill)
-            path[stage + 1] = self._dynamics(path[stage], skill)
-        return path, returns + self._terminal_score(path[stages])
+            skill = self._decode(controls[stage], current)
+            returns = returns + self._score(current, skill)
+            current = self._dynamics(current, skill)
+            path.append(current)
+        return torch.stack(path), returns + self._terminal_score(current)
 
     def _weigh(self, returns: Tensor) -> Tensor:
         if self.settings.algorithm == "cem":

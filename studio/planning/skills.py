@@ -33,8 +33,8 @@ class Skills(Protocol):
         """Where skills [N, d] lead from states [N, S]: states [N, S]."""
         ...
 
-    def start_policy(self) -> None:
-        """Forget the recurrent state; called at every window boundary."""
+    def start_policy(self, state: Tensor, /) -> None:
+        """Forget the recurrent state; called at every window boundary with the state [S] that z was decoded at."""
         ...
 
     def act(self, state: Tensor, state_goal: Tensor, z: Tensor, phase: int, /) -> Tensor:
