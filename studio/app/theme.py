@@ -1,0 +1,183 @@
+"""The theme: design tokens as Qt colours, fonts, icons, palette and style sheet. Nothing else in the studio names a colour.
+
+Widgets ask `theme()` while painting and listen to `theme().changed`. Style-sheet properties that panels may set:
+
+- QLabel `text`: tiny hint small body strong field title value number state headline force (a type role), and
+  `tone`: 1 2 3 (text colours), engaged fault … (state colours), good fair poor, accent, leader, follower.
+- QPushButton `kind`: primary (one a screen), main (44 high), quiet (no frame), link; the default is a normal 32 button.
+- QFrame/QWidget `ground`: 0 1 2 3 4 (fills); `frame`: card, panel, bar, top, line.
+- QToolButton `kind`: icon (square, framed), bare (no frame), segment (checkable, inside a frame `segments`).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import qtawesome
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
+from PySide6.QtWidgets import QApplication, QWidget
+
+from studio.app.style import make_style_sheet
+from studio.app.tokens import Tokens, load_tokens, ramp
+from studio.core.errors import ConfigError
+from studio.core.paths import resources_dir
+
+
+class Theme(QObject):
+    """Colours, fonts and icons of the theme that is on; `changed` says that it was switched."""
+
+    changed = Signal()
+
+    def __init__(self, tokens: Tokens, name: str) -> None:
+        super().__init__()
+        self.tokens = tokens
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def dark(self) -> bool:
+        return self._name == "dark"
+
+    def hex(self, key: str) -> str:
+        """`#RRGGBB` of a key such as `bg.1`, `state.fault`, `cat.3`."""
+        return self.tokens.hex(self._name, key)
+
+    def colour(self, key: str, opacity: float = 1.0) -> QColor:
+        colour = QColor(self.hex(key))
+        colour.setAlphaF(opacity)
+        return colour
+
+    def rgba(self, key: str, opacity: float = 1.0) -> tuple[float, float, float, float]:
+        """The colour as four numbers 0 to 1, as vispy wants it."""
+        return self.colour(key, opacity).getRgbF()  # type: ignore[return-value]
+
+    def ramp(self, share: float) -> QColor:
+        """Colour of a rollout: 0 far from the goal, 1 near."""
+        return QColor(ramp(self.tokens, self._name, share))
+
+    def joint(self, index: int) -> QColor:
+        """The hue of joint 0..7 (L1–L4, R1–R4); labels and skills take the same eight."""
+        return self.colour(f"cat.{index % 8 + 1}")
+
+    def hand(self, pair: int) -> QColor:
+        """The hue of a hand: left 1, right 5."""
+        return self.colour("cat.1" if pair == 0 else "cat.5")
+
+    def number(self, key: str) -> float:
+        return self.tokens.number(key)
+
+    def pixels(self, key: str) -> int:
+        """A size in logical pixels, such as `space.row`."""
+        return round(self.tokens.number(key))
+
+    def font(self, role: str = "body", *, mono: bool = False) -> QFont:
+        """A font of a type role with tabular digits."""
+        size_px, weight = self.tokens.type(role)
+        return make_font(self.tokens, size_px, weight, mono=mono)
+
+    def icon(self, name: str, colour: str = "text.1", *, disabled: str = "text.3") -> QIcon:
+        """An icon of the token file in a token colour, sharp at any size."""
+        return qtawesome.icon(
+            self.tokens.icon(name), color=self.hex(colour), color_disabled=self.colour(disabled, 0.6).name()
+        )
+
+    def pixmap(self, name: str, size_px: int, colour: str = "text.1", ratio: float = 1.0) -> QPixmap:
+        pixmap = self.icon(name, colour).pixmap(round(size_px * ratio), round(size_px * ratio))
+        pixmap.setDevicePixelRatio(ratio)
+        return pixmap
+
+    def switch(self, name: str) -> None:
+        """Change to another theme at once, in every window.
+
+        Raises:
+            ConfigError: no such theme.
+        """
+        if name not in self.tokens.themes:
+            raise ConfigError(f"Theme {name!r} does not exist. Choose one of {', '.join(self.tokens.themes)}.")
+        self._name = name
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            self.apply(app)
+        self.changed.emit()
+
+    def apply(self, app: QApplication) -> None:
+        """Palette, style sheet and default font onto the application."""
+        app.setPalette(make_palette(self))
+        app.setFont(self.font("body"))
+        app.setStyleSheet(make_style_sheet(self.tokens, self._name))
+
+
+def make_font(tokens: Tokens, size_px: int, weight: int, *, mono: bool = False) -> QFont:
+    font = QFont(list(tokens.value("font.mono" if mono else "font.ui")))
+    font.setPixelSize(size_px)
+    font.setWeight(QFont.Weight(weight))
+    font.setFeature(QFont.Tag("tnum"), 1)
+    font.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
+    return font
+
+
+def make_palette(theme: Theme) -> QPalette:
+    """The palette for what the style sheet does not reach (item views, delegates, foreign widgets)."""
+    roles = QPalette.ColorRole
+    palette = QPalette()
+    for role, key in (
+        (roles.Window, "bg.1"), (roles.Base, "bg.0"), (roles.AlternateBase, "bg.1"), (roles.Button, "bg.3"),
+        (roles.WindowText, "text.1"), (roles.Text, "text.1"), (roles.ButtonText, "text.1"),
+        (roles.BrightText, "text.1"), (roles.PlaceholderText, "text.3"), (roles.ToolTipBase, "bg.3"),
+        (roles.ToolTipText, "text.1"), (roles.Highlight, "accent.soft"), (roles.HighlightedText, "text.1"),
+        (roles.Link, "accent.text"), (roles.LinkVisited, "accent.text"), (roles.Light, "line.2"),
+        (roles.Midlight, "line.1"), (roles.Mid, "line.2"), (roles.Dark, "line.1"), (roles.Shadow, "bg.0"),
+    ):
+        palette.setColor(role, theme.colour(key))
+    for role in (roles.WindowText, roles.Text, roles.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, theme.colour("text.3"))
+    return palette
+
+
+@lru_cache(maxsize=1)
+def load_fonts() -> tuple[str, ...]:
+    """Register the shipped fonts with Qt once; returns the families. Needs a running QGuiApplication."""
+    families: list[str] = []
+    for path in sorted((resources_dir() / "fonts").glob("*.[ot]tf")):
+        identity = QFontDatabase.addApplicationFont(str(path))
+        families += QFontDatabase.applicationFontFamilies(identity) if identity >= 0 else []
+    return tuple(sorted(set(families)))
+
+
+_theme: Theme | None = None
+
+
+def theme() -> Theme:
+    """The one theme of this application."""
+    global _theme
+    if _theme is None:
+        tokens = load_tokens()
+        _theme = Theme(tokens, tokens.default_theme)
+    return _theme
+
+
+def apply_theme(app: QApplication, name: str | None = None) -> Theme:
+    """Fonts, palette and style sheet for an application; call once after creating it."""
+    load_fonts()
+    app.setStyle("Fusion")
+    active = theme()
+    if name and name != active.name:
+        active.switch(name)
+    else:
+        active.apply(app)
+    return active
+
+
+def set_property(widget: QWidget, name: str, value: Any) -> None:
+    """Set a style-sheet property and let the style follow at once."""
+    if widget.property(name) == value:
+        return
+    widget.setProperty(name, value)
+    style = widget.style()
+    style.unpolish(widget)
+    style.polish(widget)
