@@ -72,6 +72,20 @@ class Plant(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(slots=True)
+class TwinPorts:
+    """What motor twins and the world behind them share: the drive's registers, one row per motor.
+
+    Twins (bytes) write `command`, `powered` and the error column of `state`; the world's drive law reads them at physics
+    rate and writes the rest of `state`.
+    """
+
+    state: FloatArray  # [motors, 5] position, velocity, torque, temperature, error code
+    command: FloatArray  # [motors, 5] position, velocity, Kp, Kd, torque, as decoded from the wire
+    powered: FloatArray  # [motors] 1.0 in motor mode, else 0.0
+    idle_s: float = 0.0  # since the last command; the law lets go when it grows too large
+
+
 class World(Protocol):
     """A simulated world in step with the plant's twins. Absent on real hardware."""
 

@@ -1,0 +1,211 @@
+"""Legacy MIT codec: command and reply frames as bytes, one motor at a time and for all motors at once.
+
+Rounding is NEAREST: floor((x - low) / span * (2^n - 1) + 0.5), divided first so that zero always lands on the same
+code, saturated to the code range. The Kp code is capped at 0xFFE so that no command can equal a special frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor, isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw_drivers.motors.models import MotorRange
+from studio.core.errors import DataError, SafetyError
+from studio.core.geometry import FloatArray
+
+ENTER = bytes.fromhex("fffffffffffffffc")
+EXIT = bytes.fromhex("fffffffffffffffd")
+ZERO = bytes.fromhex("fffffffffffffffe")
+SPECIAL_WORD_MIN = int.from_bytes(ENTER, "big")
+SPECIAL_WORD_MAX = int.from_bytes(ZERO, "big")
+
+_P_MAX, _CODE_MAX, _KP_MAX = 0xFFFF, 0xFFF, 0xFFE
+_COMMAND_SHIFTS = (48, 36, 24, 12, 0)  # p, v, kp, kd, t
+_REPLY_SHIFTS = (40, 28, 16, 8, 0)  # p, v, t, temperature, error; the drive id lies above at 56
+
+Frames = NDArray[np.uint8]
+ERROR_NAMES = {
+    0: "none",
+    1: "motor over-temperature",
+    2: "over-current",
+    3: "over-voltage",
+    4: "under-voltage",
+    5: "encoder",
+    6: "MOSFET over-temperature",
+    7: "stall",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A decoded reply; temperature and error are None when the frame has six bytes."""
+
+    drive_id: int
+    position_rad: float
+    velocity_rad_s: float
+    torque_nm: float
+    temperature_c: float | None
+    error_code: int | None
+
+
+def _code(value: float, low: float, span: float, code_max: int) -> int:
+    return min(max(floor((value - low) / span * code_max + 0.5), 0), code_max)
+
+
+def _value(code: int, low: float, span: float, code_max: int) -> float:
+    return code * span / code_max + low
+
+
+def encode_command(
+    motor: MotorRange, position_rad: float, velocity_rad_s: float, kp_nm_rad: float, kd_nm_s_rad: float, torque_nm: float
+) -> bytes:
+    """Eight bytes of one command; values outside the range saturate.
+
+    Raises:
+        SafetyError: a value is not finite.
+    """
+    values = (position_rad, velocity_rad_s, kp_nm_rad, kd_nm_s_rad, torque_nm)
+    if not all(isfinite(v) for v in values):
+        raise SafetyError(f"A motor command holds a number that is not finite: {values}. Nothing was sent; press stop.")
+    p = _code(position_rad, -motor.position_rad, 2 * motor.position_rad, _P_MAX)
+    v = _code(velocity_rad_s, -motor.velocity_rad_s, 2 * motor.velocity_rad_s, _CODE_MAX)
+    kp = min(_code(kp_nm_rad, 0.0, motor.kp_nm_rad, _CODE_MAX), _KP_MAX)
+    kd = _code(kd_nm_s_rad, 0.0, motor.kd_nm_s_rad, _CODE_MAX)
+    t = _code(torque_nm, -motor.torque_nm, 2 * motor.torque_nm, _CODE_MAX)
+    return (p << 48 | v << 36 | kp << 24 | kd << 12 | t).to_bytes(8, "big")
+
+
+def decode_command(motor: MotorRange, data: bytes) -> tuple[float, float, float, float, float]:
+    """What the drive reads in a command: p, v, kp, kd, t in rad, rad/s, N*m/rad, N*m*s/rad, N*m."""
+    if len(data) != 8:
+        raise DataError(f"A MIT command has 8 bytes, got {len(data)}: {data.hex()}.")
+    word = int.from_bytes(data, "big")
+    return (
+        _value(word >> 48, -motor.position_rad, 2 * motor.position_rad, _P_MAX),
+        _value(word >> 36 & 0xFFF, -motor.velocity_rad_s, 2 * motor.velocity_rad_s, _CODE_MAX),
+        _value(word >> 24 & 0xFFF, 0.0, motor.kp_nm_rad, _CODE_MAX),
+        _value(word >> 12 & 0xFFF, 0.0, motor.kd_nm_s_rad, _CODE_MAX),
+        _value(word & 0xFFF, -motor.torque_nm, 2 * motor.torque_nm, _CODE_MAX),
+    )
+
+
+def encode_reply(motor: MotorRange, reply: Reply) -> bytes:
+    """Eight bytes (six without temperature and error) as a drive sends them."""
+    p = _code(reply.position_rad, -motor.position_rad, 2 * motor.position_rad, _P_MAX)
+    v = _code(reply.velocity_rad_s, -motor.velocity_rad_s, 2 * motor.velocity_rad_s, _CODE_MAX)
+    t = _code(reply.torque_nm, -motor.torque_nm, 2 * motor.torque_nm, _CODE_MAX)
+    data = bytes([reply.drive_id]) + (p << 24 | v << 12 | t).to_bytes(5, "big")
+    if reply.temperature_c is None or reply.error_code is None:
+        return data
+    temperature = min(max(round(reply.temperature_c - motor.temperature_offset_c), 0), 255)
+    return data + bytes([temperature, reply.error_code])
+
+
+def decode_reply(motor: MotorRange, data: bytes) -> Reply:
+    """A reply of six (old firmware) or eight bytes."""
+    if len(data) not in (6, 8):
+        raise DataError(f"A MIT reply has 6 or 8 bytes, got {len(data)}: {data.hex()}. Check the firmware's mode.")
+    word = int.from_bytes(data[1:6], "big")
+    whole = len(data) == 8
+    return Reply(
+        drive_id=data[0],
+        position_rad=_value(word >> 24, -motor.position_rad, 2 * motor.position_rad, _P_MAX),
+        velocity_rad_s=_value(word >> 12 & 0xFFF, -motor.velocity_rad_s, 2 * motor.velocity_rad_s, _CODE_MAX),
+        torque_nm=_value(word & 0xFFF, -motor.torque_nm, 2 * motor.torque_nm, _CODE_MAX),
+        temperature_c=data[6] + motor.temperature_offset_c if whole else None,
+        error_code=data[7] if whole else None,
+    )
+
+
+def is_special(data: bytes) -> bool:
+    return data in (ENTER, EXIT, ZERO)
+
+
+class MitArrayCodec:
+    """The same codec for all motors at once, with buffers made once; used by plants and twins at loop rate.
+
+    Args:
+        ranges: one row per motor.
+        drive_ids: the id each drive puts into byte 0 of its reply.
+    """
+
+    def __init__(self, ranges: Sequence[MotorRange], drive_ids: Sequence[int]) -> None:
+        full = np.array([[r.position_rad, r.velocity_rad_s, r.kp_nm_rad, r.kd_nm_s_rad, r.torque_nm] for r in ranges])
+        self.motors = len(ranges)
+        two_sided = np.array([1.0, 1.0, 0.0, 0.0, 1.0])
+        self._command_low = -full * two_sided
+        self._command_span = full * (1 + two_sided)
+        self._command_codes = np.array([_P_MAX, _CODE_MAX, _CODE_MAX, _CODE_MAX, _CODE_MAX], dtype=np.float64)
+        self._command_cap = np.array([_P_MAX, _CODE_MAX, _KP_MAX, _CODE_MAX, _CODE_MAX], dtype=np.float64)
+        self._command_step = self._command_span / self._command_codes
+        offsets = np.array([[r.temperature_offset_c] for r in ranges])
+        self._reply_low = np.hstack([self._command_low[:, [0, 1, 4]], offsets, np.zeros_like(offsets)])
+        self._reply_codes = np.array([_P_MAX, _CODE_MAX, _CODE_MAX, 255, 255], dtype=np.float64)
+        spans = np.full((self.motors, 2), 255.0)
+        self._reply_span = np.hstack([self._command_span[:, [0, 1, 4]], spans])
+        self._reply_step = self._reply_span / self._reply_codes
+        self._ids = np.array(drive_ids, dtype=np.uint64) << np.uint64(56)
+        self._command_shifts = np.array(_COMMAND_SHIFTS, dtype=np.uint64)
+        self._reply_shifts = np.array(_REPLY_SHIFTS, dtype=np.uint64)
+        self._command_masks = self._command_codes.astype(np.uint64)
+        self._reply_masks = self._reply_codes.astype(np.uint64)
+        self._scaled = np.empty((self.motors, 5))
+        self._words5 = np.empty((self.motors, 5), dtype=np.uint64)
+        self._words = np.empty(self.motors, dtype=np.uint64)
+
+    def encode_commands(self, commands: FloatArray, frames: Frames) -> None:
+        """Commands [motors, 5] (p, v, kp, kd, t) into `frames` [motors, 8].
+
+        Raises:
+            SafetyError: a value is not finite; `frames` is untouched.
+        """
+        scaled = self._scaled
+        np.subtract(commands, self._command_low, out=scaled)
+        np.divide(scaled, self._command_span, out=scaled)
+        if not isfinite(float(scaled.sum())):
+            bad = np.flatnonzero(~np.isfinite(commands).all(axis=1)).tolist()
+            raise SafetyError(f"The commands of motors {bad} hold a number that is not finite. Nothing was sent; press stop.")
+        self._pack(self._command_codes, self._command_cap, self._command_shifts)
+        frames.view(">u8")[:, 0] = self._words
+
+    def encode_replies(self, states: FloatArray, frames: Frames) -> None:
+        """States [motors, 5] (p, v, torque, temperature, error) into reply `frames` [motors, 8]."""
+        scaled = self._scaled
+        np.subtract(states, self._reply_low, out=scaled)
+        np.divide(scaled, self._reply_span, out=scaled)
+        self._pack(self._reply_codes, self._reply_codes, self._reply_shifts)
+        np.bitwise_or(self._words, self._ids, out=self._words)
+        frames.view(">u8")[:, 0] = self._words
+
+    def _pack(self, codes: FloatArray, cap: FloatArray, shifts: NDArray[np.uint64]) -> None:
+        scaled: Any = self._scaled
+        np.multiply(scaled, codes, out=scaled)
+        np.add(scaled, 0.5, out=scaled)
+        np.floor(scaled, out=scaled)
+        np.maximum(scaled, 0.0, out=scaled)
+        np.minimum(scaled, cap, out=scaled)
+        self._words5[...] = scaled
+        np.left_shift(self._words5, shifts, out=self._words5)
+        np.bitwise_or.reduce(self._words5, axis=1, out=self._words)
+
+    def decode_commands(self, frames: Frames, commands: FloatArray) -> None:
+        """What the drives read: `frames` [motors, 8] into `commands` [motors, 5]."""
+        self._unpack(frames, self._command_shifts, self._command_masks)
+        np.multiply(self._words5, self._command_step, out=commands)
+        np.add(commands, self._command_low, out=commands)
+
+    def decode_replies(self, frames: Frames, states: FloatArray) -> None:
+        """Reply `frames` [motors, 8] into `states` [motors, 5]."""
+        self._unpack(frames, self._reply_shifts, self._reply_masks)
+        np.multiply(self._words5, self._reply_step, out=states)
+        np.add(states, self._reply_low, out=states)
+
+    def _unpack(self, frames: Frames, shifts: NDArray[np.uint64], masks: NDArray[np.uint64]) -> None:
+        self._words[...] = frames.view(">u8")[:, 0]
+        np.right_shift(self._words[:, None], shifts, out=self._words5)
+        np.bitwise_and(self._words5, masks, out=self._words5)

@@ -1,0 +1,55 @@
+"""Forward and inverse kinematics in closed form and gravity torque by Pinocchio, for all arms of one side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pinocchio as pin
+
+from studio.core.errors import ConfigError
+from studio.core.geometry import FloatArray
+from studio.robot.description import Robot
+from studio.robot.geometry import inverse_arm, jacobian_of_arm, tip_of_arm
+
+_pin: Any = pin
+
+
+class Kinematics:
+    """Kinematics and gravity of one side (leader and follower arms are of the same build)."""
+
+    def __init__(self, robot: Robot) -> None:
+        self.robot = robot
+        self._bases: list[list[float]] = robot.arm_bases_m.tolist()
+        self._lengths = robot.link_lengths_m
+        self._lower: list[float] = robot.position_lower_rad.tolist()
+        self._upper: list[float] = robot.position_upper_rad.tolist()
+        self._model = _pin.buildModelFromUrdf(str(robot.urdf_path))
+        self._data = self._model.createData()
+        order = tuple(self._model.names)[1:]
+        if order != robot.joint_names:
+            raise ConfigError(f"{robot.urdf_path}: joints are {order}; robot.toml says {robot.joint_names}. Make them agree.")
+
+    def tip_positions(self, q_rad: FloatArray) -> FloatArray:
+        """Centres of the balls [pairs, 3] in m for joint angles [joints] in rad."""
+        q = q_rad.tolist()
+        return np.array([tip_of_arm(b, self._lengths, q[4 * i : 4 * i + 4]) for i, b in enumerate(self._bases)])
+
+    def jacobians(self, q_rad: FloatArray) -> FloatArray:
+        """d tip / d q of each arm, [pairs, 3, 4] in m/rad."""
+        q = q_rad.tolist()
+        return np.array([jacobian_of_arm(self._lengths, q[4 * i : 4 * i + 4]) for i in range(len(self._bases))])
+
+    def gravity_nm(self, q_rad: FloatArray) -> FloatArray:
+        """Torque [joints] in N*m that holds the arms still at [joints] rad (Pinocchio)."""
+        return np.array(_pin.computeGeneralizedGravity(self._model, self._data, q_rad))
+
+    def inverse(self, tips_m: FloatArray, seed_rad: FloatArray) -> FloatArray:
+        """Joint angles [joints] in rad for tips [pairs, 3] in m, within the joint limits.
+
+        Hand vertical; tilts outward only when out of reach; clamps to reach; never fails.
+        """
+        q: list[float] = []
+        for i, (base, tip) in enumerate(zip(self._bases, tips_m.tolist(), strict=True)):
+            q += inverse_arm(base, self._lengths, tip, float(seed_rad[4 * i]))
+        return np.array([min(max(a, lo), hi) for a, lo, hi in zip(q, self._lower, self._upper, strict=True)])

@@ -1,0 +1,191 @@
+"""The default world: two follower arms, a table and a box in PyBullet, and the leader twins; drive law at physics rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pybullet
+from pybullet_utils.bullet_client import BulletClient
+
+from studio.core.config import check_range
+from studio.core.errors import ConfigError
+from studio.core.geometry import FloatArray
+from studio.core.protocols import STATE_POSITION, STATE_TEMPERATURE, STATE_TORQUE, STATE_VELOCITY, TwinPorts
+from studio.core.task import Task
+from studio.robot.description import Robot
+from studio.robot.kinematics import Kinematics
+from studio.sim.drive_law import DriveLaw
+from studio.sim.leader import LeaderTwins
+from studio.sim.scene import Scene, load_scene
+
+_ROOM_TEMPERATURE_C = 25.0
+_HEAT_C_PER_NM2_S = 0.02  # at 3 N*m for long about 40 degC above the room
+_COOL_PER_S = 0.0045
+_LOST_HEIGHT_M = 0.6
+_CLEARANCE_M = 0.13  # between the object's centre and a tip when it is put back
+
+
+class DualArmBoxWorld:
+    """A `World`. Motors are ordered leader joints first, then follower joints.
+
+    Args:
+        robot: description of the arms.
+        task: says where the object may lie and when it is lost.
+        seed: of where the object is put when its place is taken.
+        physics_rate_hz: a multiple of the control rate, 2000 or more.
+        scene: surroundings; the default scene when None.
+    """
+
+    def __init__(
+        self, robot: Robot, task: Task, seed: int, physics_rate_hz: float = 2000.0, scene: Scene | None = None
+    ) -> None:
+        check_range("world", "physics_rate_hz", physics_rate_hz, 2000, 20000, " Hz")
+        self.robot, self.task = robot, task
+        self.kinematics = Kinematics(robot)
+        self.scene = scene or load_scene()
+        self.dt_s = 1.0 / physics_rate_hz
+        self._random = np.random.default_rng(seed)
+        motors = 2 * robot.joints
+        self._position, self._velocity = np.zeros(motors), np.zeros(motors)
+        n = robot.joints
+        self._position[:n] = self._position[n:] = robot.home_rad
+        self._follower_position, self._follower_velocity = self._position[n:], self._velocity[n:]
+        self._ports = TwinPorts(np.zeros((motors, 5)), np.zeros((motors, 5)), np.zeros(motors))
+        self._ports.state[:, STATE_TEMPERATURE] = _ROOM_TEMPERATURE_C
+        self._law = DriveLaw(robot, motors, self.dt_s)
+        self._leader = LeaderTwins(robot, self.kinematics, self._position[:n], self._velocity[:n])
+        self._client: Any = BulletClient(connection_mode=pybullet.DIRECT)
+        self._build()
+        self.place_arms(robot.home_rad)
+        self.put_object_back()
+
+    def _build(self) -> None:
+        client, scene = self._client, self.scene
+        client.setTimeStep(self.dt_s)
+        client.setGravity(0, 0, -9.81)
+        client.setPhysicsEngineParameter(deterministicOverlappingPairs=1)
+        top = client.createCollisionShape(pybullet.GEOM_BOX, halfExtents=[0.5, 0.5, 0.05])
+        self._table: int = client.createMultiBody(0, top, basePosition=[0.05, 0, -0.05])
+        half = scene.object_edge_m / 2
+        cube = client.createCollisionShape(pybullet.GEOM_BOX, halfExtents=[half, half, half])
+        self._object: int = client.createMultiBody(scene.object_mass_kg, cube, basePosition=[0, 0, half])
+        flags = pybullet.URDF_USE_INERTIA_FROM_FILE | pybullet.URDF_USE_SELF_COLLISION
+        self._arms: int = client.loadURDF(str(self.robot.urdf_path), useFixedBase=True, flags=flags)
+        joints = client.getNumJoints(self._arms)
+        if joints != self.robot.joints:
+            raise ConfigError(f"{self.robot.urdf_path} has {joints} joints, robot.toml {self.robot.joints}. Generate it again.")
+        self._joints = list(range(joints))
+        # Bullet multiplies the two frictions; the object's is 1, so the scene's numbers are those of the pairs.
+        client.changeDynamics(self._table, -1, lateralFriction=scene.friction_table_object)
+        client.changeDynamics(self._object, -1, lateralFriction=1.0, linearDamping=0, angularDamping=0)
+        for joint in self._joints:
+            client.changeDynamics(self._arms, joint, lateralFriction=scene.friction_tip_object, linearDamping=0,
+                                  angularDamping=0, jointDamping=0)
+        client.setJointMotorControlArray(self._arms, self._joints, pybullet.VELOCITY_CONTROL, forces=[0.0] * joints)
+        self._set_collisions()
+
+    def _set_collisions(self) -> None:
+        """Within one arm nothing collides; between arms only hands and forearms do."""
+        per_arm, client = self.robot.joints_per_arm, self._client
+        for a in self._joints:
+            for b in self._joints[:a]:
+                other_arm = a // per_arm != b // per_arm
+                distal = a % per_arm >= 2 and b % per_arm >= 2
+                client.setCollisionFilterPair(self._arms, self._arms, a, b, int(other_arm and distal))
+
+    def twin_ports(self) -> TwinPorts:
+        """The registers that motor twins write and read; valid as long as the world."""
+        return self._ports
+
+    def step(self, duration_s: float) -> None:
+        """Advance physics, drives and hands by a whole number of physics steps."""
+        steps = round(duration_s / self.dt_s)
+        client, arms, joints, law, leader, dt = self._client, self._arms, self._joints, self._law, self._leader, self.dt_s
+        n = self.robot.joints
+        position, velocity = self._position, self._velocity
+        follower_position, follower_velocity = self._follower_position, self._follower_velocity
+        law.load(self._ports)
+        leader.load(duration_s, dt)
+        for _ in range(steps):
+            net = law.update(position, velocity)
+            leader.update(net[:n], dt)
+            client.setJointMotorControlArray(arms, joints, pybullet.TORQUE_CONTROL, forces=net[n:].tolist())
+            client.stepSimulation()
+            states = client.getJointStates(arms, joints)
+            follower_position[:] = [s[0] for s in states]
+            follower_velocity[:] = [s[1] for s in states]
+        self._ports.idle_s += duration_s
+        self._publish(duration_s)
+
+    def _publish(self, duration_s: float) -> None:
+        state = self._ports.state
+        state[:, STATE_POSITION] = self._position
+        state[:, STATE_VELOCITY] = self._velocity
+        state[:, STATE_TORQUE] = torque = self._law.torque_nm
+        heat = state[:, STATE_TEMPERATURE]
+        heat += duration_s * (_HEAT_C_PER_NM2_S * torque * torque - _COOL_PER_S * (heat - _ROOM_TEMPERATURE_C))
+
+    def object_pose(self) -> tuple[FloatArray, FloatArray]:
+        position, orientation = self._client.getBasePositionAndOrientation(self._object)
+        return np.array(position), np.array(orientation)
+
+    def place_object(self, position_m: FloatArray, orientation_xyzw: FloatArray) -> None:
+        """Put the object at rest at a pose."""
+        self._client.resetBasePositionAndOrientation(self._object, list(position_m), list(orientation_xyzw))
+        self._client.resetBaseVelocity(self._object, [0, 0, 0], [0, 0, 0])
+
+    def put_object_back(self) -> None:
+        """To the middle of the area, or near it when an arm is in the way; face +z up."""
+        tips = self.kinematics.tip_positions(self._follower_position)
+        low = np.array([self.task.area_x_m[0], self.task.area_y_m[0]])
+        high = np.array([self.task.area_x_m[1], self.task.area_y_m[1]])
+        spot = (low + high) / 2
+        for _ in range(50):
+            if np.linalg.norm(tips[:, :2] - spot, axis=1).min() > _CLEARANCE_M or tips[:, 2].min() > 0.15:
+                break
+            spot = self._random.uniform(low, high)
+        place = np.array([spot[0], spot[1], self.task.object_rest_height_m])
+        self.place_object(place, np.array([0.0, 0.0, 0.0, 1.0]))
+
+    def object_lost(self) -> bool:
+        """Outside the task's table, fallen or thrown."""
+        x, y, z = self._client.getBasePositionAndOrientation(self._object)[0]
+        task = self.task
+        inside = task.table_x_m[0] <= x <= task.table_x_m[1] and task.table_y_m[0] <= y <= task.table_y_m[1]
+        return not (inside and 0.0 < z < _LOST_HEIGHT_M)
+
+    def place_arms(self, position_rad: FloatArray) -> None:
+        """Put leader and follower arms at joint angles [joints] at rest, drives' windings empty."""
+        for joint, angle in enumerate(position_rad.tolist()):
+            self._client.resetJointState(self._arms, joint, angle, 0.0)
+        self._follower_position[:] = position_rad
+        self._leader.place(position_rad)
+        self._velocity[:] = 0.0
+        self._law.torque_nm[:] = 0.0
+        self._publish(0.0)
+
+    def contact_forces_n(self) -> FloatArray:
+        """Force [pairs, 3] in N on each arm by everything that touches it, as the simulator knows it."""
+        forces = np.zeros((self.robot.pairs, 3))
+        for contact in self._client.getContactPoints(bodyA=self._arms):
+            normal, size = contact[7], contact[9]
+            side1, along1, side2, along2 = contact[10], contact[11], contact[12], contact[13]
+            force = [normal[i] * size + side1 * along1[i] + side2 * along2[i] for i in range(3)]
+            forces[contact[3] // self.robot.joints_per_arm] += force
+            if contact[2] == self._arms:
+                forces[contact[4] // self.robot.joints_per_arm] -= force
+        return forces
+
+    def fill_truth(self, record: np.ndarray) -> None:
+        linear, angular = self._client.getBaseVelocity(self._object)
+        record["contact_force_n"] = self.contact_forces_n()
+        record["linear_velocity_m_s"] = linear
+        record["angular_velocity_rad_s"] = angular
+
+    def hold_leader(self, joint_target_rad: FloatArray, active: np.ndarray) -> None:
+        """Hands on the leader arms of the pairs in `active` [pairs], spring-dampers to joint targets [joints] in rad."""
+        self._leader.hold(joint_target_rad, active)
+
+    def close(self) -> None:
+        self._client.disconnect()
