@@ -1,0 +1,392 @@
+"""One episode: a folder with `control.mcap`, one `cam_<name>.mcap` per camera and `episode.json`.
+
+`control.mcap` holds every stream of records, one channel each; a chunk carries one channel only, so reading joints never
+touches the rest. Message times: `log_time` is when we received, `publish_time` when it was captured; producers of records
+stamp them on arrival, so for records both are `t_ns`. Reading needs neither footer nor a closed file.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from studio.core.errors import DataError
+from studio.core.records import RecordType
+from studio.data.episode_info import (
+    FILE_NAME, CameraInfo, EpisodeInfo, StreamInfo, episode_id, load_episode_info, save_episode_info,
+)
+from studio.data.mcap_codec import BlockCodec, message_record, walk_messages
+from studio.data.mcap_file import ChunkPlace, DiskFullError, McapContents, McapWriter, read_chunk, scan
+from studio.data.verdict import StreamCount, judge, lateness_percentiles
+from studio.data.video import (
+    SCHEMA_NAME, VideoDecoder, VideoPacket, decode_frame, encode_frame, is_keyframe, video_descriptors,
+)
+
+CONTROL_FILE = "control.mcap"
+RESERVE_FILE = ".reserve"  # room for the footers and episode.json when the disk is full
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriterSettings:
+    """How an episode is written (survey of peers, section 4.2).
+
+    Args:
+        chunk_bytes: a chunk of records is closed when it has this size.
+        chunk_s: ... or holds this much time, whichever is first; the most a killed process loses.
+        video_chunk_bytes: the same for pictures.
+        video_chunk_s: the same for pictures.
+        fsync_interval_s: None = only at close (faster than real time, where a crash is repeated, not mourned).
+        compression: `lz4` or ``.
+        reserve_bytes: kept free on the disk for closing.
+    """
+
+    chunk_bytes: int = 64 << 10
+    chunk_s: float = 0.25
+    video_chunk_bytes: int = 256 << 10
+    video_chunk_s: float = 0.4
+    fsync_interval_s: float | None = 1.0
+    compression: str = "lz4"
+    reserve_bytes: int = 512 << 10
+
+
+class _StreamWriter:
+    """Collects records of one stream and writes a chunk when it is big or old enough."""
+
+    def __init__(self, file: McapWriter, record_type: RecordType, settings: WriterSettings) -> None:
+        self.count = StreamCount(record_type.name, record_type.rate_hz)
+        self._codec = BlockCodec(record_type, file.next_channel_id())
+        self._file, self._settings = file, settings
+        self._rows = max(1, settings.chunk_bytes // self._codec.message_bytes)
+        self._pending: list[np.ndarray] = []
+        self._pending_rows = 0
+        metadata = {"record_type": json.dumps(record_type.to_json(), separators=(",", ":"))}
+        schema = self._codec.descriptors.SerializeToString()
+        self._channel = file.add_channel(record_type.name, self._codec.schema_name, schema, metadata)
+
+    def write(self, records: np.ndarray) -> None:
+        self._pending.append(records.copy())
+        self._pending_rows += len(records)
+        age_ns = int(records["t_ns"][-1]) - int(self._pending[0]["t_ns"][0])
+        if self._pending_rows >= self._rows or age_ns >= self._settings.chunk_s * 1e9:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self._pending:
+            return
+        records = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
+        for start in range(0, len(records), self._rows):
+            self._write_block(records[start : start + self._rows])
+        self._pending, self._pending_rows = [], 0
+
+    def _write_block(self, records: np.ndarray) -> None:
+        messages = self._codec.encode(records, self.count.records)
+        offsets = np.arange(len(records)) * self._codec.message_bytes
+        self._file.write_chunk(self._channel, messages, records["t_ns"], offsets)
+        self.count.add(records["t_ns"])
+
+
+class _CameraWriter:
+    """One camera's file. A chunk starts at a key frame where it can, so that a repaired file decodes to its end."""
+
+    def __init__(self, path: Path, name: str, info: CameraInfo, settings: WriterSettings) -> None:
+        self.name, self.info, self.frames, self.dropped = name, info, 0, 0
+        self._settings = settings
+        self._file = McapWriter(path, compression="", fsync_interval_s=settings.fsync_interval_s)
+        metadata = {"camera": json.dumps({"codec": info.codec, "width_px": info.width_px, "height_px": info.height_px,
+                                          "rate_hz": info.rate_hz})}
+        self._channel = self._file.add_channel(f"camera.{name}", SCHEMA_NAME, video_descriptors().SerializeToString(),
+                                               metadata)
+        self._pending: list[tuple[int, bytes]] = []
+        self._pending_bytes = 0
+
+    def write(self, t_ns: int, receive_t_ns: int, packet: bytes) -> None:
+        payload = encode_frame(t_ns, self.name, packet, self.info.codec)
+        self._pending.append((receive_t_ns, message_record(self._channel, self.frames, receive_t_ns, t_ns, payload)))
+        self._pending_bytes += len(payload)
+        self.frames += 1
+        old = receive_t_ns - self._pending[0][0] >= self._settings.video_chunk_s * 1e9
+        if old or self._pending_bytes >= self._settings.video_chunk_bytes:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self._pending:
+            return
+        times = np.array([t for t, _ in self._pending], dtype=np.int64)
+        sizes = [len(record) for _, record in self._pending]
+        offsets = np.cumsum([0, *sizes[:-1]])
+        self._file.write_chunk(self._channel, b"".join(record for _, record in self._pending), times, offsets)
+        self._pending, self._pending_bytes = [], 0
+
+    def close(self) -> CameraInfo:
+        try:
+            self.flush()
+        except DiskFullError:
+            self._pending = []
+        self._file.close()
+        return replace(self.info, frames=self.frames, dropped=self.dropped)
+
+    @property
+    def digest(self) -> int:
+        return self._file.digest
+
+
+class EpisodeWriter:
+    """Writes one episode.
+
+    Args:
+        folder: created; must not hold an episode already.
+        streams: the streams that may be written.
+        config: exactly what the session runs with; `robot`, `task` and `cameras` {name: CameraInfo fields} are taken from it.
+        clock: `wall` when `t_ns` is this machine's monotonic clock, `stepped` for simulated time.
+        settings: chunk sizes and the like.
+
+    Raises:
+        DiskFullError: from any write; close the episode then, what was recorded stays readable.
+    """
+
+    def __init__(self, folder: Path, streams: Sequence[RecordType], config: Mapping[str, Any], *, clock: str = "wall",
+                 settings: WriterSettings | None = None) -> None:
+        self._settings = settings or WriterSettings()
+        _make_folder(folder)
+        anchor = {"kind": clock, "monotonic_ns": time.monotonic_ns(), "unix_ns": time.time_ns()}
+        self._info = EpisodeInfo(
+            path=folder, id=episode_id(folder), session=folder.parent.name, robot=_name(config.get("robot", "")),
+            task=_name(config.get("task", "")), clock=anchor, config=dict(config),
+            streams={s.name: StreamInfo(rate_hz=s.rate_hz) for s in streams})
+        try:
+            (folder / RESERVE_FILE).write_bytes(bytes(self._settings.reserve_bytes))
+            save_episode_info(self._info)
+        except OSError as error:
+            raise DiskFullError(f"{folder}: no room to start an episode ({error.strerror}). Free some space.") from error
+        self._file = McapWriter(folder / CONTROL_FILE, compression=self._settings.compression,
+                                fsync_interval_s=self._settings.fsync_interval_s)
+        self._streams = {s.name: _StreamWriter(self._file, s, self._settings) for s in streams}
+        self._cameras: dict[str, _CameraWriter] = {}
+        self._lateness: list[np.ndarray] = []
+        self._marks: list[dict[str, Any]] = []
+        self._closed: EpisodeInfo | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self._info.path
+
+    def write(self, stream: str, records: np.ndarray) -> None:
+        """Append one record (shape []) or a block (shape [N]) of a stream; copied."""
+        writer = self._streams.get(stream)
+        if writer is None:
+            raise DataError(f"Episode {self._info.id} has no stream {stream}. It has {', '.join(self._streams)}.")
+        block = records.reshape(-1)
+        if not len(block):
+            return
+        if "lateness_s" in (block.dtype.names or ()):
+            self._lateness.append(block["lateness_s"].copy())
+        writer.write(block)
+
+    def write_frame(self, camera: str, t_ns: int, receive_t_ns: int, packet: bytes, keyframe: bool) -> None:
+        """Append one compressed picture, in decoding order; the first of a camera must be a key frame."""
+        writer = self._cameras.get(camera)
+        if writer is None:
+            if not keyframe:
+                self.note_dropped(camera, 0)
+                return
+            writer = self._cameras[camera] = self._open_camera(camera)
+        writer.write(t_ns, receive_t_ns, packet)
+
+    def _open_camera(self, name: str) -> _CameraWriter:
+        known = self._info.config.get("cameras", {})
+        info = CameraInfo(**known[name]) if isinstance(known, dict) and name in known else CameraInfo()
+        return _CameraWriter(self.folder / f"cam_{name}.mcap", name, info, self._settings)
+
+    def note_dropped(self, source: str, count: int) -> None:
+        """Say that records of a stream, or pictures of a camera, were lost on the way here."""
+        if source in self._streams:
+            self._streams[source].count.dropped += count
+        elif source in self._cameras:
+            self._cameras[source].dropped += count
+
+    def note_mark(self, t_ns: int, label: str) -> None:
+        """A mark made while recording; kept in `episode.json`."""
+        self._marks.append({"t_ns": t_ns, "label": label})
+
+    @property
+    def records_written(self) -> dict[str, int]:
+        return {name: stream.count.records for name, stream in self._streams.items()}
+
+    def flush(self) -> None:
+        """Hand everything collected to the kernel now."""
+        for writer in [*self._streams.values(), *self._cameras.values()]:
+            writer.flush()
+
+    def close(self, reason: str = "stopped") -> EpisodeInfo:
+        """End the episode and judge it; calling it again returns the same."""
+        if self._closed is None:
+            (self.folder / RESERVE_FILE).unlink(missing_ok=True)
+            for stream in self._streams.values():
+                _flush_what_fits(stream)
+            cameras = {name: camera.close() for name, camera in self._cameras.items()}
+            self._file.close()
+            self._closed = self._final_info(reason, cameras)
+            save_episode_info(self._closed)
+        return self._closed
+
+    def _final_info(self, reason: str, cameras: dict[str, CameraInfo]) -> EpisodeInfo:
+        counts = {name: stream.count for name, stream in self._streams.items()}
+        lateness = lateness_percentiles(np.concatenate(self._lateness) if self._lateness else np.empty(0))
+        verdict, why = judge(counts, sum(camera.dropped for camera in cameras.values()), lateness)
+        started, ended = span_ns(counts.values())
+        digests = [self._file.digest, *(self._cameras[name].digest for name in sorted(self._cameras))]
+        return replace(
+            self._info, state="closed", close_reason=reason, verdict=verdict, verdict_reason=why, cameras=cameras,
+            streams={name: count.info() for name, count in counts.items()}, lateness_us=lateness,
+            marks=tuple(self._marks), started_t_ns=started, ended_t_ns=ended, duration_s=(ended - started) / 1e9,
+            content="-".join(f"{digest:08x}" for digest in digests))
+
+
+def _make_folder(folder: Path) -> None:
+    if (folder / FILE_NAME).exists() or (folder / CONTROL_FILE).exists():
+        raise DataError(f"{folder} holds an episode already; recordings are never overwritten. Choose another folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be made: {error.strerror}. Choose another folder for the dataset.") from error
+
+
+def _name(value: Any) -> str:
+    return str(value.get("name", "")) if isinstance(value, Mapping) else str(value)
+
+
+def _flush_what_fits(stream: _StreamWriter) -> None:
+    try:
+        stream.flush()
+    except DiskFullError:
+        return  # the episode ends with the last chunk that fitted
+
+
+def span_ns(counts: Any) -> tuple[int, int]:
+    """First and last `t_ns` over all streams that have records."""
+    used = [count for count in counts if count.records]
+    if not used:
+        return 0, 0
+    return min(count.first_ns for count in used), max(count.last_ns for count in used)
+
+
+class McapFile:
+    """One MCAP file, mapped, with its whole chunks listed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = path.open("rb")
+        except FileNotFoundError:
+            raise DataError(f"{path} is missing. Is this an episode's folder? Copy the recording again.") from None
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
+        size = path.stat().st_size
+        self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) if size else None
+        self.data = memoryview(self._map) if self._map else memoryview(b"")
+        try:
+            self.contents: McapContents = scan(self.data, path)
+        except DataError:
+            self.close()
+            raise
+
+    def records(self, place: ChunkPlace) -> bytes:
+        return read_chunk(self.data, place, self.path)
+
+    def close(self) -> None:
+        self.data.release()
+        if self._map is not None:
+            self._map.close()
+        self._file.close()
+
+
+class EpisodeReader:
+    """Reads an episode, closed or not: what a crash left is read up to the last whole chunk.
+
+    Raises:
+        DataError: a missing, empty, foreign or damaged file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.info = load_episode_info(folder)
+        self._folder = folder
+        self._control = McapFile(folder / CONTROL_FILE)
+        try:
+            self._codecs = {codec.record_type.name: codec for codec in map(_codec, self._control.contents.channels.values())}
+        except DataError:
+            self._control.close()
+            raise
+        self._videos: dict[str, VideoDecoder] = {}
+
+    @property
+    def record_types(self) -> dict[str, RecordType]:
+        return {name: codec.record_type for name, codec in self._codecs.items()}
+
+    def read(self, stream: str, names: Sequence[str] | None = None) -> np.ndarray:
+        """All records of a stream in the order of recording, as a structured array.
+
+        Args:
+            names: fields to read besides `t_ns`; None = all.
+        """
+        codec = self._codecs.get(stream)
+        if codec is None:
+            raise DataError(f"Episode {self.info.id} has no stream {stream}. It has {', '.join(sorted(self._codecs))}.")
+        blocks = [codec.decode(self._control.records(place), names) for place in self._control.contents.chunks
+                  if place.channel_id in (codec.channel_id, 0)]
+        return np.concatenate(blocks) if blocks else np.empty(0, dtype=codec.output_dtype(names))
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        return tuple(sorted(path.stem.removeprefix("cam_") for path in self._folder.glob("cam_*.mcap")))
+
+    def frame_times_ns(self, camera: str) -> np.ndarray:
+        """Capture times of a camera's pictures, int64 [N], rising."""
+        return self._video(camera).times_ns
+
+    def frame(self, camera: str, index: int) -> np.ndarray:
+        """Picture number `index` of a camera, uint8 [height, width, 3], RGB."""
+        return self._video(camera).picture(index)
+
+    def _video(self, camera: str) -> VideoDecoder:
+        if camera not in self._videos:
+            if camera not in self.cameras:
+                raise DataError(f"Episode {self.info.id} has no camera {camera}. It has {list(self.cameras) or 'none'}.")
+            path = self._folder / f"cam_{camera}.mcap"
+            packets, codec = read_packets(path)
+            self._videos[camera] = VideoDecoder(packets, codec, f"{self.info.id}, camera {camera}")
+        return self._videos[camera]
+
+    def close(self) -> None:
+        self._control.close()
+        self._videos.clear()
+
+
+def _codec(channel: Any) -> BlockCodec:
+    try:
+        record_type = RecordType.from_json(json.loads(channel.metadata["record_type"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError(f"Stream {channel.topic} was not recorded by this studio (no record type in it: {error}). "
+                        "Use `dataset import`.") from error
+    return BlockCodec(record_type, channel.id)
+
+
+def read_packets(path: Path) -> tuple[list[VideoPacket], str]:
+    """All packets of a `cam_<name>.mcap` in decoding order, and their codec."""
+    file = McapFile(path)
+    try:
+        packets: list[VideoPacket] = []
+        codec = "h264"
+        for place in file.contents.chunks:
+            for _, _, receive_t_ns, t_ns, payload in walk_messages(memoryview(file.records(place))):
+                data, codec = decode_frame(payload)
+                packets.append(VideoPacket(t_ns, receive_t_ns, data, is_keyframe(data, codec)))
+        return packets, codec
+    finally:
+        file.close()
