@@ -2,7 +2,7 @@
 
 Widgets ask `theme()` while painting and listen to `theme().changed`. Style-sheet properties that panels may set:
 
-- QLabel `text`: tiny hint small body strong field title value number state headline force (a type role), and
+- QLabel `type` (not `text`, which is the words of a label): tiny hint small body strong field title value number state headline force (a type role), and
   `tone`: 1 2 3 (text colours), engaged fault … (state colours), good fair poor, accent, leader, follower.
 - QPushButton `kind`: primary (one a screen), main (44 high), quiet (no frame), link; the default is a normal 32 button.
 - QFrame/QWidget `ground`: 0 1 2 3 4 (fills); `frame`: card, panel, bar, top, line.
