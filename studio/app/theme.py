@@ -2,8 +2,8 @@
 
 Widgets ask `theme()` while painting and listen to `theme().changed`. Style-sheet properties that panels may set:
 
-- QLabel `type` (not `text`, which is the words of a label): tiny hint small body strong field title value number state headline force (a type role), and
-  `tone`: 1 2 3 (text colours), engaged fault … (state colours), good fair poor, accent, leader, follower.
+- QLabel `type` (not `text`, which is the label's own words): tiny hint small body strong field title value number
+  state headline force, and `tone`: 1 2 3 (text colours), engaged fault … (state colours), good fair poor, accent, leader, follower.
 - QPushButton `kind`: primary (one a screen), main (44 high), quiet (no frame), link; the default is a normal 32 button.
 - QFrame/QWidget `ground`: 0 1 2 3 4 (fills); `frame`: card, panel, bar, top, line.
 - QToolButton `kind`: icon (square, framed), bare (no frame), segment (checkable, inside a frame `segments`).

@@ -1,0 +1,470 @@
+"""RobotView: the 3-D view of two arms, the box, forces, goals and rollouts, with the mouse as a hand.
+
+A press on a hand's ring starts a drag in the view plane; the wheel then moves in depth and Shift moves vertically.
+Elsewhere the left button orbits, the middle button shifts and the wheel zooms.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtGui import QMouseEvent, QOffscreenSurface, QOpenGLContext, QWheelEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from studio.app.theme import set_property, theme
+from studio.app.widgets import scene_line as lines
+from studio.app.widgets import scene_mesh as mesh
+from studio.app.widgets.control import IconButton, SegmentedControl
+from studio.app.widgets.scene_camera import VIEWS, Camera, on_plane
+from studio.app.widgets.scene_layer import SceneLayers
+from studio.core.geometry import FloatArray, quaternion_to_matrix
+from studio.core.task import Goal
+
+_CLICK_PX = 4.0
+
+
+def opengl_problem() -> str:
+    """Why 3-D cannot be drawn here, or an empty text."""
+    surface = QOffscreenSurface()
+    surface.create()
+    context = QOpenGLContext()
+    if not surface.isValid() or not context.create() or not context.makeCurrent(surface):
+        return "This display has no OpenGL"
+    version = context.format().version()
+    context.doneCurrent()
+    if version < (2, 1):
+        return f"This display has OpenGL {version[0]}.{version[1]}; 2.1 or newer is needed"
+    return ""
+
+
+class RobotView(QWidget):
+    """Two arms and a box in 3-D.
+
+    Args:
+        robot: the robot description (`arm_bases_m`, `link_lengths_m`).
+        task: the task (object size, tip radius, table).
+    """
+
+    hand_dragged = Signal(int, object, bool)  # pair, xyz [3] in m, still held
+    table_clicked = Signal(object)  # xyz [3] in m
+    goal_moved = Signal(object)  # (position [3], yaw change in rad since the press)
+    view_changed = Signal(str)
+
+    def __init__(self, robot: Any, task: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.robot, self.task = robot, task
+        self.setMinimumSize(240, 160)
+        self.setMouseTracking(True)
+        self.hand_drag_enabled = True
+        self.goal_edit_enabled = False
+        self.canvas: Any = None
+        self._drag: _Drag | None = None
+        self._labels: dict[str, tuple[QLabel, Any]] = {}
+        self._frame_mark = (time.perf_counter(), 0)
+        self._fps = 0.0
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        problem = opengl_problem()
+        if problem:
+            layout.addWidget(NoView(problem))
+            return
+        self._make_canvas(layout)
+        self._make_overlay()
+        self.set_view("Front")
+        self.set_arms(np.asarray(getattr(robot, "home_rad", np.zeros(8))))
+        theme().changed.connect(self._recolour)
+
+    @property
+    def works(self) -> bool:
+        """False where the display has no OpenGL; every setter then does nothing."""
+        return self.canvas is not None
+
+    # ---- what is shown -------------------------------------------------------------------------------------------
+
+    def set_arms(self, follower_q_rad: Any) -> None:
+        """Follower joint angles [8] in rad."""
+        if not self.works:
+            return
+        matrices = mesh.arm_transforms(self.robot, np.asarray(follower_q_rad, dtype=np.float64))
+        self.layers.set_arms(matrices)
+        self.canvas.set_parts(0, matrices)
+        self.canvas.update()
+
+    def set_leader(self, tips_m: Any | None) -> None:
+        """Leader ball positions [2, 3] in m, drawn as orange rings; None hides them."""
+        if self.works:
+            self.layers.leader_m = None if tips_m is None else np.array(tips_m, dtype=np.float64)
+            self.canvas.update()
+
+    def set_object(self, position_m: Any, orientation_xyzw: Any) -> None:
+        """Pose of the box."""
+        if not self.works:
+            return
+        matrix = np.eye(4, dtype=np.float32)
+        matrix[:3, :3] = quaternion_to_matrix(np.asarray(orientation_xyzw, dtype=np.float64))
+        matrix[:3, 3] = position_m
+        self.layers.object_matrix = matrix
+        self.canvas.set_parts(len(self.robot.arm_bases_m) * mesh.PARTS_PER_ARM, matrix[None])
+        self.canvas.update()
+
+    def set_force(self, pair: int, tip_m: Any, force_n: Any) -> None:
+        """Arrow of the force [3] in N that the hand feels at a ball [3]; below 0.2 N none is drawn."""
+        if self.works:
+            self.layers.forces[pair] = (np.array(tip_m, dtype=np.float64), np.array(force_n, dtype=np.float64))
+            self.canvas.update()
+
+    def set_goal(self, goal: Goal | None, *, tolerance_m: float = 0.0, tolerance_rad: float = 0.0) -> None:
+        """White goal box; with a tolerance also the dashed box around it."""
+        if self.works:
+            self.layers.set_goal(goal, tolerance_m, tolerance_rad, self.goal_edit_enabled)
+
+    def set_fan(self, paths_m: Any | None, returns: Any | None = None) -> None:
+        """Predicted rollouts [K, H+1, 3] coloured and ordered by their returns [K] (higher is better)."""
+        if self.works:
+            self.layers.set_fan(paths_m, returns)
+
+    def set_plan(self, path_m: Any | None, orientations_xyzw: Any | None = None) -> None:
+        """The chosen plan [H+1, 3] in white, with ghost boxes along it when orientations [H+1, 4] are given."""
+        if self.works:
+            self.layers.set_plan(path_m, orientations_xyzw)
+
+    def set_fault(self, joints: frozenset[int]) -> None:
+        """Joints 0..7 painted and ringed in the fault colour."""
+        if self.works and joints != self.canvas.failed_joints:
+            self.canvas.failed_joints = joints
+            self.canvas.mark("colours")
+
+    def set_goal_edit(self, enabled: bool) -> None:
+        """Show axes and the turning ring on the goal and let the mouse move it."""
+        self.goal_edit_enabled = enabled
+        if self.works:
+            self.layers.set_goal_edit(enabled)
+
+    def set_note(self, name: str, text: str, place_m: Any | None = None, tone: str = "1") -> None:
+        """A small label at a place in the world; an empty text removes it."""
+        if not self.works:
+            return
+        if not text:
+            if name in self._labels:
+                self._labels.pop(name)[0].deleteLater()
+            return
+        if name not in self._labels:
+            label = QLabel(self)
+            label.setObjectName("sceneNote")
+            label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+            set_property(label, "type", "small")
+            self._labels[name] = (label, place_m)
+            self._style_note(label)
+            label.show()
+        label = self._labels[name][0]
+        self._labels[name] = (label, np.array(place_m, dtype=np.float64))
+        set_property(label, "tone", tone)
+        if label.text() != text:
+            label.setText(text)
+            label.adjustSize()
+
+    def hand_position_m(self, pair: int) -> FloatArray:
+        """Where the ring of a hand is: the leader's ball where it is shown, else the follower's."""
+        return self.layers.hand_m(pair)
+
+    def to_pixel(self, place_m: Any) -> QPointF:
+        """Where a place in the world [3] appears in this widget."""
+        x, y, _ = self.camera.project(np.asarray(place_m, dtype=np.float64), *self._size())
+        return QPointF(float(x), float(y))
+
+    # ---- camera --------------------------------------------------------------------------------------------------
+
+    @property
+    def camera(self) -> Camera:
+        return self.canvas.camera
+
+    def set_view(self, name: str) -> None:
+        """Front, Top, Left or Free."""
+        if not self.works:
+            return
+        self.canvas.camera = VIEWS[name]
+        self.segments.choose(name)
+        self.canvas.update()
+        self.view_changed.emit(name)
+
+    def save_png(self, path: str) -> None:
+        """A picture of the whole view as it stands."""
+        self.grab().save(path)
+
+    # ---- construction --------------------------------------------------------------------------------------------
+
+    def _make_canvas(self, layout: QVBoxLayout) -> None:
+        from studio.app.widgets.scene_canvas import SceneCanvas
+
+        body = mesh.robot_mesh(self.robot, box_size_m=self.task.object_size_m, tip_radius_m=self.task.tip_radius_m)
+        self.canvas = SceneCanvas(body, *_table(self.task))
+        self.layers = SceneLayers(self.canvas, self.robot, self.task)
+        self.canvas.before_draw = self._before_draw
+        native = self.canvas.native
+        native.setParent(self)
+        native.setMouseTracking(True)
+        native.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        native.installEventFilter(self)
+        layout.addWidget(native)
+        self.set_object((0.02, 0.0, self.task.object_rest_height_m), (0.0, 0.0, 0.0, 1.0))
+
+    def _make_overlay(self) -> None:
+        self._bar = QWidget(self)
+        row = QHBoxLayout(self._bar)
+        row.setContentsMargins(12, 12, 16, 0)
+        self.segments = SegmentedControl(list(VIEWS), self._bar)
+        self.segments.chosen.connect(self.set_view)
+        self.speed_label = QLabel("", self._bar)
+        set_property(self.speed_label, "type", "small")
+        set_property(self.speed_label, "tone", "2")
+        row.addWidget(self.segments)
+        row.addWidget(self.speed_label)
+        row.addStretch(1)
+        self.full_button = IconButton("fullscreen", "The whole window for the 3-D view", self._bar)
+        self.eye_button = IconButton("eye", "Show or hide forces, rings and labels", self._bar, checkable=True)
+        self.axes_button = IconButton("gizmo", "Show or hide the axes of the table", self._bar, checkable=True)
+        self.eye_button.setChecked(True)
+        self.eye_button.toggled.connect(self._show_forces)
+        self.axes_button.toggled.connect(self._show_axes)
+        for button in (self.full_button, self.eye_button, self.axes_button):
+            row.addWidget(button)
+        self._bar.setFixedHeight(42)
+
+    def _show_forces(self, shown: bool) -> None:
+        self.layers.forces_shown = shown
+        self.canvas.update()
+
+    def _show_axes(self, shown: bool) -> None:
+        self.layers.axes_shown = shown
+        self.canvas.update()
+
+    def _recolour(self) -> None:
+        self.layers.recolour()
+        self.canvas.mark("colours")
+        for label, _ in self._labels.values():
+            self._style_note(label)
+
+    def _style_note(self, label: QLabel) -> None:
+        ground = theme().colour("bg.0", theme().number("fill.view_card"))
+        label.setStyleSheet(
+            f"#sceneNote {{ background: rgba{ground.getRgb()}; border-radius: 4px; padding: 3px 6px; font-weight: 600; }}"
+        )
+
+    # ---- drawing -------------------------------------------------------------------------------------------------
+
+    def _size(self) -> tuple[int, int]:
+        return max(self.width(), 1), max(self.height(), 1)
+
+    def _before_draw(self) -> None:
+        self.layers.fill_moving(self.camera, self.height())
+        for label, place in self._labels.values():
+            at = self.to_pixel(place)
+            x = min(max(at.x() - label.width() / 2, 4), self.width() - label.width() - 4)
+            label.move(round(x), round(min(max(at.y() - label.height() - 10, 4), self.height() - label.height() - 4)))
+        self._count_frame()
+
+    def _count_frame(self) -> None:
+        now = time.perf_counter()
+        since, frames = self._frame_mark
+        if now - since > 1.0:
+            self._fps = (self.canvas.frames - frames) / (now - since)
+            self._frame_mark = (now, self.canvas.frames)
+            self.speed_label.setText(f"{self._fps:.0f} fps · {self.canvas.draw_s * 1000:.0f} ms")
+
+    @property
+    def frames_per_s(self) -> float:
+        """Frames drawn a second, over the last second."""
+        return self._fps
+
+    def resizeEvent(self, event: Any) -> None:
+        super().resizeEvent(event)
+        if self.works:
+            self._bar.setGeometry(0, 0, self.width(), 42)
+            self._bar.raise_()
+
+    def closeEvent(self, event: Any) -> None:
+        if self.works:
+            self.canvas.close()
+        super().closeEvent(event)
+
+    # ---- mouse ---------------------------------------------------------------------------------------------------
+
+    def eventFilter(self, watched: Any, event: QEvent) -> bool:
+        kind = event.type()
+        if kind == QEvent.Type.MouseButtonPress and isinstance(event, QMouseEvent):
+            self._press(event)
+        elif kind == QEvent.Type.MouseMove and isinstance(event, QMouseEvent):
+            self._move(event)
+        elif kind == QEvent.Type.MouseButtonRelease and isinstance(event, QMouseEvent):
+            self._release(event)
+        elif kind == QEvent.Type.Wheel and isinstance(event, QWheelEvent):
+            self._wheel(event)
+        else:
+            return False
+        return True
+
+    def _press(self, event: QMouseEvent) -> None:
+        place = event.position()
+        self._drag = _Drag(place, event.button())
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        pair = self._hand_at(place) if self.hand_drag_enabled else None
+        if pair is not None:
+            self._drag.kind, self._drag.pair = "hand", pair
+            self._drag.place_m = self.hand_position_m(pair)
+            self._drag.grip = place - self.to_pixel(self._drag.place_m)
+            self.canvas.native.setCursor(Qt.CursorShape.ClosedHandCursor)
+            self.hand_dragged.emit(pair, self._drag.place_m.copy(), True)
+        elif self.goal_edit_enabled and self.layers.goal is not None:
+            self._press_goal(place)
+
+    def _press_goal(self, place: QPointF) -> None:
+        drag, goal = self._drag, self.layers.goal
+        assert drag is not None and goal is not None
+        position = np.asarray(goal.position_m)
+        if _near(self.to_pixel(self.layers.goal_handle_m()), place, 14):
+            drag.kind, drag.place_m = "turn", position
+            drag.angle_rad = self._angle_at(place, position)
+        elif _near(self.to_pixel(position), place, self._box_radius_px(position)):
+            drag.kind, drag.place_m = "goal", position
+            drag.grip = place - self.to_pixel(position)
+
+    def _move(self, event: QMouseEvent) -> None:
+        drag, place = self._drag, event.position()
+        if drag is None:
+            over = self.hand_drag_enabled and self._hand_at(place) is not None
+            self.canvas.native.setCursor(Qt.CursorShape.OpenHandCursor if over else Qt.CursorShape.ArrowCursor)
+            return
+        step = place - drag.last
+        drag.last = place
+        drag.moved_px += abs(step.x()) + abs(step.y())
+        if drag.kind == "hand":
+            self._move_hand(drag, place, step, event.modifiers())
+        elif drag.kind == "goal":
+            self._move_goal(drag, place)
+        elif drag.kind == "turn":
+            angle = self._angle_at(place, drag.place_m)
+            self.goal_moved.emit((drag.place_m.copy(), angle - drag.angle_rad))
+            drag.angle_rad = angle
+        elif drag.moved_px > _CLICK_PX:
+            self._move_camera(drag, step)
+
+    def _move_hand(self, drag: _Drag, place: QPointF, step: QPointF, modifiers: Qt.KeyboardModifier) -> None:
+        if modifiers & Qt.KeyboardModifier.ShiftModifier:
+            depth = float(self.camera.project(drag.place_m, *self._size())[2])
+            drag.place_m = drag.place_m + [0, 0, -step.y() * self.camera.metres_per_pixel(depth, self.height())]
+            drag.grip = place - self.to_pixel(drag.place_m)
+        else:
+            at = place - drag.grip
+            hit = on_plane(*self.camera.ray(at.x(), at.y(), *self._size()), drag.place_m, self.camera.forward())
+            drag.place_m = drag.place_m if hit is None else hit
+        self.hand_dragged.emit(drag.pair, drag.place_m.copy(), True)
+
+    def _move_goal(self, drag: _Drag, place: QPointF) -> None:
+        at = place - drag.grip
+        hit = on_plane(*self.camera.ray(at.x(), at.y(), *self._size()), drag.place_m, np.array([0.0, 0.0, 1.0]))
+        if hit is not None:
+            drag.place_m = hit
+            self.goal_moved.emit((hit.copy(), 0.0))
+
+    def _move_camera(self, drag: _Drag, step: QPointF) -> None:
+        if drag.button == Qt.MouseButton.MiddleButton:
+            scale = self.camera.metres_per_pixel(self.camera.distance_m, self.height())
+            self.canvas.camera = self.camera.panned(-step.x() * scale, step.y() * scale)
+        else:
+            self.canvas.camera = self.camera.orbited(-step.x() * 0.006, step.y() * 0.006)
+        self.segments.choose("Free")
+        self.canvas.update()
+
+    def _release(self, event: QMouseEvent) -> None:
+        drag, self._drag = self._drag, None
+        if drag is None:
+            return
+        if drag.kind == "hand":
+            self.canvas.native.setCursor(Qt.CursorShape.OpenHandCursor)
+            self.hand_dragged.emit(drag.pair, drag.place_m.copy(), False)
+        elif drag.kind == "camera" and drag.moved_px <= _CLICK_PX and drag.button == Qt.MouseButton.LeftButton:
+            at = event.position()
+            hit = on_plane(*self.camera.ray(at.x(), at.y(), *self._size()), np.zeros(3), np.array([0.0, 0.0, 1.0]))
+            if hit is not None:
+                self.table_clicked.emit(hit)
+
+    def _wheel(self, event: QWheelEvent) -> None:
+        notches = event.angleDelta().y() / 120.0
+        if self._drag is not None and self._drag.kind == "hand":
+            drag = self._drag
+            drag.place_m = drag.place_m + 0.01 * notches * self.camera.forward()
+            drag.grip = drag.last - self.to_pixel(drag.place_m)
+            self.hand_dragged.emit(drag.pair, drag.place_m.copy(), True)
+            return
+        self.canvas.camera = self.camera.zoomed(0.9**notches)
+        self.canvas.update()
+
+    def _hand_at(self, place: QPointF) -> int | None:
+        reach = theme().number("scene3d.leader_ring") + 8
+        best = [(pair, self.to_pixel(self.hand_position_m(pair)) - place) for pair in range(len(self.robot.arm_bases_m))]
+        close = [(offset.manhattanLength(), pair) for pair, offset in best if _length(offset) <= reach]
+        return min(close)[1] if close else None
+
+    def _angle_at(self, place: QPointF, centre_m: FloatArray) -> float:
+        hit = on_plane(*self.camera.ray(place.x(), place.y(), *self._size()), centre_m, np.array([0.0, 0.0, 1.0]))
+        return 0.0 if hit is None else float(np.arctan2(hit[1] - centre_m[1], hit[0] - centre_m[0]))
+
+    def _box_radius_px(self, position_m: FloatArray) -> float:
+        depth = float(self.camera.project(position_m, *self._size())[2])
+        return 0.75 * self.task.object_size_m / self.camera.metres_per_pixel(depth, self.height())
+
+
+class _Drag:
+    """What the mouse is doing between press and release."""
+
+    def __init__(self, place: QPointF, button: Qt.MouseButton) -> None:
+        self.kind = "camera"
+        self.pair = 0
+        self.button = button
+        self.last = place
+        self.moved_px = 0.0
+        self.place_m: FloatArray = np.zeros(3)
+        self.grip = QPointF()
+        self.angle_rad = 0.0
+
+
+class NoView(QFrame):
+    """Stands where the 3-D view would be, on a display without OpenGL."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__()
+        set_property(self, "ground", "0")
+        layout = QVBoxLayout(self)
+        layout.addStretch(1)
+        title = QLabel("No 3-D view")
+        set_property(title, "type", "title")
+        self.message = QLabel(
+            f"{problem}. Everything else works. Install a graphics driver or Mesa's software OpenGL "
+            "(package libgl1-mesa-dri) and start the studio again."
+        )
+        self.message.setWordWrap(True)
+        set_property(self.message, "tone", "2")
+        for label in (title, self.message):
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            layout.addWidget(label)
+        layout.addStretch(1)
+
+
+def _table(task: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The table that is drawn: the task's table with a margin that also carries the pedestals."""
+    (x0, x1), (y0, y1) = task.table_x_m, task.table_y_m
+    if x1 <= x0:
+        return (-0.6, 0.6), (-0.6, 0.6)
+    return (min(x0, -0.3) - 0.15, x1 + 0.16), (y0 - 0.26, y1 + 0.26)
+
+
+def _length(offset: QPointF) -> float:
+    return float(np.hypot(offset.x(), offset.y()))
+
+
+def _near(place: QPointF, other: QPointF, radius_px: float) -> bool:
+    return _length(place - other) <= radius_px
