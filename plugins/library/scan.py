@@ -1,0 +1,89 @@
+"""Finding episodes on disk and reading one for its facts; runs in the library's thread. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from plugins.library.entry import Entry, Marks
+from plugins.library.facts import Area, Facts, FactsCache, compute_facts
+from studio.core.errors import DataError, StudioError
+from studio.data.annotations import Journal
+from studio.data.episode import EpisodeReader
+from studio.data.episode_info import FILE_NAME, EpisodeInfo, episode_id, load_episode_info
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactsResult:
+    """Facts of one episode, or why there are none."""
+
+    key: str
+    facts: Facts
+    problem: str = ""
+
+
+def signature(datasets: Sequence[Path]) -> tuple[tuple[str, int], ...]:
+    """Changes when an episode or an annotation appears, goes or changes; costs one `stat` a file."""
+    found: list[tuple[str, int]] = []
+    for dataset in datasets:
+        for pattern in (f"*/*/{FILE_NAME}", "*/*/annotations.jsonl"):
+            for path in dataset.glob(pattern):
+                try:
+                    found.append((str(path), path.stat().st_mtime_ns))
+                except OSError:
+                    continue  # deleted between the listing and here
+    return tuple(sorted(found))
+
+
+def scan(datasets: Sequence[Path]) -> list[Entry]:
+    """Every episode of the datasets in the order of recording. A broken episode is an entry with a problem."""
+    entries: list[Entry] = []
+    for dataset in datasets:
+        folders = sorted(path.parent for path in dataset.glob(f"*/*/{FILE_NAME}"))
+        entries += [make_entry(folder, dataset.name, number) for number, folder in enumerate(folders, start=1)]
+    return entries
+
+
+def make_entry(folder: Path, dataset: str, number: int) -> Entry:
+    try:
+        info = load_episode_info(folder)
+        problem = problem_text(info)
+    except DataError:
+        info = EpisodeInfo(path=folder, id=episode_id(folder), session=folder.parent.name, verdict="poor")
+        problem = "description unreadable: repair it"
+    return Entry(path=folder, dataset=dataset, number=number, info=info, marks=read_marks(folder), problem=problem)
+
+
+def problem_text(info: EpisodeInfo) -> str:
+    """What a crash left, in words; empty for a whole episode."""
+    if info.state == "repaired":
+        return f"ends early: {info.lost_s:.1f} s lost, repaired"
+    return "not closed: repair it" if info.state == "recording" else ""
+
+
+def read_marks(folder: Path) -> Marks:
+    """What people said of an episode; nothing when its journal cannot be read."""
+    try:
+        journal = Journal(folder)
+    except (StudioError, OSError):
+        return Marks()
+    labels = tuple(label.text for label in journal.labels)
+    return Marks(labels=labels, outcome=journal.outcome, left_out=journal.left_out)
+
+
+def read_facts(folder: Path, cache: FactsCache, area: Area) -> FactsResult:
+    """Facts from the cache, else from the recording; damage becomes a sentence."""
+    facts = cache.load(folder)
+    if facts is not None:
+        return FactsResult(key=str(folder), facts=facts)
+    try:
+        reader = EpisodeReader(folder)
+        try:
+            facts = compute_facts(reader, area)
+        finally:
+            reader.close()
+    except DataError:
+        return FactsResult(key=str(folder), facts=Facts(), problem="recording unreadable: repair it")
+    cache.save(folder, facts)
+    return FactsResult(key=str(folder), facts=facts)

@@ -1,0 +1,41 @@
+import numpy as np
+
+from plugins.replay.pyramid import Pyramid
+
+
+def test_a_single_spike_survives_every_zoom() -> None:
+    t_s = np.arange(24_000) / 400.0
+    values = np.zeros(24_000)
+    values[12_345] = 7.0
+    pyramid = Pyramid(t_s, values)
+    for columns in (10, 100, 900, 5000):
+        _, _, high = pyramid.envelope(0.0, 60.0, columns)
+        assert high.max() == 7.0
+    t, _, high = pyramid.envelope(0.0, 60.0, 900)
+    assert abs(t[np.argmax(high)] - t_s[12_345]) < 60.0 / 900
+
+
+def test_envelope_holds_the_extremes_of_each_column() -> None:
+    rng = np.random.default_rng(0)
+    t_s = np.sort(rng.uniform(0, 10, 5000))
+    values = rng.normal(size=5000).astype(np.float32)
+    t, low, high = Pyramid(t_s, values).envelope(2.0, 8.0, 60)
+    inside = (t_s >= 2.0) & (t_s < 8.0)
+    # Block starts may pull a neighbour's samples into a column, never lose one.
+    assert low.min() <= values[inside].min()
+    assert high.max() >= values[inside].max()
+    assert len(t) <= 60 and np.all(np.diff(t) > 0) and np.all(low <= high)
+
+
+def test_zoomed_in_every_sample_is_exact() -> None:
+    t_s = np.arange(100) / 10.0
+    pyramid = Pyramid(t_s, np.arange(100.0))
+    t, low, high = pyramid.envelope(1.0, 2.0, 1000)
+    assert np.array_equal(low, np.arange(10.0, 20.0)) and np.array_equal(low, high)
+    assert pyramid.value_at(1.55) == 15.0
+    assert np.isnan(pyramid.value_at(-1.0))
+
+
+def test_an_empty_curve_draws_nothing() -> None:
+    t, low, high = Pyramid(np.empty(0), np.empty(0)).envelope(0.0, 1.0, 100)
+    assert len(t) == len(low) == len(high) == 0
