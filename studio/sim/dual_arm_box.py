@@ -19,6 +19,10 @@ from studio.sim.drive_law import DriveLaw
 from studio.sim.leader import LeaderTwins
 from studio.sim.scene import Scene, load_scene
 
+_bullet: Any = pybullet
+set_motors, step_simulation = _bullet.setJointMotorControlArray, _bullet.stepSimulation
+get_joint_states, TORQUE_CONTROL = _bullet.getJointStates, _bullet.TORQUE_CONTROL
+
 _ROOM_TEMPERATURE_C = 25.0
 _HEAT_C_PER_NM2_S = 0.02  # at 3 N*m for long about 40 degC above the room
 _COOL_PER_S = 0.0045
@@ -47,15 +51,16 @@ class DualArmBoxWorld:
         self.dt_s = 1.0 / physics_rate_hz
         self._random = np.random.default_rng(seed)
         motors = 2 * robot.joints
-        self._position, self._velocity = np.zeros(motors), np.zeros(motors)
         n = robot.joints
-        self._position[:n] = self._position[n:] = robot.home_rad
-        self._follower_position, self._follower_velocity = self._position[n:], self._velocity[n:]
+        self._state = np.zeros((2, motors))  # position and velocity of leader, then follower
+        self._position, self._velocity = self._state
+        self._follower = self._state[:, n:]
         self._ports = TwinPorts(np.zeros((motors, 5)), np.zeros((motors, 5)), np.zeros(motors))
         self._ports.state[:, STATE_TEMPERATURE] = _ROOM_TEMPERATURE_C
-        self._law = DriveLaw(robot, motors, self.dt_s)
-        self._leader = LeaderTwins(robot, self.kinematics, self._position[:n], self._velocity[:n])
+        self._law = DriveLaw(robot, self._state, self.dt_s)
+        self._leader = LeaderTwins(robot, self.kinematics, self._law, self._state[:, :n], self.dt_s)
         self._client: Any = BulletClient(connection_mode=pybullet.DIRECT)
+        self._connection: int = self._client._client
         self._build()
         self.place_arms(robot.home_rad)
         self.put_object_back()
@@ -100,21 +105,17 @@ class DualArmBoxWorld:
 
     def step(self, duration_s: float) -> None:
         """Advance physics, drives and hands by a whole number of physics steps."""
-        steps = round(duration_s / self.dt_s)
-        client, arms, joints, law, leader, dt = self._client, self._arms, self._joints, self._law, self._leader, self.dt_s
-        n = self.robot.joints
-        position, velocity = self._position, self._velocity
-        follower_position, follower_velocity = self._follower_position, self._follower_velocity
+        client, arms, joints, law, leader = self._connection, self._arms, self._joints, self._law, self._leader
+        follower, net = self._follower, self._law.net_nm[self.robot.joints :]
         law.load(self._ports)
-        leader.load(duration_s, dt)
-        for _ in range(steps):
-            net = law.update(position, velocity)
-            leader.update(net[:n], dt)
-            client.setJointMotorControlArray(arms, joints, pybullet.TORQUE_CONTROL, forces=net[n:].tolist())
-            client.stepSimulation()
-            states = client.getJointStates(arms, joints)
-            follower_position[:] = [s[0] for s in states]
-            follower_velocity[:] = [s[1] for s in states]
+        leader.load(duration_s)
+        for _ in range(round(duration_s / self.dt_s)):
+            law.update()
+            leader.update()
+            set_motors(arms, joints, TORQUE_CONTROL, forces=net.tolist(), physicsClientId=client)
+            step_simulation(client)
+            position, velocity, _, _ = zip(*get_joint_states(arms, joints, client), strict=True)
+            follower[:] = position, velocity
         self._ports.idle_s += duration_s
         self._publish(duration_s)
 
@@ -137,7 +138,7 @@ class DualArmBoxWorld:
 
     def put_object_back(self) -> None:
         """To the middle of the area, or near it when an arm is in the way; face +z up."""
-        tips = self.kinematics.tip_positions(self._follower_position)
+        tips = self.kinematics.tip_positions(self._follower[0])
         low = np.array([self.task.area_x_m[0], self.task.area_y_m[0]])
         high = np.array([self.task.area_x_m[1], self.task.area_y_m[1]])
         spot = (low + high) / 2
@@ -159,7 +160,7 @@ class DualArmBoxWorld:
         """Put leader and follower arms at joint angles [joints] at rest, drives' windings empty."""
         for joint, angle in enumerate(position_rad.tolist()):
             self._client.resetJointState(self._arms, joint, angle, 0.0)
-        self._follower_position[:] = position_rad
+        self._follower[0] = position_rad
         self._leader.place(position_rad)
         self._velocity[:] = 0.0
         self._law.torque_nm[:] = 0.0
