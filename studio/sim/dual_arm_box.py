@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pybullet
-from pybullet_utils.bullet_client import BulletClient
+from studio.sim.bullet import connect
 
 from studio.core.config import check_range
 from studio.core.errors import ConfigError
@@ -59,7 +59,7 @@ class DualArmBoxWorld:
         self._ports.state[:, STATE_TEMPERATURE] = _ROOM_TEMPERATURE_C
         self._law = DriveLaw(robot, self._state, self.dt_s)
         self._leader = LeaderTwins(robot, self.kinematics, self._law, self._state[:, :n], self.dt_s)
-        self._client: Any = BulletClient(connection_mode=pybullet.DIRECT)
+        self._client: Any = connect()
         self._connection: int = self._client._client
         self._build()
         self.place_arms(robot.home_rad)

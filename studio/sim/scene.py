@@ -35,6 +35,8 @@ class Scene:
     tag_family: str
     tag_edge_m: float
     tag_ids: tuple[int, ...]
+    tag_right: tuple[tuple[float, ...], ...]
+    tag_up: tuple[tuple[float, ...], ...]
     camera: CameraPlace
     folder: Path
     format_version: int = 1
