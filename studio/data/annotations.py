@@ -1,7 +1,8 @@
 """What people say about an episode: an append-only journal, so that nothing is ever lost and everything undoes.
 
-`annotations.jsonl` holds one JSON object a line. An edit is `add`, `change` or `remove` of an item, or `set` of a fact of the
-whole episode (`outcome`, `left_out`, `note`); `undo` and `redo` are lines too. What holds now is found by reading from the top.
+`annotations.jsonl` holds one JSON object a line. An edit is `add`, `change` or `remove` of an item, or `set` of a fact
+of the whole episode (`outcome`, `left_out`); `undo` and `redo` are lines too. What holds now is found by reading from
+the top.
 """
 
 from __future__ import annotations
@@ -117,8 +118,16 @@ class Journal:
 
     def add(self, kind: Kind, text: str, start_ns: int, end_ns: int | None = None, *, key: int = 0) -> Annotation:
         """Add a label, mark or note; returns it."""
-        item = Annotation(id=uuid.uuid4().hex[:12], kind=kind, text=text, start_ns=start_ns,
-                          end_ns=start_ns if end_ns is None else end_ns, key=key, author=self.author, unix_s=time.time())
+        item = Annotation(
+            id=uuid.uuid4().hex[:12],
+            kind=kind,
+            text=text,
+            start_ns=start_ns,
+            end_ns=start_ns if end_ns is None else end_ns,
+            key=key,
+            author=self.author,
+            unix_s=time.time(),
+        )
         _check(item)
         self._append({"do": "add", "item": _to_json(item)})
         return item
@@ -127,7 +136,9 @@ class Journal:
         """Change `text`, `start_ns`, `end_ns` or `key` of an item."""
         unknown = set(values) - {"text", "start_ns", "end_ns", "key"}
         if unknown:
-            raise ConfigError(f"An annotation has no {sorted(unknown)[0]!r} to change; allowed text, start_ns, end_ns, key.")
+            raise ConfigError(
+                f"An annotation has no {sorted(unknown)[0]!r} to change; allowed text, start_ns, end_ns, key."
+            )
         item = replace(self._item(identity), **values)
         _check(item)
         self._append({"do": "change", "item": _to_json(item)})
@@ -173,8 +184,9 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise DataError(f"{self.path} cannot be written: {error.strerror}. The edit was not kept; free some space.") \
-                from error
+            raise DataError(
+                f"{self.path} cannot be written: {error.strerror}. The edit was not kept; free some space."
+            ) from error
         self.reload()
 
     def _replay(self, entry: dict[str, Any]) -> None:
@@ -218,16 +230,19 @@ def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
             Annotation(**entry["item"])
         return entry
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}, line {number}: not a journal entry ({error}). Move the file away to start a new journal; "
-                        "the recording itself is untouched.") from error
+        raise DataError(
+            f"{path}, line {number}: not a journal entry ({error}). Move the file away to start a new journal; "
+            "the recording itself is untouched."
+        ) from error
 
 
 def _check(item: Annotation) -> None:
     if item.kind not in KINDS:
         raise ConfigError(f"Annotation kind is {item.kind!r}; allowed {', '.join(KINDS)}.")
     if item.end_ns < item.start_ns:
-        raise ConfigError(f"Label {item.text!r} ends at {item.end_ns} ns, before its start at {item.start_ns} ns. "
-                          "Swap the two edges.")
+        raise ConfigError(
+            f"Label {item.text!r} ends at {item.end_ns} ns, before its start at {item.start_ns} ns. Swap the two edges."
+        )
     if not 0 <= item.key <= 8:
         raise ConfigError(f"Label key is {item.key}; allowed 0 (none) to 8.")
 

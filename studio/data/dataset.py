@@ -43,8 +43,10 @@ class Dataset:
             what = "is a file, not a folder" if self.path.exists() else "does not exist"
             raise DataError(f"Dataset {self.path} {what}. Check the path, or make one with `play` or `record`.")
         if not (self.path / DATASET_FILE).exists() and not self._episode_folders():
-            raise DataError(f"{self.path} is not a dataset: no {DATASET_FILE} and no session_*/episode_* in it. "
-                            "Give a dataset's folder, or use `dataset import` for foreign data.")
+            raise DataError(
+                f"{self.path} is not a dataset: no {DATASET_FILE} and no session_*/episode_* in it. "
+                "Give a dataset's folder, or use `dataset import` for foreign data."
+            )
         self.facts = self._load_facts()
 
     @staticmethod
@@ -68,8 +70,10 @@ class Dataset:
             return {}
         facts = load_json_object(path, "dataset")
         if facts.get("format_version") != FORMAT_VERSION:
-            raise DataError(f"{path}: format_version is {facts.get('format_version')!r}; this studio reads "
-                            f"{FORMAT_VERSION}. Update the studio.")
+            raise DataError(
+                f"{path}: format_version is {facts.get('format_version')!r}; this studio reads "
+                f"{FORMAT_VERSION}. Update the studio."
+            )
         return facts
 
     @property
@@ -77,8 +81,12 @@ class Dataset:
         return str(self.facts.get("name", self.path.name))
 
     def _episode_folders(self) -> list[Path]:
-        folders = {path.parent for pattern in ("*/episode_*/control.mcap", f"*/episode_*/{FILE_NAME}")
-                   for path in self.path.glob(pattern) if not path.parent.parent.name.startswith(".")}
+        folders = {
+            path.parent
+            for pattern in ("*/episode_*/control.mcap", f"*/episode_*/{FILE_NAME}")
+            for path in self.path.glob(pattern)
+            if not path.parent.parent.name.startswith(".")
+        }
         return sorted(folders, key=lambda folder: (folder.parent.name, folder.name))
 
     def episode_folders(self) -> list[Path]:
@@ -121,7 +129,7 @@ class Dataset:
 
     def new_episode(self, session: Path) -> Path:
         """Make the folder of the session's next episode."""
-        return _make_next(session, "episode_", 6)
+        return make_episode_folder(session)
 
     def held_out_split(self, used: list[EpisodeInfo] | None = None) -> HeldOutSplit:
         """The last session; with fewer than four sessions, the last tenth of the episodes (at least one)."""
@@ -135,6 +143,11 @@ class Dataset:
         else:
             kept = set(ids[-max(1, round(len(ids) / 10)) :])
         return HeldOutSplit(train=tuple(i for i in ids if i not in kept), held_out=tuple(i for i in ids if i in kept))
+
+
+def make_episode_folder(session: Path) -> Path:
+    """The folder of a session's next episode."""
+    return _make_next(session, "episode_", 6)
 
 
 def _make_next(parent: Path, prefix: str, digits: int) -> Path:
@@ -156,7 +169,7 @@ def _make_next(parent: Path, prefix: str, digits: int) -> Path:
 
 
 def task_for_dataset(dataset: Dataset) -> Task:
-    """The task whose state the dataset can fill: the robot's for our recordings, one made of its fields for imported data."""
+    """The task whose state the dataset can fill: the robot's for our recordings, one made of the fields if imported."""
     episodes = dataset.episodes()
     if not episodes:
         raise DataError(f"Dataset {dataset.path} has no episode yet. Record or import one first.")
@@ -173,8 +186,13 @@ def _imported_task(name: str, record_type: RecordType, robot: str) -> Task:
     """One `vector` block per observed field (normally one: `observation_state`)."""
     observed = [f for f in record_type.fields if f.role is Role.OBSERVATION]
     if not observed:
-        raise DataError(f"Dataset {name}: the imported data have no observed numbers. Import data with "
-                        "`observation.*` columns.")
-    blocks = tuple(StateBlock(name=f.name, stream=record_type.name, field=f.name,
-                              size=int(f.shape[0]) if f.shape else 1, kind="vector") for f in observed)
+        raise DataError(
+            f"Dataset {name}: the imported data have no observed numbers. Import data with `observation.*` columns."
+        )
+    blocks = tuple(
+        StateBlock(
+            name=f.name, stream=record_type.name, field=f.name, size=int(f.shape[0]) if f.shape else 1, kind="vector"
+        )
+        for f in observed
+    )
     return Task(name=f"imported_{name}", title=f"Imported: {name}", state=blocks, action="recorded", robot=robot)

@@ -1,8 +1,8 @@
 """One episode: a folder with `control.mcap`, one `cam_<name>.mcap` per camera and `episode.json`.
 
-`control.mcap` holds every stream of records, one channel each; a chunk carries one channel only, so reading joints never
-touches the rest. Message times: `log_time` is when we received, `publish_time` when it was captured; producers of records
-stamp them on arrival, so for records both are `t_ns`. Reading needs neither footer nor a closed file.
+`control.mcap` holds every stream of records, one channel each; a chunk carries one channel only, so reading joints
+never touches the rest. Message times: `log_time` is when we received, `publish_time` when it was captured; producers of
+records stamp them on arrival, so for records both are `t_ns`. Reading needs neither footer nor a closed file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import mmap
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,122 +19,29 @@ import numpy as np
 
 from studio.core.errors import DataError
 from studio.core.records import RecordType
+from studio.data.disk import DiskFullError
 from studio.data.episode_info import (
-    FILE_NAME, CameraInfo, EpisodeInfo, StreamInfo, episode_id, load_episode_info, save_episode_info,
+    FILE_NAME,
+    CameraInfo,
+    EpisodeInfo,
+    StreamInfo,
+    episode_id,
+    load_episode_info,
+    save_episode_info,
 )
-from studio.data.mcap_codec import BlockCodec, message_record, walk_messages
-from studio.data.mcap_file import ChunkPlace, DiskFullError, McapContents, McapWriter, read_chunk, scan
-from studio.data.verdict import StreamCount, judge, lateness_percentiles
+from studio.data.mcap_codec import BlockCodec, walk_messages
+from studio.data.mcap_file import ChunkPlace, McapContents, McapWriter, read_chunk, scan
+from studio.data.stream_writer import CameraWriter, StreamWriter, WriterSettings
+from studio.data.verdict import judge, lateness_percentiles
 from studio.data.video import (
-    SCHEMA_NAME, VideoDecoder, VideoPacket, decode_frame, encode_frame, is_keyframe, video_descriptors,
+    VideoDecoder,
+    VideoPacket,
+    decode_frame,
+    is_keyframe,
 )
 
 CONTROL_FILE = "control.mcap"
 RESERVE_FILE = ".reserve"  # room for the footers and episode.json when the disk is full
-
-
-@dataclass(frozen=True, kw_only=True)
-class WriterSettings:
-    """How an episode is written (survey of peers, section 4.2).
-
-    Args:
-        chunk_bytes: a chunk of records is closed when it has this size.
-        chunk_s: ... or holds this much time, whichever is first; the most a killed process loses.
-        video_chunk_bytes: the same for pictures.
-        video_chunk_s: the same for pictures.
-        fsync_interval_s: None = only at close (faster than real time, where a crash is repeated, not mourned).
-        compression: `lz4` or ``.
-        reserve_bytes: kept free on the disk for closing.
-    """
-
-    chunk_bytes: int = 64 << 10
-    chunk_s: float = 0.25
-    video_chunk_bytes: int = 256 << 10
-    video_chunk_s: float = 0.4
-    fsync_interval_s: float | None = 1.0
-    compression: str = "lz4"
-    reserve_bytes: int = 512 << 10
-
-
-class _StreamWriter:
-    """Collects records of one stream and writes a chunk when it is big or old enough."""
-
-    def __init__(self, file: McapWriter, record_type: RecordType, settings: WriterSettings) -> None:
-        self.count = StreamCount(record_type.name, record_type.rate_hz)
-        self._codec = BlockCodec(record_type, file.next_channel_id())
-        self._file, self._settings = file, settings
-        self._rows = max(1, settings.chunk_bytes // self._codec.message_bytes)
-        self._pending: list[np.ndarray] = []
-        self._pending_rows = 0
-        metadata = {"record_type": json.dumps(record_type.to_json(), separators=(",", ":"))}
-        schema = self._codec.descriptors.SerializeToString()
-        self._channel = file.add_channel(record_type.name, self._codec.schema_name, schema, metadata)
-
-    def write(self, records: np.ndarray) -> None:
-        self._pending.append(records.copy())
-        self._pending_rows += len(records)
-        age_ns = int(records["t_ns"][-1]) - int(self._pending[0]["t_ns"][0])
-        if self._pending_rows >= self._rows or age_ns >= self._settings.chunk_s * 1e9:
-            self.flush()
-
-    def flush(self) -> None:
-        if not self._pending:
-            return
-        records = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
-        for start in range(0, len(records), self._rows):
-            self._write_block(records[start : start + self._rows])
-        self._pending, self._pending_rows = [], 0
-
-    def _write_block(self, records: np.ndarray) -> None:
-        messages = self._codec.encode(records, self.count.records)
-        offsets = np.arange(len(records)) * self._codec.message_bytes
-        self._file.write_chunk(self._channel, messages, records["t_ns"], offsets)
-        self.count.add(records["t_ns"])
-
-
-class _CameraWriter:
-    """One camera's file. A chunk starts at a key frame where it can, so that a repaired file decodes to its end."""
-
-    def __init__(self, path: Path, name: str, info: CameraInfo, settings: WriterSettings) -> None:
-        self.name, self.info, self.frames, self.dropped = name, info, 0, 0
-        self._settings = settings
-        self._file = McapWriter(path, compression="", fsync_interval_s=settings.fsync_interval_s)
-        metadata = {"camera": json.dumps({"codec": info.codec, "width_px": info.width_px, "height_px": info.height_px,
-                                          "rate_hz": info.rate_hz})}
-        self._channel = self._file.add_channel(f"camera.{name}", SCHEMA_NAME, video_descriptors().SerializeToString(),
-                                               metadata)
-        self._pending: list[tuple[int, bytes]] = []
-        self._pending_bytes = 0
-
-    def write(self, t_ns: int, receive_t_ns: int, packet: bytes) -> None:
-        payload = encode_frame(t_ns, self.name, packet, self.info.codec)
-        self._pending.append((receive_t_ns, message_record(self._channel, self.frames, receive_t_ns, t_ns, payload)))
-        self._pending_bytes += len(payload)
-        self.frames += 1
-        old = receive_t_ns - self._pending[0][0] >= self._settings.video_chunk_s * 1e9
-        if old or self._pending_bytes >= self._settings.video_chunk_bytes:
-            self.flush()
-
-    def flush(self) -> None:
-        if not self._pending:
-            return
-        times = np.array([t for t, _ in self._pending], dtype=np.int64)
-        sizes = [len(record) for _, record in self._pending]
-        offsets = np.cumsum([0, *sizes[:-1]])
-        self._file.write_chunk(self._channel, b"".join(record for _, record in self._pending), times, offsets)
-        self._pending, self._pending_bytes = [], 0
-
-    def close(self) -> CameraInfo:
-        try:
-            self.flush()
-        except DiskFullError:
-            self._pending = []
-        self._file.close()
-        return replace(self.info, frames=self.frames, dropped=self.dropped)
-
-    @property
-    def digest(self) -> int:
-        return self._file.digest
 
 
 class EpisodeWriter:
@@ -143,7 +50,8 @@ class EpisodeWriter:
     Args:
         folder: created; must not hold an episode already.
         streams: the streams that may be written.
-        config: exactly what the session runs with; `robot`, `task` and `cameras` {name: CameraInfo fields} are taken from it.
+        config: exactly what the session runs with; `robot`, `task` and `cameras` {name: CameraInfo fields} are
+            taken from it.
         clock: `wall` when `t_ns` is this machine's monotonic clock, `stepped` for simulated time.
         settings: chunk sizes and the like.
 
@@ -151,26 +59,43 @@ class EpisodeWriter:
         DiskFullError: from any write; close the episode then, what was recorded stays readable.
     """
 
-    def __init__(self, folder: Path, streams: Sequence[RecordType], config: Mapping[str, Any], *, clock: str = "wall",
-                 settings: WriterSettings | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        streams: Sequence[RecordType],
+        config: Mapping[str, Any],
+        *,
+        clock: str = "wall",
+        settings: WriterSettings | None = None,
+    ) -> None:
         self._settings = settings or WriterSettings()
         _make_folder(folder)
         anchor = {"kind": clock, "monotonic_ns": time.monotonic_ns(), "unix_ns": time.time_ns()}
         self._info = EpisodeInfo(
-            path=folder, id=episode_id(folder), session=folder.parent.name, robot=_name(config.get("robot", "")),
-            task=_name(config.get("task", "")), clock=anchor, config=dict(config),
-            streams={s.name: StreamInfo(rate_hz=s.rate_hz) for s in streams})
+            path=folder,
+            id=episode_id(folder),
+            session=folder.parent.name,
+            robot=_name(config.get("robot", "")),
+            task=_name(config.get("task", "")),
+            clock=anchor,
+            config=dict(config),
+            streams={s.name: StreamInfo(rate_hz=s.rate_hz) for s in streams},
+        )
         try:
             (folder / RESERVE_FILE).write_bytes(bytes(self._settings.reserve_bytes))
             save_episode_info(self._info)
         except OSError as error:
-            raise DiskFullError(f"{folder}: no room to start an episode ({error.strerror}). Free some space.") from error
-        self._file = McapWriter(folder / CONTROL_FILE, compression=self._settings.compression,
-                                fsync_interval_s=self._settings.fsync_interval_s)
-        self._streams = {s.name: _StreamWriter(self._file, s, self._settings) for s in streams}
-        self._cameras: dict[str, _CameraWriter] = {}
+            raise DiskFullError(
+                f"{folder}: no room to start an episode ({error.strerror}). Free some space."
+            ) from error
+        self._file = McapWriter(
+            folder / CONTROL_FILE,
+            compression=self._settings.compression,
+            fsync_interval_s=self._settings.fsync_interval_s,
+        )
+        self._streams = {s.name: StreamWriter(self._file, s, self._settings) for s in streams}
+        self._cameras: dict[str, CameraWriter] = {}
         self._lateness: list[np.ndarray] = []
-        self._marks: list[dict[str, Any]] = []
         self._closed: EpisodeInfo | None = None
 
     @property
@@ -199,10 +124,10 @@ class EpisodeWriter:
             writer = self._cameras[camera] = self._open_camera(camera)
         writer.write(t_ns, receive_t_ns, packet)
 
-    def _open_camera(self, name: str) -> _CameraWriter:
+    def _open_camera(self, name: str) -> CameraWriter:
         known = self._info.config.get("cameras", {})
         info = CameraInfo(**known[name]) if isinstance(known, dict) and name in known else CameraInfo()
-        return _CameraWriter(self.folder / f"cam_{name}.mcap", name, info, self._settings)
+        return CameraWriter(self.folder / f"cam_{name}.mcap", name, info, self._settings)
 
     def note_dropped(self, source: str, count: int) -> None:
         """Say that records of a stream, or pictures of a camera, were lost on the way here."""
@@ -211,9 +136,11 @@ class EpisodeWriter:
         elif source in self._cameras:
             self._cameras[source].dropped += count
 
-    def note_mark(self, t_ns: int, label: str) -> None:
-        """A mark made while recording; kept in `episode.json`."""
-        self._marks.append({"t_ns": t_ns, "label": label})
+    def add_stream(self, record_type: RecordType) -> None:
+        """Declare a stream that appeared while recording (a planner that was started later)."""
+        if record_type.name in self._streams:
+            raise DataError(f"Episode {self._info.id} has a stream {record_type.name} already. Start a new episode.")
+        self._streams[record_type.name] = StreamWriter(self._file, record_type, self._settings)
 
     @property
     def records_written(self) -> dict[str, int]:
@@ -243,10 +170,19 @@ class EpisodeWriter:
         started, ended = span_ns(counts.values())
         digests = [self._file.digest, *(self._cameras[name].digest for name in sorted(self._cameras))]
         return replace(
-            self._info, state="closed", close_reason=reason, verdict=verdict, verdict_reason=why, cameras=cameras,
-            streams={name: count.info() for name, count in counts.items()}, lateness_us=lateness,
-            marks=tuple(self._marks), started_t_ns=started, ended_t_ns=ended, duration_s=(ended - started) / 1e9,
-            content="-".join(f"{digest:08x}" for digest in digests))
+            self._info,
+            state="closed",
+            close_reason=reason,
+            verdict=verdict,
+            verdict_reason=why,
+            cameras=cameras,
+            streams={name: count.info() for name, count in counts.items()},
+            lateness_us=lateness,
+            started_t_ns=started,
+            ended_t_ns=ended,
+            duration_s=(ended - started) / 1e9,
+            content="-".join(f"{digest:08x}" for digest in digests),
+        )
 
 
 def _make_folder(folder: Path) -> None:
@@ -262,7 +198,7 @@ def _name(value: Any) -> str:
     return str(value.get("name", "")) if isinstance(value, Mapping) else str(value)
 
 
-def _flush_what_fits(stream: _StreamWriter) -> None:
+def _flush_what_fits(stream: StreamWriter) -> None:
     try:
         stream.flush()
     except DiskFullError:
@@ -319,7 +255,9 @@ class EpisodeReader:
         self._folder = folder
         self._control = McapFile(folder / CONTROL_FILE)
         try:
-            self._codecs = {codec.record_type.name: codec for codec in map(_codec, self._control.contents.channels.values())}
+            self._codecs = {
+                codec.record_type.name: codec for codec in map(_codec, self._control.contents.channels.values())
+            }
         except DataError:
             self._control.close()
             raise
@@ -338,8 +276,11 @@ class EpisodeReader:
         codec = self._codecs.get(stream)
         if codec is None:
             raise DataError(f"Episode {self.info.id} has no stream {stream}. It has {', '.join(sorted(self._codecs))}.")
-        blocks = [codec.decode(self._control.records(place), names) for place in self._control.contents.chunks
-                  if place.channel_id in (codec.channel_id, 0)]
+        blocks = [
+            codec.decode(self._control.records(place), names)
+            for place in self._control.contents.chunks
+            if place.channel_id in (codec.channel_id, 0)
+        ]
         return np.concatenate(blocks) if blocks else np.empty(0, dtype=codec.output_dtype(names))
 
     @property
@@ -357,7 +298,9 @@ class EpisodeReader:
     def _video(self, camera: str) -> VideoDecoder:
         if camera not in self._videos:
             if camera not in self.cameras:
-                raise DataError(f"Episode {self.info.id} has no camera {camera}. It has {list(self.cameras) or 'none'}.")
+                raise DataError(
+                    f"Episode {self.info.id} has no camera {camera}. It has {list(self.cameras) or 'none'}."
+                )
             path = self._folder / f"cam_{camera}.mcap"
             packets, codec = read_packets(path)
             self._videos[camera] = VideoDecoder(packets, codec, f"{self.info.id}, camera {camera}")
@@ -372,8 +315,10 @@ def _codec(channel: Any) -> BlockCodec:
     try:
         record_type = RecordType.from_json(json.loads(channel.metadata["record_type"]))
     except (KeyError, ValueError, TypeError) as error:
-        raise DataError(f"Stream {channel.topic} was not recorded by this studio (no record type in it: {error}). "
-                        "Use `dataset import`.") from error
+        raise DataError(
+            f"Stream {channel.topic} was not recorded by this studio (no record type in it: {error}). "
+            "Use `dataset import`."
+        ) from error
     return BlockCodec(record_type, channel.id)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import DataError
+from studio.data.disk import write_error
 
 FORMAT_VERSION = 1
 FILE_NAME = "episode.json"
@@ -74,7 +75,6 @@ class EpisodeInfo:
     task: str = ""
     streams: dict[str, StreamInfo] = field(default_factory=dict[str, StreamInfo])
     cameras: dict[str, CameraInfo] = field(default_factory=dict[str, CameraInfo])
-    marks: tuple[dict[str, Any], ...] = ()
     clock: dict[str, Any] = field(default_factory=dict[str, Any])
     lateness_us: dict[str, float] = field(default_factory=dict[str, float])
     config: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -96,11 +96,14 @@ def save_episode_info(info: EpisodeInfo) -> None:
     """Write `episode.json` whole or not at all."""
     target = info.path / FILE_NAME
     temporary = info.path / f".{FILE_NAME}.new"
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(info.to_json(), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(target)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(info.to_json(), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(target)
+    except OSError as error:
+        raise write_error(target, error) from error
 
 
 def load_episode_info(folder: Path) -> EpisodeInfo:
@@ -113,8 +116,10 @@ def load_episode_info(folder: Path) -> EpisodeInfo:
     data = load_json_object(path, "episode")
     version = data.get("format_version")
     if version != FORMAT_VERSION:
-        raise DataError(f"{path}: format_version is {version!r}; this studio reads {FORMAT_VERSION}. Update the studio "
-                        "or record again.")
+        raise DataError(
+            f"{path}: format_version is {version!r}; this studio reads {FORMAT_VERSION}. Update the studio "
+            "or record again."
+        )
     try:
         info = _from_json(folder, data)
     except (TypeError, AttributeError, ValueError) as error:
@@ -129,7 +134,6 @@ def _from_json(folder: Path, data: dict[str, Any]) -> EpisodeInfo:
     values = {key: value for key, value in data.items() if key in known}
     values["streams"] = {name: StreamInfo(**s) for name, s in data.get("streams", {}).items()}
     values["cameras"] = {name: CameraInfo(**c) for name, c in data.get("cameras", {}).items()}
-    values["marks"] = tuple(data.get("marks", ()))
     return EpisodeInfo(path=folder, id=episode_id(folder), session=folder.parent.name, **values)
 
 

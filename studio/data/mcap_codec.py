@@ -105,8 +105,10 @@ class BlockCodec:
         try:
             message = kind.FromString(bytes(payload))
         except DecodeError as error:
-            raise DataError(f"Stream {self.record_type.name}: a message of {len(payload)} bytes is not readable "
-                            f"({error}). Run `dataset repair`.") from error
+            raise DataError(
+                f"Stream {self.record_type.name}: a message of {len(payload)} bytes is not readable "
+                f"({error}). Run `dataset repair`."
+            ) from error
         for name in row.dtype.names or ():
             row[name] = _from_message(getattr(message, name), row.dtype[name], self.record_type.name, name)
 
@@ -116,8 +118,10 @@ def _from_message(value: Any, dtype: np.dtype[Any], stream: str, name: str) -> A
         return value
     array = np.frombuffer(value, np.uint8) if isinstance(value, bytes) else np.asarray(value)
     if array.size != int(np.prod(dtype.shape)):
-        raise DataError(f"Stream {stream}, field {name}: {array.size} entries, {list(dtype.shape)} are declared. "
-                        "The file was written by something else; import it instead.")
+        raise DataError(
+            f"Stream {stream}, field {name}: {array.size} entries, {list(dtype.shape)} are declared. "
+            "The file was written by something else; import it instead."
+        )
     return array.reshape(dtype.shape)
 
 

@@ -1,12 +1,11 @@
 """MCAP files written chunk by chunk, so that a crash costs the open chunk only, and read without needing the footer.
 
-The library's writer closes a chunk by size only, cannot be flushed and takes messages one by one; this one is given whole
-chunks (one channel each) and hands every chunk to the kernel with one write. The result is plain MCAP 1: any reader opens it.
+The library's writer closes a chunk by size only, cannot be flushed and takes messages one by one; this one is given
+whole chunks (one channel each) and hands every chunk to the kernel with one write. The result is plain MCAP 1.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 import zlib
@@ -21,19 +20,12 @@ from mcap import records
 from mcap.data_stream import ReadDataStream, RecordBuilder
 
 from studio.core.errors import DataError
+from studio.data.disk import DiskFullError, write_error
 
 MAGIC = b"\x89MCAP0\r\n"
 MAXIMUM_RECORD_BYTES = 256 << 20
 HEADER, FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, MESSAGE_INDEX, DATA_END = 1, 2, 3, 4, 5, 6, 7, 15
 _HEAD_BYTES = 9
-
-
-class DiskFullError(DataError):
-    """Nothing more fits on the disk (or into a quota)."""
-
-
-def is_disk_full(error: OSError) -> bool:
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass
@@ -79,8 +71,9 @@ class McapWriter:
         """Declare a Protobuf channel; returns its id."""
         number = len(self._channels) + 1
         kind = records.Schema(id=number, name=schema_name, encoding="protobuf", data=schema)
-        channel = records.Channel(id=number, schema_id=number, topic=topic, message_encoding="protobuf",
-                                  metadata=dict(metadata))
+        channel = records.Channel(
+            id=number, schema_id=number, topic=topic, message_encoding="protobuf", metadata=dict(metadata)
+        )
         self._append(_record(kind) + _record(channel))
         self._schemas.append(kind)
         self._channels.append(channel)
@@ -89,7 +82,9 @@ class McapWriter:
     def next_channel_id(self) -> int:
         return len(self._channels) + 1
 
-    def write_chunk(self, channel_id: int, messages: bytes | np.ndarray, log_times: np.ndarray, offsets: np.ndarray) -> None:
+    def write_chunk(
+        self, channel_id: int, messages: bytes | np.ndarray, log_times: np.ndarray, offsets: np.ndarray
+    ) -> None:
         """Append message records of one channel as a chunk with its index.
 
         Args:
@@ -100,23 +95,43 @@ class McapWriter:
         data = _compress(messages, self._compression)
         checksum = zlib.crc32(messages)
         start_ns, end_ns = int(log_times.min()), int(log_times.max())
-        chunk = _record(records.Chunk(
-            compression=self._compression, data=data, message_start_time=start_ns, message_end_time=end_ns,
-            uncompressed_crc=checksum, uncompressed_size=len(messages)))
+        chunk = _record(
+            records.Chunk(
+                compression=self._compression,
+                data=data,
+                message_start_time=start_ns,
+                message_end_time=end_ns,
+                uncompressed_crc=checksum,
+                uncompressed_size=len(messages),
+            )
+        )
         index = _message_index(channel_id, log_times, offsets)
         position = self._end
         self._append(chunk + index)
         self.digest = zlib.crc32(checksum.to_bytes(4, "little"), self.digest)
-        self._totals.add(records.ChunkIndex(
-            chunk_length=len(chunk), chunk_start_offset=position, compression=self._compression,
-            compressed_size=len(data), message_end_time=end_ns, message_index_length=len(index),
-            message_index_offsets={channel_id: position + len(chunk)}, message_start_time=start_ns,
-            uncompressed_size=len(messages)), channel_id, len(log_times))
+        self._totals.add(
+            records.ChunkIndex(
+                chunk_length=len(chunk),
+                chunk_start_offset=position,
+                compression=self._compression,
+                compressed_size=len(data),
+                message_end_time=end_ns,
+                message_index_length=len(index),
+                message_index_offsets={channel_id: position + len(chunk)},
+                message_start_time=start_ns,
+                uncompressed_size=len(messages),
+            ),
+            channel_id,
+            len(log_times),
+        )
         self._maybe_sync()
 
     def sync(self) -> None:
         """Force what was written to the disk."""
-        os.fsync(self._file.fileno())
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise write_error(self.path, error) from error
         self._synced_s = time.monotonic()
 
     def _maybe_sync(self) -> None:
@@ -132,10 +147,7 @@ class McapWriter:
         except OSError as error:
             self._file.truncate(self._end)
             self._file.seek(self._end)
-            if is_disk_full(error):
-                raise DiskFullError(f"{self.path}: the disk is full ({error.strerror}). What was recorded up to here is "
-                                    "kept. Free some space or choose another disk, then record again.") from error
-            raise DataError(f"{self.path} cannot be written: {error.strerror}. Check the disk.") from error
+            raise write_error(self.path, error) from error
         self._end += len(data)
 
     def close(self) -> None:
@@ -147,8 +159,10 @@ class McapWriter:
             self._append(end + self._summary(self._end + len(end)))
         except DiskFullError:
             self._close_without_summary(end)
-        os.fsync(self._file.fileno())
-        self._file.close()
+        try:
+            self.sync()
+        finally:
+            self._file.close()
 
     def _close_without_summary(self, end: bytes) -> None:
         footer = records.Footer(summary_start=0, summary_offset_start=0, summary_crc=0)
@@ -177,10 +191,16 @@ class McapWriter:
 
     def _statistics(self) -> records.Statistics:
         return records.Statistics(
-            attachment_count=0, channel_count=len(self._channels), channel_message_counts=self._totals.messages,
-            chunk_count=len(self._totals.chunks), message_count=sum(self._totals.messages.values()),
-            message_end_time=self._totals.end_ns, message_start_time=self._totals.start_ns, metadata_count=0,
-            schema_count=len(self._schemas))
+            attachment_count=0,
+            channel_count=len(self._channels),
+            channel_message_counts=self._totals.messages,
+            chunk_count=len(self._totals.chunks),
+            message_count=sum(self._totals.messages.values()),
+            message_end_time=self._totals.end_ns,
+            message_start_time=self._totals.start_ns,
+            metadata_count=0,
+            schema_count=len(self._schemas),
+        )
 
 
 def _record(record: records.McapRecord) -> bytes:
@@ -243,10 +263,13 @@ def scan(data: memoryview, path: Path) -> McapContents:
         DataError: empty, or not MCAP at all.
     """
     if len(data) == 0:
-        raise DataError(f"{path} is empty: nothing was recorded, or the copy failed. Remove the episode or copy it again.")
+        raise DataError(
+            f"{path} is empty: nothing was recorded, or the copy failed. Remove the episode or copy it again."
+        )
     if bytes(data[:8]) != MAGIC:
-        raise DataError(f"{path} is not an MCAP file: it starts with {bytes(data[:8])!r}. Use `dataset import` for "
-                        "foreign data.")
+        raise DataError(
+            f"{path} is not an MCAP file: it starts with {bytes(data[:8])!r}. Use `dataset import` for foreign data."
+        )
     contents = McapContents(valid_bytes=len(MAGIC))
     for opcode, start, end in _walk(data, contents):
         try:
@@ -321,7 +344,9 @@ def read_chunk(data: memoryview, place: ChunkPlace, path: Path) -> bytes:
     try:
         unpacked = _decompress(packed, place)
     except (RuntimeError, zstandard.ZstdError, MemoryError) as error:
-        raise DataError(f"{path}: the chunk at byte {place.offset} is damaged ({error}). Run `dataset repair`.") from error
+        raise DataError(
+            f"{path}: the chunk at byte {place.offset} is damaged ({error}). Run `dataset repair`."
+        ) from error
     if len(unpacked) != place.uncompressed_bytes or (place.checksum and zlib.crc32(unpacked) != place.checksum):
         raise DataError(f"{path}: the chunk at byte {place.offset} does not match its checksum. Run `dataset repair`.")
     return unpacked

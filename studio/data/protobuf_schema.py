@@ -1,7 +1,7 @@
-"""Protobuf schemas made at run time from a record type, so that Foxglove, PlotJuggler and Rerun open our files without us.
+"""Protobuf schemas made at run time from a record type, so that Foxglove, PlotJuggler and Rerun open our files.
 
-Every field is given a wire type of constant size (double, float, fixed32/64, packed repeated of those, bytes), so all
-messages of one stream have the same layout; see `mcap_codec`. Field numbers follow the order of the record: `t_ns` is 1.
+Every field is given a wire type of constant size (double, float, fixed32/64, packed repeated of those, bytes), so
+all messages of one stream have the same layout; see `mcap_codec`. Field numbers follow the order of the record: `t_ns` is 1.
 Arrays are flattened row by row; shape, unit and role stand in the channel's metadata (`record_type`).
 """
 
@@ -81,7 +81,7 @@ def encode_varint(value: int) -> bytes:
 
 
 def wire_fields(record_type: RecordType) -> tuple[WireField, ...]:
-    """The wire layout of a record type, `t_ns` first. Raises ConfigError for a dtype that Protobuf has no number for."""
+    """The wire layout of a record type, `t_ns` first; ConfigError for a dtype that Protobuf has no number for."""
     specs: list[tuple[str, str, tuple[int, ...]]] = [("t_ns", "<i8", ())]
     specs += [(f.name, f.dtype, f.shape) for f in record_type.fields]
     return tuple(_wire_field(record_type.name, index + 1, *spec) for index, spec in enumerate(specs))
@@ -97,8 +97,9 @@ def _wire_field(stream: str, number: int, name: str, dtype: str, shape: tuple[in
         )
     count = int(np.prod(shape)) if shape else 0
     if key == "u1" and count > _BYTES_ABOVE:
-        return WireField(name=name, number=number, protobuf_type=FieldDescriptorProto.TYPE_BYTES, wire_dtype="u1",
-                         count=count)
+        return WireField(
+            name=name, number=number, protobuf_type=FieldDescriptorProto.TYPE_BYTES, wire_dtype="u1", count=count
+        )
     protobuf_type, wire = _WIRE[key]
     return WireField(name=name, number=number, protobuf_type=protobuf_type, wire_dtype=wire, count=count)
 

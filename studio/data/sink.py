@@ -55,8 +55,8 @@ class _Frame:
 class EpisodeSink:
     """A `Sink` that cuts the stream into sessions and episodes.
 
-    A new episode starts when `reset_count` of the leading stream changes (the box was put back) and every `episode_s`; a
-    new session every `session_s`. All streams are cut at the same time; a camera's new file starts with its last key
+    A new episode starts when `reset_count` of the leading stream changes (the box was put back) and every `episode_s`;
+    a new session every `session_s`. All streams are cut at the same time; a camera's new file starts with its last key
     frame before the cut, so up to one group of pictures lies in both.
 
     Args:
@@ -65,11 +65,20 @@ class EpisodeSink:
         config: goes to each `episode.json`.
     """
 
-    def __init__(self, dataset: Dataset, streams: Sequence[RecordType], episode_s: float = 60.0, *,
-                 session_s: float = 1800.0, config: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        streams: Sequence[RecordType],
+        episode_s: float = 60.0,
+        *,
+        session_s: float = 1800.0,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
         if episode_s <= 0 or session_s < episode_s:
-            raise ConfigError(f"Episodes of {episode_s:g} s in sessions of {session_s:g} s: give an episode length above "
-                              "0 and a session at least as long.")
+            raise ConfigError(
+                f"Episodes of {episode_s:g} s in sessions of {session_s:g} s: give an episode length above "
+                "0 and a session at least as long."
+            )
         self._dataset, self._streams, self._config = dataset, tuple(streams), dict(config or {})
         self._leader = _leading_stream(streams)
         self._episode_ns, self._session_ns = round(episode_s * 1e9), round(session_s * 1e9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,16 @@ from studio.data.episode_info import EpisodeInfo
 POSE = "object_pose"
 LEADER_MINUS_FOLLOWER = "leader_minus_follower"
 RECORDED = "recorded"
-_BREAK_PERIODS = 1.5    # a longer step between two records of the leading stream is a gap
-_DEAD_PERIODS = 5.0     # an older pose counts as missing (architecture, "Data")
-_LEADER_FIELDS = ("leader_position_rad", "leader_velocity_rad_s", "follower_position_rad", "driver", "pair_state",
-                  "reset_count")
+_BREAK_PERIODS = 1.5  # a longer step between two records of the leading stream is a gap
+_DEAD_PERIODS = 5.0  # an older pose counts as missing (architecture, "Data")
+_LEADER_FIELDS = (
+    "leader_position_rad",
+    "leader_velocity_rad_s",
+    "follower_position_rad",
+    "driver",
+    "pair_state",
+    "reset_count",
+)
 
 
 @dataclass(frozen=True)
@@ -52,16 +59,25 @@ class WindowSource:
     action_names: tuple[str, ...] = ()
 
     @staticmethod
-    def choose(task: Task, episodes: Sequence[EpisodeInfo], rate_hz: float, drivers: tuple[Driver, ...],
-               pose_stream: str | None) -> WindowSource:
+    def choose(
+        task: Task,
+        episodes: Sequence[EpisodeInfo],
+        rate_hz: float,
+        drivers: tuple[Driver, ...],
+        pose_stream: str | None,
+    ) -> WindowSource:
         """The source for a dataset, checked against its first episode."""
         if task.action not in (LEADER_MINUS_FOLLOWER, RECORDED):
-            raise ConfigError(f"Task {task.name}: action is {task.action!r}; allowed {LEADER_MINUS_FOLLOWER}, {RECORDED}.")
+            raise ConfigError(
+                f"Task {task.name}: action is {task.action!r}; allowed {LEADER_MINUS_FOLLOWER}, {RECORDED}."
+            )
         first = episodes[0]
         stream = next((b.stream for b in task.state if b.stream != POSE), "control")
         if stream not in first.streams:
-            raise DataError(f"Task {task.name} needs the stream {stream}; the dataset has {', '.join(first.streams)}. "
-                            "Choose the task that belongs to this dataset.")
+            raise DataError(
+                f"Task {task.name} needs the stream {stream}; the dataset has {', '.join(first.streams)}. "
+                "Choose the task that belongs to this dataset."
+            )
         stride = _stride(first.streams[stream].rate_hz, rate_hz)
         pose = _pose_stream(task, first, pose_stream)
         reader = EpisodeReader(first.path)
@@ -69,13 +85,25 @@ class WindowSource:
             names = _action_names(task, reader.record_types[stream], first)
         finally:
             reader.close()
-        return WindowSource(task=task, stream=stream, rate_hz=rate_hz, stride=stride, pose_stream=pose,
-                            drivers=tuple(int(d) for d in drivers), action_names=names)
+        return WindowSource(
+            task=task,
+            stream=stream,
+            rate_hz=rate_hz,
+            stride=stride,
+            pose_stream=pose,
+            drivers=tuple(int(d) for d in drivers),
+            action_names=names,
+        )
 
     def to_json(self) -> dict[str, Any]:
         data = asdict(self)
         del data["task"]
-        return {**data, "action": self.task.action, "drivers": list(self.drivers), "action_names": list(self.action_names)}
+        return {
+            **data,
+            "action": self.task.action,
+            "drivers": list(self.drivers),
+            "action_names": list(self.action_names),
+        }
 
     def read(self, reader: EpisodeReader) -> Iterator[Stretch]:
         """Stretches of one episode, each at least one policy tick long."""
@@ -87,8 +115,9 @@ class WindowSource:
         for start, stop in self._bounds(records, record_type.rate_hz, broken):
             ticks = (stop - start) // self.stride
             if ticks:
-                yield self._stretch(records[start : start + ticks * self.stride], pose,
-                                    pose_index[start : start + ticks * self.stride])
+                yield self._stretch(
+                    records[start : start + ticks * self.stride], pose, pose_index[start : start + ticks * self.stride]
+                )
 
     def _fields(self, record_type: RecordType) -> list[str]:
         names = {b.field for b in self.task.state if b.stream == self.stream}
@@ -104,8 +133,10 @@ class WindowSource:
         if not self.pose_stream:
             return None, *nothing
         if self.pose_stream not in reader.record_types:
-            raise DataError(f"Episode {reader.info.id} has no stream {self.pose_stream}. Leave it out, or choose another "
-                            "pose stream.")
+            raise DataError(
+                f"Episode {reader.info.id} has no stream {self.pose_stream}. Leave it out, or choose another "
+                "pose stream."
+            )
         fields = sorted({b.field for b in self.task.state if b.stream == POSE})
         pose = reader.read(self.pose_stream, fields)
         index = np.searchsorted(pose["t_ns"], t_ns, side="right") - 1
@@ -127,15 +158,16 @@ class WindowSource:
             cut |= (np.diff(records["driver"].astype(np.int16)) != 0) | (np.diff(records["reset_count"]) != 0)
         cut |= np.diff(usable.astype(np.int8)) != 0
         edges = [0, *(np.flatnonzero(cut) + 1).tolist(), len(records)]
-        return [(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if usable[a]]
+        return [(a, b) for a, b in pairwise(edges) if usable[a]]
 
     def _stretch(self, records: np.ndarray, pose: np.ndarray | None, pose_index: np.ndarray) -> Stretch:
         starts = records[:: self.stride]
         at_start = pose[pose_index[:: self.stride]] if pose is not None else starts
         columns = [_block_values(block, at_start if block.stream == POSE else starts) for block in self.task.state]
         actions = self._actions(records, starts)
-        return Stretch(starts["t_ns"].copy(), np.concatenate(columns, axis=1).astype(np.float32),
-                       actions.astype(np.float32))
+        return Stretch(
+            starts["t_ns"].copy(), np.concatenate(columns, axis=1).astype(np.float32), actions.astype(np.float32)
+        )
 
     def _actions(self, records: np.ndarray, starts: np.ndarray) -> np.ndarray:
         if self.task.action == RECORDED:
@@ -150,8 +182,10 @@ def _stride(recorded_hz: float, rate_hz: float) -> int:
     stride = recorded_hz / rate_hz if rate_hz > 0 else 0.0
     if round(stride) < 1 or abs(stride - round(stride)) > 1e-6:
         allowed = ", ".join(f"{recorded_hz / n:g}" for n in (1, 2, 4, 5, 8, 10) if (recorded_hz / n).is_integer())
-        raise ConfigError(f"Policy rate is {rate_hz:g} Hz; the recording has {recorded_hz:g} Hz, and only a divisor of it "
-                          f"can be learned. Choose one of {allowed} Hz.")
+        raise ConfigError(
+            f"Policy rate is {rate_hz:g} Hz; the recording has {recorded_hz:g} Hz, and only a divisor of it "
+            f"can be learned. Choose one of {allowed} Hz."
+        )
     return round(stride)
 
 
@@ -162,8 +196,10 @@ def _pose_stream(task: Task, episode: EpisodeInfo, wanted: str | None) -> str:
     if wanted is not None and wanted not in there:
         raise ConfigError(f"Pose stream {wanted!r} was not recorded; the dataset has {there or 'none'}.")
     if not there:
-        raise DataError(f"Task {task.name} needs the object's pose; episode {episode.id} has none. Record with the world "
-                        "or a tag camera.")
+        raise DataError(
+            f"Task {task.name} needs the object's pose; episode {episode.id} has none. Record with the world "
+            "or a tag camera."
+        )
     return wanted or there[0]  # "world" sorts after "tags"
 
 
@@ -171,15 +207,22 @@ def _action_names(task: Task, record_type: RecordType, episode: EpisodeInfo) -> 
     if task.action == LEADER_MINUS_FOLLOWER:
         missing = [n for n in _LEADER_FIELDS if n not in record_type.names(list(Role))]
         if missing:
-            raise DataError(f"Episode {episode.id}: stream {record_type.name} has no {missing[0]}, which the action needs.")
+            raise DataError(
+                f"Episode {episode.id}: stream {record_type.name} has no {missing[0]}, which the action needs."
+            )
         joints = record_type.field("leader_position_rad").shape[0]
-        return tuple([f"position_difference_rad.{i}" for i in range(joints)]
-                     + [f"leader_velocity_rad_s.{i}" for i in range(joints)])
+        return tuple(
+            [f"position_difference_rad.{i}" for i in range(joints)]
+            + [f"leader_velocity_rad_s.{i}" for i in range(joints)]
+        )
     fields = [f for f in record_type.fields if f.role is Role.ACTION]
     if not fields:
         raise DataError(f"Episode {episode.id}: the recording has no action. Import data with an `action` column.")
-    return tuple(f"{f.name}.{i}" for f in sorted(fields, key=lambda f: f.name)
-                 for i in range(int(np.prod(f.shape)) if f.shape else 1))
+    return tuple(
+        f"{f.name}.{i}"
+        for f in sorted(fields, key=lambda f: f.name)
+        for i in range(int(np.prod(f.shape)) if f.shape else 1)
+    )
 
 
 def _recorded_names(action_names: Sequence[str]) -> set[str]:
@@ -192,6 +235,8 @@ def _block_values(block: StateBlock, records: np.ndarray) -> np.ndarray:
     if block.kind == "rotation" and values.shape[1] == 4:
         values = quaternion_to_matrix(values).reshape(len(records), 9)
     if values.shape[1] != block.size:
-        raise DataError(f"State block {block.name} has size {block.size}; {block.stream}.{block.field} has "
-                        f"{values.shape[1]} entries. Choose the task that belongs to this dataset.")
+        raise DataError(
+            f"State block {block.name} has size {block.size}; {block.stream}.{block.field} has "
+            f"{values.shape[1]} entries. Choose the task that belongs to this dataset."
+        )
     return values

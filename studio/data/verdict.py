@@ -9,7 +9,7 @@ import numpy as np
 from studio.data.episode_info import EVENT_STREAMS, StreamInfo
 
 GAP_PERIODS = 2.5
-FAIR_LATENESS_PERIODS = 0.4   # of the 99th percentile: 1 ms at 400 Hz
+FAIR_LATENESS_PERIODS = 0.4  # of the 99th percentile: 1 ms at 400 Hz
 POOR_DROPPED_SHARE = 1e-3
 POOR_GAP_SHARE = 0.01
 
@@ -39,8 +39,13 @@ class StreamCount:
     def info(self) -> StreamInfo:
         span_s = (self.last_ns - self.first_ns) / 1e9
         measured = (self.records - 1) / span_s if span_s > 0 else 0.0
-        return StreamInfo(rate_hz=self.rate_hz, records=self.records, gaps=self.gaps, dropped=self.dropped,
-                          measured_hz=round(measured, 3))
+        return StreamInfo(
+            rate_hz=self.rate_hz,
+            records=self.records,
+            gaps=self.gaps,
+            dropped=self.dropped,
+            measured_hz=round(measured, 3),
+        )
 
 
 def lateness_percentiles(lateness_s: np.ndarray) -> dict[str, float]:

@@ -27,12 +27,21 @@ def video_descriptors() -> FileDescriptorSet:
     """Schema of `foxglove.CompressedVideo` (docs.foxglove.dev, message schemas)."""
     timestamp = FileDescriptorProto()
     Timestamp.DESCRIPTOR.file.CopyToProto(timestamp)
-    file = FileDescriptorProto(name="foxglove/CompressedVideo.proto", package="foxglove", syntax="proto3",
-                               dependency=["google/protobuf/timestamp.proto"])
+    file = FileDescriptorProto(
+        name="foxglove/CompressedVideo.proto",
+        package="foxglove",
+        syntax="proto3",
+        dependency=["google/protobuf/timestamp.proto"],
+    )
     message = file.message_type.add(name="CompressedVideo")
     optional = FieldDescriptorProto.LABEL_OPTIONAL
-    message.field.add(name="timestamp", number=1, type=FieldDescriptorProto.TYPE_MESSAGE, label=optional,
-                      type_name=".google.protobuf.Timestamp")
+    message.field.add(
+        name="timestamp",
+        number=1,
+        type=FieldDescriptorProto.TYPE_MESSAGE,
+        label=optional,
+        type_name=".google.protobuf.Timestamp",
+    )
     message.field.add(name="frame_id", number=2, type=FieldDescriptorProto.TYPE_STRING, label=optional)
     message.field.add(name="data", number=3, type=FieldDescriptorProto.TYPE_BYTES, label=optional)
     message.field.add(name="format", number=4, type=FieldDescriptorProto.TYPE_STRING, label=optional)

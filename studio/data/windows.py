@@ -61,9 +61,16 @@ class WindowSet:
     episode_ids: tuple[str, ...]
 
 
-def load_windows(dataset: Dataset, task: Task, rate_hz: float = 100.0, window_ticks: int = 20,
-                 cache_dir: Path | None = None, *, drivers: Sequence[Driver] = (Driver.OPERATOR,),
-                 pose_stream: str | None = None) -> WindowSet:
+def load_windows(
+    dataset: Dataset,
+    task: Task,
+    rate_hz: float = 100.0,
+    window_ticks: int = 20,
+    cache_dir: Path | None = None,
+    *,
+    drivers: Sequence[Driver] = (Driver.OPERATOR,),
+    pose_stream: str | None = None,
+) -> WindowSet:
     """Windows of a dataset, from the cache when nothing has changed.
 
     Args:
@@ -82,8 +89,9 @@ def load_windows(dataset: Dataset, task: Task, rate_hz: float = 100.0, window_ti
         raise ConfigError(f"Window length is {window_ticks} ticks; give 1 or more.")
     episodes = [e for e in dataset.episodes() if not Journal(e.path).left_out]
     if not episodes:
-        raise DataError(f"Dataset {dataset.path} has no episode to train on. Record or import one, or take back a "
-                        "`leave out`.")
+        raise DataError(
+            f"Dataset {dataset.path} has no episode to train on. Record or import one, or take back a `leave out`."
+        )
     source = WindowSource.choose(task, episodes, rate_hz, tuple(drivers), pose_stream)
     key = _cache_key(episodes, task, source, window_ticks)
     folder = (cache_dir or dataset.path / _CACHE_FOLDER) / f"windows_{key}"
@@ -112,30 +120,39 @@ def _file_stamp(episode: EpisodeInfo) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-def _build(folder: Path, dataset: Dataset, episodes: Sequence[EpisodeInfo], source: WindowSource, window: int,
-           key: str) -> None:
+def _build(
+    folder: Path, dataset: Dataset, episodes: Sequence[EpisodeInfo], source: WindowSource, window: int, key: str
+) -> None:
     split = dataset.held_out_split(list(episodes))
     parts = list(_stretches(episodes, source))
     rows = sum(len(stretch.states) for _, stretch in parts)
     train, held_out = _starts(parts, episodes, split, window)
     if not len(train) + len(held_out):
-        raise DataError(f"Dataset {dataset.path}: no unbroken stretch is longer than one window of {window} ticks at "
-                        f"{source.rate_hz:g} Hz ({window / source.rate_hz:.3g} s). Record longer, or shorten the window.")
+        raise DataError(
+            f"Dataset {dataset.path}: no unbroken stretch is longer than one window of {window} ticks at "
+            f"{source.rate_hz:g} Hz ({window / source.rate_hz:.3g} s). Record longer, or shorten the window."
+        )
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     temporary.mkdir(parents=True)
     try:
         _save_rows(temporary, parts, rows)
         np.save(temporary / "train_starts.npy", train)
         np.save(temporary / "held_out_starts.npy", held_out)
-        index = {"format_version": 1, "episode_ids": [e.id for e in episodes], "action_names": list(source.action_names),
-                 "lineage": _lineage(dataset, episodes, source, split, key, window, (len(train), len(held_out)))}
+        index = {
+            "format_version": 1,
+            "episode_ids": [e.id for e in episodes],
+            "action_names": list(source.action_names),
+            "lineage": _lineage(dataset, episodes, source, split, key, window, (len(train), len(held_out))),
+        }
         (temporary / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
         temporary.rename(folder)
     except OSError as error:
-        raise DataError(f"The training cache {folder} cannot be written: {error.strerror}. Free some space or choose "
-                        "another cache folder.") from error
+        raise DataError(
+            f"The training cache {folder} cannot be written: {error.strerror}. Free some space or choose "
+            "another cache folder."
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -152,10 +169,16 @@ def _stretches(episodes: Sequence[EpisodeInfo], source: WindowSource) -> Iterato
 
 def _save_rows(folder: Path, parts: Sequence[tuple[int, Stretch]], rows: int) -> None:
     first = parts[0][1]
-    shapes = {"states": ("<f4", (rows, first.states.shape[1])), "actions": ("<f4", (rows, first.actions.shape[1])),
-              "row_episode": ("<i4", (rows,)), "row_t_ns": ("<i8", (rows,))}
-    arrays = {name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
-              for name, (dtype, shape) in shapes.items()}
+    shapes = {
+        "states": ("<f4", (rows, first.states.shape[1])),
+        "actions": ("<f4", (rows, first.actions.shape[1])),
+        "row_episode": ("<i4", (rows,)),
+        "row_t_ns": ("<i8", (rows,)),
+    }
+    arrays = {
+        name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+        for name, (dtype, shape) in shapes.items()
+    }
     start = 0
     for number, stretch in parts:
         stop = start + len(stretch.states)
@@ -166,8 +189,9 @@ def _save_rows(folder: Path, parts: Sequence[tuple[int, Stretch]], rows: int) ->
         array.flush()
 
 
-def _starts(parts: Sequence[tuple[int, Stretch]], episodes: Sequence[EpisodeInfo], split: HeldOutSplit,
-            window: int) -> tuple[np.ndarray, np.ndarray]:
+def _starts(
+    parts: Sequence[tuple[int, Stretch]], episodes: Sequence[EpisodeInfo], split: HeldOutSplit, window: int
+) -> tuple[np.ndarray, np.ndarray]:
     """N - W starts of each stretch of N rows, divided into training and held-out ones."""
     kept = set(split.held_out)
     chosen: dict[bool, list[np.ndarray]] = {False: [], True: []}
@@ -187,13 +211,26 @@ def _cut_in_time(starts: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarra
     return starts[:cut][starts[:cut] < starts[cut] - window] if len(starts) > 1 else starts[:0], held_out
 
 
-def _lineage(dataset: Dataset, episodes: Sequence[EpisodeInfo], source: WindowSource, split: HeldOutSplit, key: str,
-             window: int, counts: tuple[int, int]) -> dict[str, Any]:
+def _lineage(
+    dataset: Dataset,
+    episodes: Sequence[EpisodeInfo],
+    source: WindowSource,
+    split: HeldOutSplit,
+    key: str,
+    window: int,
+    counts: tuple[int, int],
+) -> dict[str, Any]:
     return {
-        "dataset": dataset.name, "robot": episodes[0].robot, "cache_key": key, "window_ticks": window,
-        "episodes": {e.id: e.content for e in episodes}, "held_out_episodes": list(split.held_out),
-        "recorded_s": round(sum(e.duration_s for e in episodes), 3), "train_windows": counts[0],
-        "held_out_windows": counts[1], **source.to_json(),
+        "dataset": dataset.name,
+        "robot": episodes[0].robot,
+        "cache_key": key,
+        "window_ticks": window,
+        "episodes": {e.id: e.content for e in episodes},
+        "held_out_episodes": list(split.held_out),
+        "recorded_s": round(sum(e.duration_s for e in episodes), 3),
+        "train_windows": counts[0],
+        "held_out_windows": counts[1],
+        **source.to_json(),
     }
 
 
@@ -202,6 +239,15 @@ def _load(folder: Path, task: Task, source: WindowSource, window: int) -> Window
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         arrays: dict[str, Any] = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"The training cache {folder} is damaged ({error}). Delete that folder; it is made again.") from error
-    return WindowSet(window=window, rate_hz=source.rate_hz, task=task, action_names=tuple(index["action_names"]),
-                     lineage=index["lineage"], episode_ids=tuple(index["episode_ids"]), **arrays)
+        raise DataError(
+            f"The training cache {folder} is damaged ({error}). Delete that folder; it is made again."
+        ) from error
+    return WindowSet(
+        window=window,
+        rate_hz=source.rate_hz,
+        task=task,
+        action_names=tuple(index["action_names"]),
+        lineage=index["lineage"],
+        episode_ids=tuple(index["episode_ids"]),
+        **arrays,
+    )
