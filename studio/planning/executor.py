@@ -83,12 +83,13 @@ class SkillExecutor:
         self._size = joints.stop - joints.start
         self._limit_ns = round(hold_after_windows * window_ns(skills))
         self._object = object_spans(skills.task)
-        self._newest: SkillPlan | None = None
         self.reset()
 
     def reset(self) -> None:
         """Forget plans, skill and phase, as at the start of an episode. Plan ids may start again."""
-        self._newest = self._plan = None
+        self._newest: SkillPlan | None = None
+        self._plan: SkillPlan | None = None
+        self._newest_id = 0
         self._stage = self._phase = 0
         self._holding = True
         self._hold_rad: FloatArray | None = None
@@ -107,6 +108,11 @@ class SkillExecutor:
         return 0 if self._plan is None else self._plan.plan_id
 
     @property
+    def newest_id(self) -> int:
+        """Id of the newest plan that was offered, 0 before the first."""
+        return self._newest_id
+
+    @property
     def stage(self) -> int:
         return self._stage
 
@@ -117,8 +123,12 @@ class SkillExecutor:
 
     def offer(self, plan: SkillPlan) -> None:
         """Put a plan into the one-slot mailbox; an older id than one seen already is dropped."""
-        if self._newest is None or plan.plan_id > self._newest.plan_id:
-            self._newest = plan
+        if plan.plan_id > self._newest_id:
+            self._newest, self._newest_id = plan, plan.plan_id
+
+    def forget_plans(self) -> None:
+        """The goal has changed: the running skill ends, then the arms hold until a newer plan comes."""
+        self._newest = self._plan = None
 
     def step(self, state: FloatArray, t_ns: int, *, hold: bool = False) -> Motion:
         """One policy tick at the measured `state` [S]. `hold` asks for holding at the next boundary (goal reached)."""

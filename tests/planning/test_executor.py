@@ -116,6 +116,18 @@ def test_reaching_the_goal_holds_at_the_next_boundary() -> None:
     assert [motion.hold for motion in motions] == [False] * 5 + [True] * 5
 
 
+def test_forgetting_plans_ends_the_skill_and_then_holds() -> None:
+    bench = Bench()
+    bench.executor.offer(make_plan(4, 0.1, 0.1, 0.1))
+    bench.run(5)
+    bench.executor.forget_plans()
+    assert [motion.hold for motion in bench.run(10)] == [False] * 5 + [True] * 5
+    bench.executor.offer(make_plan(4, 0.1, t_ns=bench.t_ns))
+    assert bench.run(1)[0].hold  # ids still never go back
+    bench.executor.offer(make_plan(5, 0.1, t_ns=bench.t_ns))
+    assert not bench.run(1)[0].hold
+
+
 def test_window_length() -> None:
     assert window_ns(ToySkills()) == 100_000_000
 

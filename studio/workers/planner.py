@@ -1,0 +1,341 @@
+"""The planner worker: state and goal in, plans out, as fast as it can and never in anybody's way.
+
+It owns the `mailbox` slot and the `plan` ring. With `from_prediction` it waits until the policy has taken its newest
+plan and then plans from where the skill now running is predicted to end, so that a plan has a whole window of time.
+Source: methods paper section 1b (asynchronous deployment, latency option).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from studio.core.config import apply_settings
+from studio.core.errors import StudioError
+from studio.core.geometry import FloatArray, matrix_to_quaternion
+from studio.core.observation import object_spans, pose_errors
+from studio.core.records import make_plan_record
+from studio.core.task import Goal
+from studio.ipc.channels import make_mailbox_slot
+from studio.ipc.messages import Message
+from studio.ipc.ring import RingWriter
+from studio.ipc.slot import SlotReader, SlotWriter
+from studio.ipc.worker_link import WorkerLink, run_worker
+from studio.planning.config import PlannerConfig, planner_preset
+from studio.planning.planner import GoalPlanner, TimedPlan
+from studio.planning.sampling import Plan, shift_controls
+from studio.planning.skills import Skills, window_ns
+from studio.workers.deployment import Deployment, Surroundings, load_deployment, newest_deploy
+from studio.workers.tap import Tap
+
+NICE = 5
+_IDLE_S = 0.05
+_POLL_S = 0.002
+_SHORTEST_PERIOD_S = 0.05  # 20 plans a second at most
+_SAY_PERIOD_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What one plan starts from.
+
+    Args:
+        state: [S], measured or predicted.
+        measured: the newest measured state [S]; `state_t_ns` is its time.
+        skills: skills of the last plan that have run before `state`.
+        boundary_ns: when the skill now running began; 0 when the arms hold.
+        predicted_error_m: how far the measured object is from where it was predicted to be by now; NaN when unknown.
+    """
+
+    state: FloatArray
+    measured: FloatArray
+    state_t_ns: int
+    skills: int = 0
+    boundary_ns: int = 0
+    predicted_error_m: float = float("nan")
+
+
+class PlanPublisher:
+    """Owner of the mailbox slot and the plan ring; numbers the plans, going on after a restart."""
+
+    def __init__(self, link: WorkerLink, skills: Skills, settings: PlannerConfig) -> None:
+        mailbox_path = link.session.slot_path("mailbox")
+        self.plan_id = _last_plan_id(mailbox_path)
+        sizes = {"stages": settings.stages, "skill_size": skills.skill_size}
+        self._mailbox_type = make_mailbox_slot(**sizes, state_size=skills.state_size)
+        self._plan_type = make_plan_record(**sizes, fan=settings.fan)
+        self._ring = RingWriter(link.session.ring_path("plan"), self._plan_type)
+        self._mailbox = SlotWriter(mailbox_path, self._mailbox_type)
+        self._position, self._rotation = object_spans(skills.task)
+        self._task = skills.task
+        if self.plan_id:
+            self._restore_id()
+
+    def write(self, plan: Plan, controls: Tensor, start: Start, goal: Goal, latency_s: float) -> int:
+        """Publish a plan to the policy first, then to the screens; returns its id."""
+        self.plan_id += 1
+        self._write_mailbox(plan, controls, start, goal)
+        self._write_ring(plan, start, goal, latency_s)
+        return self.plan_id
+
+    def close(self) -> None:
+        self._mailbox.close()
+        self._ring.close()
+
+    def _restore_id(self) -> None:
+        record = self._mailbox_type.empty()[0]
+        record["plan_id"] = self.plan_id  # a plan of time 0 is stale, so nobody follows it
+        self._mailbox.write(record)
+
+    def _write_mailbox(self, plan: Plan, controls: Tensor, start: Start, goal: Goal) -> None:
+        record = self._mailbox_type.empty()[0]
+        record["t_ns"] = time.monotonic_ns()
+        record["plan_id"], record["goal_id"], record["state_t_ns"] = self.plan_id, goal.goal_id, start.state_t_ns
+        record["controls"], record["skill"] = controls.numpy(), plan.skill.numpy()
+        record["state_goal"] = plan.state_goal.numpy()
+        self._mailbox.write(record)
+
+    def _write_ring(self, plan: Plan, start: Start, goal: Goal, latency_s: float) -> None:
+        record = self._plan_type.empty()[0]
+        record["t_ns"] = time.monotonic_ns()
+        record["plan_id"], record["goal_id"], record["state_t_ns"] = self.plan_id, goal.goal_id, start.state_t_ns
+        record["latency_s"], record["samples"] = latency_s, plan.returns.numel()
+        record["effective_samples"] = plan.effective_samples
+        record["controls"] = plan.controls.numpy()
+        path = plan.path.numpy().astype(np.float64)
+        record["plan_path_m"] = path[:, self._position]
+        record["plan_orientation_xyzw"] = matrix_to_quaternion(path[:, self._rotation].reshape(-1, 3, 3))
+        count = len(plan.fan_returns)
+        record["fan_count"] = count
+        record["fan_path_m"][:count] = plan.fan[:, :, self._position].numpy()
+        record["fan_return"][:count] = plan.fan_returns.numpy()
+        record["predicted_error_m"] = start.predicted_error_m
+        distance_m, turn_rad = pose_errors(self._task, start.measured, goal)
+        record["goal_position_error_m"], record["goal_orientation_error_rad"] = distance_m, turn_rad
+        self._ring.write(record)
+
+
+class DeployedPlanner:
+    """One bundle, planning until it is replaced.
+
+    Args:
+        link: line to the supervisor, for the session's paths.
+        deployment: the loaded bundle.
+        settings: planner settings.
+        delay_s: an extra wait in each plan; for tests of a slow planner.
+    """
+
+    def __init__(
+        self, link: WorkerLink, deployment: Deployment, settings: PlannerConfig, *, delay_s: float = 0.0
+    ) -> None:
+        self.skills = deployment.model
+        self.settings = settings
+        self._planner = GoalPlanner(deployment.model, settings, seed=int(deployment.values.get("seed", 0)))
+        self._publisher = PlanPublisher(link, deployment.model, settings)
+        self._surroundings = Surroundings(link.session, deployment)
+        self._target = Tap(link.session.slot_path("target"))
+        self._delay_s = delay_s
+        self._window_ns = window_ns(deployment.model)
+        self._goal_id = 0
+        self._controls: Tensor | None = None  # of the newest published plan, as published
+        self._expected: FloatArray | None = None  # where the object should be when that plan is taken
+        self.plans = self.overruns = 0
+        self.latency_s = self.effective_samples = 0.0
+
+    def read_goal(self) -> Goal | None:
+        """The goal, after forgetting everything about an earlier one."""
+        goal = self._surroundings.goal()
+        goal_id = 0 if goal is None else goal.goal_id
+        if goal_id != self._goal_id:
+            self._goal_id = goal_id
+            self._controls = self._expected = None
+            self._planner.reset()
+        return goal
+
+    def make_start(self, now_ns: int) -> Start | None:
+        """What to plan from now; None when it is too early or there is no fresh state."""
+        found = self._surroundings.state(now_ns)
+        if found is None:
+            return None
+        measured, t_ns = found
+        if self._controls is None or not self.settings.from_prediction or self._policy_holds(now_ns):
+            skills = 0 if self._controls is None else 1
+            return Start(state=measured, measured=measured, state_t_ns=t_ns, skills=skills)
+        if self._running_id() != self._publisher.plan_id:
+            return None  # the policy takes the newest plan at the next boundary; wait for that
+        return self._start_at_next_boundary(measured, t_ns)
+
+    def plan(self, start: Start, goal: Goal) -> None:
+        """Plan and publish. A plan that comes after its boundary is shifted by the windows it missed."""
+        timed: TimedPlan = self._planner.plan(
+            start.state, goal, t_s=start.state_t_ns * 1e-9, skills_since_last=start.skills
+        )
+        if self._delay_s:
+            time.sleep(self._delay_s)
+        now_ns = time.monotonic_ns()
+        missed = (now_ns - start.boundary_ns) // self._window_ns if start.boundary_ns else 0
+        self.overruns += missed > 0
+        controls = shift_controls(timed.plan.controls, int(missed))
+        self.latency_s, self.effective_samples = (now_ns - start.state_t_ns) * 1e-9, timed.plan.effective_samples
+        self._publisher.write(timed.plan, controls, start, goal, self.latency_s)
+        self._controls, self.plans = controls, self.plans + 1
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "plan_id": self._publisher.plan_id,
+            "plans": self.plans,
+            "overruns": self.overruns,
+            "latency_ms": 1e3 * self.latency_s,
+            "effective_samples": self.effective_samples,
+        }
+
+    def close(self) -> None:
+        self._publisher.close()
+        self._surroundings.close()
+        self._target.close()
+
+    def _start_at_next_boundary(self, measured: FloatArray, t_ns: int) -> Start:
+        assert self._controls is not None
+        here = torch.from_numpy(measured.astype(np.float32))[None]
+        with torch.inference_mode():
+            ahead = self.skills.predict(here, self.skills.skill(self._controls[:1], here))[0].numpy()
+        gap_m = self._gap_m(measured)
+        self._expected = ahead.astype(np.float64)
+        return Start(
+            state=self._expected,
+            measured=measured,
+            state_t_ns=t_ns,
+            skills=1,
+            boundary_ns=t_ns,
+            predicted_error_m=gap_m,
+        )
+
+    def _gap_m(self, measured: FloatArray) -> float:
+        if self._expected is None:
+            return float("nan")
+        position, _ = object_spans(self.skills.task)
+        return float(np.linalg.norm(measured[position] - self._expected[position]))
+
+    def _policy_holds(self, now_ns: int) -> bool:
+        target = self._target.read()
+        return target is None or bool(target["hold"]) or now_ns - int(target["t_ns"]) > self._window_ns
+
+    def _running_id(self) -> int:
+        target = self._target.read()
+        return 0 if target is None else int(target["plan_id"])
+
+
+def make_settings(values: dict[str, Any]) -> PlannerConfig:
+    """Preset and `key=value` changes of a `deploy` message."""
+    return apply_settings(planner_preset(str(values.get("preset", "default"))), [str(v) for v in values.get("set", [])])
+
+
+class PlannerWorker:
+    """Messages, pace and reports around a deployed planner."""
+
+    def __init__(self, link: WorkerLink) -> None:
+        self._link = link
+        self._deployed: DeployedPlanner | None = None
+        self._held = False
+        self._said: str = ""
+        self._said_s = 0.0
+        self._began_s = 0.0
+
+    def run(self) -> None:
+        """Until asked to end."""
+        self._deploy(self._link.config)
+        while not self._link.ending:
+            self._listen()
+            try:
+                wait_s = self._plan_once()
+            except StudioError as error:
+                wait_s = _IDLE_S
+                self._say_once(str(error), error.detail)
+            self._report()
+            time.sleep(wait_s)
+        self._close()
+
+    def _listen(self) -> None:
+        messages = self._link.receive()
+        for message in messages:
+            if message.name == "hold":
+                self._held = True
+        deploy = newest_deploy(messages)
+        if deploy is not None:
+            self._deploy(deploy.values)
+
+    def _deploy(self, values: dict[str, Any]) -> None:
+        if not values.get("bundle"):
+            return
+        self._held = False
+        try:
+            deployment = load_deployment(values, self._link.config)
+            settings = make_settings(values)
+            self._close()
+            self._deployed = DeployedPlanner(
+                self._link, deployment, settings, delay_s=float(values.get("delay_s", 0.0))
+            )
+        except StudioError as error:
+            self._link.say("error", str(error), error.detail)
+            return
+        ready = {"bundle": str(deployment.path), "settings": asdict(settings), "window_s": deployment.model.window_s}
+        self._link.send(Message(name="ready", values=ready))
+
+    def _plan_once(self) -> float:
+        """One plan when it is time; returns how long to sleep."""
+        deployed = self._deployed
+        if deployed is None or self._held:
+            return _IDLE_S
+        goal = deployed.read_goal()
+        if goal is None:
+            return _IDLE_S
+        if time.monotonic() - self._began_s < _SHORTEST_PERIOD_S:
+            return _POLL_S
+        start = deployed.make_start(time.monotonic_ns())
+        if start is None:
+            return _POLL_S
+        self._began_s = time.monotonic()
+        deployed.plan(start, goal)
+        return 0.0
+
+    def _report(self) -> None:
+        now_s = time.monotonic()
+        if self._deployed is not None and now_s - self._said_s > _SAY_PERIOD_S:
+            self._said_s = now_s
+            self._link.send(Message(name="state", values=self._deployed.report()))
+
+    def _say_once(self, text: str, detail: str) -> None:
+        if text != self._said:
+            self._said = text
+            self._link.say("error", text, detail)
+
+    def _close(self) -> None:
+        if self._deployed is not None:
+            self._deployed.close()
+            self._deployed = None
+
+
+def _last_plan_id(path: Any) -> int:
+    """Plan ids go on where an earlier planner of this session stopped, so they never go back."""
+    if not path.exists():
+        return 0
+    reader = SlotReader(path)
+    record = reader.read()
+    reader.close()
+    return 0 if record is None else int(record["plan_id"])
+
+
+def main(link: WorkerLink) -> None:
+    torch.set_num_threads(1)
+    os.nice(NICE)
+    PlannerWorker(link).run()
+
+
+if __name__ == "__main__":
+    run_worker(main)
