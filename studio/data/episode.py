@@ -30,7 +30,7 @@ from studio.data.episode_info import (
     save_episode_info,
 )
 from studio.data.mcap_codec import BlockCodec, walk_messages
-from studio.data.mcap_file import ChunkPlace, McapContents, McapWriter, read_chunk, scan
+from studio.data.mcap_file import ChunkPlace, McapContents, McapWriter, chain_digest, read_chunk, scan
 from studio.data.stream_writer import CameraWriter, StreamWriter, WriterSettings
 from studio.data.verdict import judge, lateness_percentiles
 from studio.data.video import (
@@ -41,6 +41,7 @@ from studio.data.video import (
 )
 
 CONTROL_FILE = "control.mcap"
+METADATA_NAME = "episode"
 RESERVE_FILE = ".reserve"  # room for the footers and episode.json when the disk is full
 
 
@@ -93,6 +94,7 @@ class EpisodeWriter:
             compression=self._settings.compression,
             fsync_interval_s=self._settings.fsync_interval_s,
         )
+        self._file.add_metadata(METADATA_NAME, _metadata(self._info))
         self._streams = {s.name: StreamWriter(self._file, s, self._settings) for s in streams}
         self._cameras: dict[str, CameraWriter] = {}
         self._lateness: list[np.ndarray] = []
@@ -183,6 +185,11 @@ class EpisodeWriter:
             duration_s=(ended - started) / 1e9,
             content="-".join(f"{digest:08x}" for digest in digests),
         )
+
+
+def _metadata(info: EpisodeInfo) -> dict[str, str]:
+    facts = {"robot": info.robot, "task": info.task, "clock": info.clock, "config": info.config}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
 
 
 def _make_folder(folder: Path) -> None:
@@ -287,6 +294,24 @@ class EpisodeReader:
     def cameras(self) -> tuple[str, ...]:
         return tuple(sorted(path.stem.removeprefix("cam_") for path in self._folder.glob("cam_*.mcap")))
 
+    def camera_info(self, camera: str) -> CameraInfo:
+        """Codec, size and rate of a camera, from its own file."""
+        self._check_camera(camera)
+        file = McapFile(self._folder / f"cam_{camera}.mcap")
+        try:
+            texts = [c.metadata["camera"] for c in file.contents.channels.values() if "camera" in c.metadata]
+            return CameraInfo(**json.loads(texts[0])) if texts else CameraInfo()
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{file.path} was not recorded by this studio ({error}). Use `dataset import`.") from error
+        finally:
+            file.close()
+
+    @property
+    def content(self) -> str:
+        """Says whether two recordings are the same: one checksum over the chunks' own, for each file."""
+        paths = [self._folder / CONTROL_FILE, *(self._folder / f"cam_{name}.mcap" for name in self.cameras)]
+        return "-".join(f"{digest:08x}" for digest in map(_digest, paths))
+
     def frame_times_ns(self, camera: str) -> np.ndarray:
         """Capture times of a camera's pictures, int64 [N], rising."""
         return self._video(camera).times_ns
@@ -294,6 +319,10 @@ class EpisodeReader:
     def frame(self, camera: str, index: int) -> np.ndarray:
         """Picture number `index` of a camera, uint8 [height, width, 3], RGB."""
         return self._video(camera).picture(index)
+
+    def _check_camera(self, camera: str) -> None:
+        if camera not in self.cameras:
+            raise DataError(f"Episode {self.info.id} has no camera {camera}. It has {list(self.cameras) or 'none'}.")
 
     def _video(self, camera: str) -> VideoDecoder:
         if camera not in self._videos:
@@ -320,6 +349,14 @@ def _codec(channel: Any) -> BlockCodec:
             "Use `dataset import`."
         ) from error
     return BlockCodec(record_type, channel.id)
+
+
+def _digest(path: Path) -> int:
+    file = McapFile(path)
+    try:
+        return chain_digest(place.checksum for place in file.contents.chunks)
+    finally:
+        file.close()
 
 
 def read_packets(path: Path) -> tuple[list[VideoPacket], str]:

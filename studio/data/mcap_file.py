@@ -6,10 +6,11 @@ whole chunks (one channel each) and hands every chunk to the kernel with one wri
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from studio.data.disk import DiskFullError, write_error
 
 MAGIC = b"\x89MCAP0\r\n"
 MAXIMUM_RECORD_BYTES = 256 << 20
-HEADER, FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, MESSAGE_INDEX, DATA_END = 1, 2, 3, 4, 5, 6, 7, 15
+FOOTER, SCHEMA, CHANNEL, CHUNK, MESSAGE_INDEX, CHUNK_INDEX = 2, 3, 4, 6, 7, 8
+STATISTICS, METADATA, METADATA_INDEX = 11, 12, 13
 _HEAD_BYTES = 9
 
 
@@ -57,12 +59,14 @@ class McapWriter:
     def __init__(self, path: Path, *, compression: str = "lz4", fsync_interval_s: float | None = 1.0) -> None:
         self.path = path
         self._file = path.open("xb", buffering=0)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # repair leaves alone what somebody still writes
         self._compression = compression
         self._fsync_interval_s = fsync_interval_s
         self._synced_s = time.monotonic()
         self._end = 0
         self._schemas: list[records.Schema] = []
         self._channels: list[records.Channel] = []
+        self._metadata: list[records.MetadataIndex] = []
         self._totals = _Totals()
         self.digest = zlib.crc32(b"")  # over the chunks' checksums: says whether two recordings are the same
         self._append(MAGIC + _record(records.Header(profile="", library="haptic-play-studio 1")))
@@ -78,6 +82,12 @@ class McapWriter:
         self._schemas.append(kind)
         self._channels.append(channel)
         return number
+
+    def add_metadata(self, name: str, values: Mapping[str, str]) -> None:
+        """Facts about the whole file; here so that it says what it is without `episode.json`."""
+        record = _record(records.Metadata(name=name, metadata=dict(values)))
+        self._metadata.append(records.MetadataIndex(offset=self._end, length=len(record), name=name))
+        self._append(record)
 
     def next_channel_id(self) -> int:
         return len(self._channels) + 1
@@ -177,10 +187,11 @@ class McapWriter:
             b"".join(_record(channel) for channel in self._channels),
             _record(self._statistics()),
             b"".join(_record(chunk) for chunk in self._totals.chunks),
+            b"".join(_record(index) for index in self._metadata),
         ]
         body = b"".join(groups)
         offsets, position = b"", start
-        for opcode, group in zip((SCHEMA, CHANNEL, 0x0B, 0x08), groups, strict=True):
+        for opcode, group in zip((SCHEMA, CHANNEL, STATISTICS, CHUNK_INDEX, METADATA_INDEX), groups, strict=True):
             if group:
                 offsets += _record(records.SummaryOffset(opcode, position, len(group)))
             position += len(group)
@@ -198,9 +209,17 @@ class McapWriter:
             message_count=sum(self._totals.messages.values()),
             message_end_time=self._totals.end_ns,
             message_start_time=self._totals.start_ns,
-            metadata_count=0,
+            metadata_count=len(self._metadata),
             schema_count=len(self._schemas),
         )
+
+
+def chain_digest(checksums: Iterable[int]) -> int:
+    """One number for a sequence of chunk checksums."""
+    digest = zlib.crc32(b"")
+    for checksum in checksums:
+        digest = zlib.crc32(checksum.to_bytes(4, "little"), digest)
+    return digest
 
 
 def _record(record: records.McapRecord) -> bytes:
@@ -228,6 +247,7 @@ class McapContents:
 
     Args:
         schemas, channels: by id.
+        metadata: by name.
         chunks: (chunk record without its data, where its data lie in the file, their length).
         valid_bytes: up to where the file is whole.
         finished: a footer closes the file.
@@ -236,6 +256,7 @@ class McapContents:
 
     schemas: dict[int, records.Schema] = field(default_factory=dict[int, records.Schema])
     channels: dict[int, records.Channel] = field(default_factory=dict[int, records.Channel])
+    metadata: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     chunks: list[ChunkPlace] = field(default_factory=list["ChunkPlace"])
     valid_bytes: int = 0
     finished: bool = False
@@ -308,6 +329,9 @@ def _note(contents: McapContents, opcode: int, data: memoryview, start: int, end
     elif opcode == CHANNEL:
         channel = records.Channel.read(_stream(data[start:end]))
         contents.channels[channel.id] = channel
+    elif opcode == METADATA:
+        metadata = records.Metadata.read(_stream(data[start:end]))
+        contents.metadata[metadata.name] = metadata.metadata
     elif opcode == CHUNK:
         contents.chunks.append(_chunk_place(data, start, end))
     elif opcode == MESSAGE_INDEX and contents.chunks and contents.chunks[-1].channel_id == 0:

@@ -1,7 +1,8 @@
 """Protobuf schemas made at run time from a record type, so that Foxglove, PlotJuggler and Rerun open our files.
 
 Every field is given a wire type of constant size (double, float, fixed32/64, packed repeated of those, bytes), so
-all messages of one stream have the same layout; see `mcap_codec`. Field numbers follow the order of the record: `t_ns` is 1.
+all messages of one stream have the same layout; see `mcap_codec`. Fields are numbered in the order of the record,
+`t_ns` is 1.
 Arrays are flattened row by row; shape, unit and role stand in the channel's metadata (`record_type`).
 """
 

@@ -1,0 +1,165 @@
+"""A camera worker: one device; pictures to a preview ring, H.264 packets to the recorder's ring.
+
+The simulated camera is posed from the session's rings (control and the world's object pose). Config: `CameraConfig`.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from studio.core.clock import WallClock
+from studio.core.config import check_range, make_config
+from studio.core.protocols import Camera
+from studio.data.camera_stream import PacketWriter, image_stream, make_image_record, packet_stream
+from studio.data.video_encoder import FrameEncoder
+from studio.ipc.messages import Message
+from studio.ipc.ring import RingWriter
+from studio.ipc.worker_link import WorkerLink, run_worker
+from studio.workers.tap import Tap
+
+_PREVIEW_SECONDS = 0.5
+_REPORT_S = 1.0
+_IDLE_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraConfig:
+    """Settings of a simulated camera.
+
+    Args:
+        robot: whose arms are drawn.
+        rate_hz: pictures per second.
+        stale_s: without a newer pose for this long, no pictures are taken.
+    """
+
+    robot: str = "dual_arm_ak60"
+    rate_hz: float = 30.0
+    stale_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("camera", "rate_hz", self.rate_hz, 1.0, 120.0, " Hz")
+        check_range("camera", "stale_s", self.stale_s, 0.05, 60.0, " s")
+
+
+class MirrorPose:
+    """Poses the simulated camera's mirror from the newest records of the session."""
+
+    def __init__(self, link: WorkerLink, camera: Any, stale_s: float) -> None:
+        self._control = Tap(link.session.ring_path("control"))
+        self._pose = Tap(link.session.ring_path("object_pose.world"))
+        self._camera, self._stale_ns = camera, stale_s * 1e9
+        self._last_t_ns = -1
+
+    def update(self) -> bool:
+        """Pose the mirror; False while there is nothing new to take a picture of."""
+        control, pose = self._control.read(), self._pose.read()
+        if control is None or pose is None:
+            return False
+        t_ns = int(control["t_ns"])
+        if t_ns == self._last_t_ns or time.monotonic_ns() - t_ns > self._stale_ns:
+            return False
+        self._last_t_ns = t_ns
+        self._camera.pose(control["follower_position_rad"], pose["position_m"], pose["orientation_xyzw"], t_ns)
+        return True
+
+    def close(self) -> None:
+        self._control.close()
+        self._pose.close()
+
+
+class FramePublisher:
+    """Encodes pictures of a camera and puts them into its two rings."""
+
+    def __init__(self, link: WorkerLink, name: str, image: np.ndarray, rate_hz: float) -> None:
+        height_px, width_px = image.shape[:2]
+        kind = make_image_record(name, width_px=width_px, height_px=height_px, rate_hz=rate_hz)
+        self._preview = RingWriter(link.session.ring_path(image_stream(name)), kind, seconds=_PREVIEW_SECONDS)
+        self._packets = PacketWriter(
+            link.session.ring_path(packet_stream(name)), name, width_px=width_px, height_px=height_px, rate_hz=rate_hz
+        )
+        self._encoder = FrameEncoder(width_px, height_px, rate_hz)
+        self._record = kind.empty()
+        self.frames = self._packets_written = 0
+
+    def publish(self, t_ns: int, image: np.ndarray) -> None:
+        self._record["t_ns"], self._record["frame"], self._record["image"] = t_ns, self.frames, image
+        self._preview.write(self._record)
+        self.frames += 1
+        for packet in self._encoder.encode(t_ns, time.monotonic_ns(), image):
+            self._packets.write(self._packets_written, packet)
+            self._packets_written += 1
+
+    def close(self) -> None:
+        self._preview.close()
+        self._packets.close()
+
+
+class CameraLoop:
+    """Grabs at the camera's rate until the session ends; late pictures are skipped, never queued."""
+
+    def __init__(self, link: WorkerLink, camera: Camera, pose: MirrorPose, rate_hz: float) -> None:
+        self._link, self._camera, self._pose, self._rate_hz = link, camera, pose, rate_hz
+        self._publisher: FramePublisher | None = None
+        self._reported_s, self._reported_frames = time.monotonic(), 0
+
+    def run(self) -> None:
+        self._link.send(Message(name="ready", values={"camera": self._camera.name}))
+        gc.freeze()
+        period_s = 1.0 / self._rate_hz
+        due_s = time.monotonic()
+        while not self._link.ending:
+            self._link.wait(max(0.0, due_s - time.monotonic()))
+            if time.monotonic() < due_s:
+                continue  # a message came early
+            took_one = self._take_picture()
+            now_s = time.monotonic()
+            due_s = max(due_s + (period_s if took_one else _IDLE_S), now_s)
+            self._report(now_s)
+
+    def _take_picture(self) -> bool:
+        if not self._pose.update():
+            return False
+        t_ns, image = self._camera.grab()
+        if self._publisher is None:
+            self._publisher = FramePublisher(self._link, self._camera.name, image, self._rate_hz)
+        self._publisher.publish(t_ns, image)
+        return True
+
+    def _report(self, now_s: float) -> None:
+        span_s = now_s - self._reported_s
+        if span_s < _REPORT_S:
+            return
+        frames = self._publisher.frames if self._publisher else 0
+        rate_hz = (frames - self._reported_frames) / span_s
+        self._reported_s, self._reported_frames = now_s, frames
+        self._link.send(Message(name="state", values={"rate_hz": round(rate_hz, 1), "frames": frames}))
+
+    def close(self) -> None:
+        if self._publisher is not None:
+            self._publisher.close()
+
+
+def run_camera(link: WorkerLink) -> None:
+    """The worker's body: the simulated camera, posed from the rings."""
+    from studio.robot.description import load_robot
+    from studio.sim.camera import SimulatedCamera
+
+    config = make_config(CameraConfig, link.config, where="camera")
+    camera = SimulatedCamera(load_robot(config.robot), WallClock())
+    pose = MirrorPose(link, camera, config.stale_s)
+    loop = CameraLoop(link, camera, pose, config.rate_hz)
+    try:
+        loop.run()
+    finally:
+        loop.close()
+        pose.close()
+        camera.close()
+
+
+if __name__ == "__main__":
+    run_worker(run_camera)
