@@ -14,7 +14,7 @@ from studio.core.errors import ConfigError, DataError
 from studio.core.paths import repository_root
 from studio.jobs.run import FORMAT_VERSION, Run, RunStatus, write_json
 
-KINDS = ("train", "evaluate", "play")
+KINDS = ("train", "evaluate", "play", "import")
 _children: list[subprocess.Popen[bytes]] = []  # kept only to collect their exit, so that none stays a zombie
 
 
@@ -23,7 +23,7 @@ def start_job(project: Path, kind: str, spec: dict[str, Any]) -> Run:
 
     Args:
         project: project folder.
-        kind: train, evaluate or play; the worker is `studio.workers.run_<kind>`.
+        kind: one of KINDS; the worker is `studio.workers.run_<kind>`.
         spec: plain JSON values; relative paths in it are the worker's business (it runs in the current folder).
     """
     return start_run(_new_folder(Path(project) / "runs", kind), kind, spec)

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from studio.core.errors import DataError
+from studio.core.errors import ConfigError, DataError, DeviceError, SafetyError, StudioError, WorkerError
 
 FORMAT_VERSION = 1
 ACTIVE_STATES = ("queued", "running", "paused")
@@ -38,6 +38,7 @@ class RunStatus:
         pid_started: start time of that process in clock ticks since boot, so that a reused id is not mistaken for it.
         time_left_s: lower and upper guess, None while measuring.
         message: one sentence for a person; `detail` is shown one click away.
+        exit_code: of a failed run, as in the command line's rules (2 configuration, 3 data, …).
     """
 
     state: str = "queued"
@@ -51,12 +52,19 @@ class RunStatus:
     message: str = ""
     detail: str = ""
     checkpoint_step: int = 0
+    exit_code: int = 0
     updated_s: float = 0.0
     format_version: int = FORMAT_VERSION
 
     @property
     def active(self) -> bool:
         return self.state in ACTIVE_STATES
+
+
+def exit_code_kind(code: int) -> type[StudioError]:
+    """The error class that stands for a failed run's exit code."""
+    kinds: tuple[type[StudioError], ...] = (ConfigError, DataError, DeviceError, SafetyError)
+    return next((kind for kind in kinds if kind.exit_code == code), WorkerError)
 
 
 def process_started(pid: int) -> int:

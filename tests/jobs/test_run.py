@@ -102,7 +102,7 @@ def test_listing_passes_over_broken_folders_and_sorts(tmp_path: Path) -> None:
 
 
 def test_unknown_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="train, evaluate, play"):
+    with pytest.raises(ConfigError, match="train, evaluate, play, import"):
         queue.start_job(tmp_path, "dance", {})
 
 

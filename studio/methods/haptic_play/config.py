@@ -1,0 +1,152 @@
+"""Settings of `haptic_play`: two-stage skill learning from play (spec/methods-papers.md section 1). No torch here.
+
+Every number names its source: [paper] is stated there, [O] is our reading of what it leaves open (section 1c),
+[F] comes from the feasibility studies (spec/feasibility.md), [ours] was measured here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from studio.core.config import check_range
+from studio.core.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseConfig:
+    """How long one part of the training lasts: whichever of the two limits comes first.
+
+    Args:
+        steps: most updates; 0 leaves the part out.
+        seconds: most wall time in s; 0 sets no time limit.
+        batch: windows an update.
+        learning_rate: Adam's, at the start; it falls along a half cosine to `final_learning_rate`.
+    """
+
+    steps: int
+    seconds: float = 0.0
+    batch: int = 256
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 2e-5
+
+    def __post_init__(self) -> None:
+        check_range("phase", "steps", self.steps, 0, 10_000_000)
+        check_range("phase", "seconds", self.seconds, 0, 1_000_000, " s")
+        check_range("phase", "batch", self.batch, 2, 65_536)
+        check_range("phase", "learning_rate", self.learning_rate, 1e-7, 0.1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HapticPlayConfig:
+    """All settings; the defaults are the preset `small`.
+
+    Args:
+        rate_hz: policy rate. Imported data slower than this keep their own rate.
+        window_ticks: W; a skill lasts W / rate.
+        skill_size: d_z.
+        policy: `mlp` (phase as input) or `gru` (the paper's recurrent policy).
+        posterior: `mlp` on sub-sampled ticks or `bigru` (the paper's).
+        policy_ticks: ticks of each window that the memoryless policy is trained on, drawn anew for every batch.
+        beta: weight of the KL term.
+        action_weight, goal_weight: weights of the two parts of L_rec.
+        reduction: `mean` over ticks and components, or the paper's `sum`.
+        position_noise_rad: noise on the policy's joint positions; the action target is corrected where the task's
+            action is measured from them. `velocity_noise` is in the units of the velocity blocks.
+        plain_noise: noise on the policy's plain inputs as a share of their spread, for tasks without joints.
+        goal_noise: noise on the goal that the policy sees, as a share of the change's spread.
+        moving_share: share of each batch drawn from windows in which the object moves.
+        mirror: also train on the left-right mirror image, where the robot description has one.
+        chain_skills: skills in a row in the last part of stage 1, in which only the dynamics are trained.
+        average_decay: decay of the running average of weights that is shipped; 0 ships the newest weights.
+        clip: largest norm of the gradient.
+        threads: torch threads.
+    """
+
+    rate_hz: float = 100.0  # [F] 400 costs four times as much and was not needed
+    window_ticks: int = 20  # [F] 0.2 s
+    skill_size: int = 8  # [O]
+    policy: str = "mlp"  # [F]
+    policy_hidden: tuple[int, ...] = (256, 256)
+    policy_ticks: int = 4  # [F]
+    posterior: str = "mlp"  # [F]
+    posterior_hidden: tuple[int, ...] = (256, 256)
+    posterior_ticks: int = 5  # [F]
+    dynamics_hidden: tuple[int, ...] = (256, 256)  # [O]
+    prior_hidden: tuple[int, ...] = (256, 256)  # [O]
+    flow_blocks: int = 2  # [paper]
+    flow_hidden: int = 256  # [O]
+    flow_context_hidden: tuple[int, ...] = (128, 128)  # [ours]
+    beta: float = 0.001  # [paper] "about 0.001"
+    action_weight: float = 1.0
+    goal_weight: float = 1.0
+    reduction: str = "mean"  # [F]
+    position_noise_rad: float = 0.02  # [F]
+    velocity_noise: float = 0.1  # [ours]
+    plain_noise: float = 0.02  # [ours]
+    goal_noise: float = 0.0
+    moving_share: float = 0.35  # [F]
+    mirror: bool = True  # [F]
+    chain_skills: int = 6  # [F]
+    average_decay: float = 0.998  # [ours]
+    clip: float = 10.0  # [O]
+    threads: int = 2
+    checkpoint_every_s: float = 20.0
+    held_out_every_s: float = 15.0
+    stage_1: PhaseConfig = field(default_factory=lambda: PhaseConfig(steps=60_000, seconds=300.0))
+    chains: PhaseConfig = field(
+        default_factory=lambda: PhaseConfig(steps=20_000, seconds=90.0, batch=128, learning_rate=5e-4)
+    )
+    stage_2: PhaseConfig = field(default_factory=lambda: PhaseConfig(steps=20_000, seconds=120.0))
+
+    def __post_init__(self) -> None:
+        name = "haptic_play"
+        check_range(name, "rate_hz", self.rate_hz, 1.0, 2000.0, " Hz")
+        check_range(name, "window_ticks", self.window_ticks, 2, 1000)
+        check_range(name, "skill_size", self.skill_size, 1, 64)
+        check_range(name, "policy_ticks", self.policy_ticks, 1, self.window_ticks)
+        check_range(name, "posterior_ticks", self.posterior_ticks, 1, self.window_ticks)
+        check_range(name, "beta", self.beta, 0.0, 10.0)
+        check_range(name, "moving_share", self.moving_share, 0.0, 1.0)
+        check_range(name, "average_decay", self.average_decay, 0.0, 0.99999)
+        check_range(name, "threads", self.threads, 1, 256)
+        check_range(name, "chain_skills", self.chain_skills, 1, 100)
+        _check_choice("policy", self.policy, ("mlp", "gru"))
+        _check_choice("posterior", self.posterior, ("mlp", "bigru"))
+        _check_choice("reduction", self.reduction, ("mean", "sum"))
+
+
+def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"haptic_play.{name} is {value!r}; allowed {', '.join(allowed)}. Change the setting.")
+
+
+def make_small() -> HapticPlayConfig:
+    """Minutes on two cores: 100 Hz, W = 20, memoryless policy and posterior."""
+    return HapticPlayConfig()
+
+
+def make_paper() -> HapticPlayConfig:
+    """Every value that the paper states; where it is silent, the defaults of section 1c."""
+    return HapticPlayConfig(
+        rate_hz=400.0,  # [paper]
+        window_ticks=40,  # [paper] 0.1 s
+        policy="gru",  # [paper] recurrent network
+        policy_hidden=(256,),  # [O]
+        policy_ticks=40,  # every tick
+        posterior="bigru",  # [paper] bidirectional recurrent network
+        posterior_hidden=(256,),  # [O]
+        posterior_ticks=40,
+        reduction="sum",  # [paper] L_rec sums over the window
+        position_noise_rad=0.0,
+        velocity_noise=0.0,
+        plain_noise=0.0,
+        moving_share=0.0,
+        mirror=False,
+        average_decay=0.0,
+        stage_1=PhaseConfig(steps=200_000, batch=512, learning_rate=3e-4, final_learning_rate=3e-4),  # [O]
+        chains=PhaseConfig(steps=0),
+        stage_2=PhaseConfig(steps=200_000, batch=512, learning_rate=3e-4, final_learning_rate=3e-4),  # [O]
+    )
+
+
+PRESETS = {"small": make_small, "paper": make_paper}

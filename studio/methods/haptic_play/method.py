@@ -1,0 +1,203 @@
+"""`haptic_play`: stage 1 (conditional autoencoder), chains for the dynamics, stage 2 (conditional flow), and the bundle."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from studio.learning.bundle import Bundle, save_bundle
+from studio.learning.cvae import LossWeights, chain_loss, fit_scales, make_policy_noise, stage_1_loss, stage_2_loss
+from studio.learning.kinematics import ArmGeometry
+from studio.learning.skill_metrics import full_metrics, pick_evenly, quick_chain, quick_likelihood, quick_losses
+from studio.learning.skill_networks import NetworkSizes, SkillNetworks
+from studio.learning.training import Phase, Reporter, Training, TrainingResult, TrainingSettings
+from studio.learning.windows import StartSampler, make_window_tensors, with_mirror
+from studio.methods.haptic_play.config import HapticPlayConfig, PhaseConfig
+
+_SCALE_WINDOWS = 20_000
+
+
+class HapticPlay:
+    """Trains on windows and makes a bundle.
+
+    Args:
+        config: settings.
+        windows: a `studio.data.windows.WindowSet`.
+        geometry: arms of the robot, or None for data without one.
+        seed: of weights and batches.
+    """
+
+    name = "haptic_play"
+
+    def __init__(self, config: HapticPlayConfig, windows: Any, geometry: ArmGeometry | None, *, seed: int) -> None:
+        torch.set_num_threads(config.threads)
+        torch.set_flush_denormal(True)
+        torch.manual_seed(seed)
+        self.config, self.task, self.geometry = config, windows.task, geometry
+        self.rate_hz, self.action_names, self.lineage = float(windows.rate_hz), windows.action_names, windows.lineage
+        train = make_window_tensors(windows, windows.train_starts, what="training")
+        self.train_windows = with_mirror(train, self.task, geometry) if config.mirror else train
+        self.mirrored = self.train_windows is not train
+        self.held_out_windows = make_window_tensors(windows, windows.held_out_starts, what="held-out")
+        self.generator = torch.Generator().manual_seed(seed)
+        self.seed = seed
+        sizes = _network_sizes(config)
+        self.networks = SkillNetworks(self.task, geometry, train.actions.shape[-1], train.window, sizes)
+        fit_scales(self.networks, self.train_windows, pick_evenly(self.train_windows.starts, _SCALE_WINDOWS))
+        self.weights = LossWeights(action=config.action_weight, goal=config.goal_weight, beta=config.beta,
+                                   reduction=config.reduction)
+        self.prior = "gaussian"
+        self.held_out: dict[str, float] = {}
+
+    def train(self, reporter: Reporter, folder: Path | None) -> TrainingResult:
+        """Run every phase (from the newest checkpoint in `folder`), then measure on held-out windows."""
+        settings = TrainingSettings(clip=self.config.clip, checkpoint_every_s=self.config.checkpoint_every_s,
+                                    held_out_every_s=self.config.held_out_every_s)
+        phases = [self._skills_phase(), self._chains_phase(), self._flow_phase()]
+        training = Training(self.networks, phases, settings=settings, reporter=reporter, generator=self.generator,
+                            folder=folder)
+        result = training.run()
+        began_s = time.monotonic()
+        flow_trained = result.phase_steps.get("flow", 0) > 0
+        self.held_out = full_metrics(self.networks, self.held_out_windows, self.rate_hz, self.weights,
+                                     policy_ticks=self.config.policy_ticks, with_flow=flow_trained)
+        result.wall_s += time.monotonic() - began_s
+        self.prior = choose_prior(self.held_out)
+        return result
+
+    def summary(self) -> dict[str, Any]:
+        """What the method itself adds to a run's result."""
+        return {"held_out": self.held_out, "prior": self.prior, "prior_reason": prior_reason(self.held_out)}
+
+    def save(self, path: Path, result: TrainingResult, created_s: float) -> Bundle:
+        """Write the bundle with what is trained so far."""
+        parts = {name: dict(module.state_dict()) for name, module in self.networks.parts().items()}
+        if "nll_flow" not in self.held_out:
+            del parts["flow"]  # it was never trained
+        info = self._describe(result, created_s)
+        return save_bundle(path, info, parts, card=make_card(info))
+
+    def _describe(self, result: TrainingResult, created_s: float) -> dict[str, Any]:
+        task = self.task
+        return {
+            "method": self.name, "title": task.title, "created_s": round(created_s, 3), "rate_hz": self.rate_hz,
+            "window": self.networks.window, "task": task.to_json(), "robot": task.robot,
+            "geometry": self.geometry.to_json() if self.geometry else None,
+            "streams": sorted({self._stream_of(block.stream) for block in task.state}),
+            "action": task.action, "action_names": list(self.action_names), "action_size": self.networks.action_size,
+            "fields": [{"name": b.name, "stream": self._stream_of(b.stream), "field": b.field, "size": b.size,
+                        "kind": b.kind, "unit": _unit_of(b.field)} for b in task.state],
+            "networks": self.networks.sizes.to_json(), "skill_size": self.networks.sizes.skill_size,
+            "prior": self.prior, "prior_reason": prior_reason(self.held_out), "seed": self.seed,
+            "settings": dataclasses.asdict(self.config), "mirrored": self.mirrored, "stopped_early": result.stopped,
+            "steps": result.steps, "phase_steps": result.phase_steps, "wall_s": round(result.wall_s, 2),
+            "losses": result.losses, "held_out": self.held_out, "lineage": self.lineage,
+        }
+
+    def _stream_of(self, stream: str) -> str:
+        return str(self.lineage.get("pose_stream") or stream) if stream == "object_pose" else stream
+
+    def _skills_phase(self) -> Phase:
+        config, windows = self.config, self.train_windows
+        sampler = StartSampler(windows, self.task, moving_share=config.moving_share)
+        noise = make_policy_noise(self.task, position_rad=config.position_noise_rad, velocity=config.velocity_noise,
+                                  plain=self._plain_noise())
+
+        def loss(generator: torch.Generator) -> Any:
+            starts = sampler.draw(config.stage_1.batch, generator)
+            return stage_1_loss(self.networks, windows, starts, self.weights, noise=noise, goal_noise=config.goal_noise,
+                                policy_ticks=config.policy_ticks, generator=generator)
+
+        def held_out() -> dict[str, float]:
+            values = quick_losses(self.networks, self.held_out_windows, self.weights, policy_ticks=config.policy_ticks)
+            return values | quick_chain(self.networks, self.held_out_windows, self.rate_hz)
+
+        trained = torch.nn.ModuleList(module for name, module in self.networks.parts().items() if name != "flow")
+        return _make_phase("skills", trained, loss, held_out, config.stage_1, config.average_decay)
+
+    def _chains_phase(self) -> Phase:
+        config, windows = self.config, self.train_windows
+        skills = config.chain_skills
+        sampler = StartSampler(windows, self.task, moving_share=config.moving_share, chain=skills)
+        phase = config.chains if len(sampler.starts) else dataclasses.replace(config.chains, steps=0)
+
+        def loss(generator: torch.Generator) -> Any:
+            starts = sampler.draw(phase.batch, generator)
+            return chain_loss(self.networks, windows, starts, skills=skills, generator=generator)
+
+        def held_out() -> dict[str, float]:
+            return quick_chain(self.networks, self.held_out_windows, self.rate_hz)
+
+        return _make_phase("chains", self.networks.dynamics, loss, held_out, phase, config.average_decay)
+
+    def _flow_phase(self) -> Phase:
+        config, windows = self.config, self.train_windows
+        sampler = StartSampler(windows, self.task, moving_share=0.0)  # the density of the data itself, not reweighted
+
+        def loss(generator: torch.Generator) -> Any:
+            return stage_2_loss(self.networks, windows, sampler.draw(config.stage_2.batch, generator), generator=generator)
+
+        def held_out() -> dict[str, float]:
+            return quick_likelihood(self.networks, self.held_out_windows)
+
+        phase = _make_phase("flow", self.networks.flow, loss, held_out, config.stage_2, config.average_decay)
+        return dataclasses.replace(phase, begin=lambda: self.networks.flow.start_from(self.networks.prior))
+
+    def _plain_noise(self) -> torch.Tensor:
+        states = self.train_windows.states
+        return self.config.plain_noise * states[pick_evenly(self.train_windows.starts, _SCALE_WINDOWS)].std(0)
+
+
+def choose_prior(held_out: dict[str, float]) -> str:
+    """The flow only where it beats the Gaussian on held-out data (spec/feasibility.md, traps)."""
+    return "flow" if held_out.get("nll_flow", float("inf")) < held_out["nll_gaussian"] else "gaussian"
+
+
+def prior_reason(held_out: dict[str, float]) -> str:
+    """One sentence that says which prior the bundle uses, and why."""
+    gaussian = held_out["nll_gaussian"]
+    if "nll_flow" not in held_out:
+        return f"Stage 2 was not trained; the bundle uses the Gaussian prior ({gaussian:.2f} nats on held-out data)."
+    flow = held_out["nll_flow"]
+    if flow < gaussian:
+        return f"The flow explains held-out skills better than the Gaussian prior: {flow:.2f} against {gaussian:.2f} nats."
+    return (f"The flow is worse than the Gaussian prior on held-out data ({flow:.2f} against {gaussian:.2f} nats), so the "
+            "bundle uses the Gaussian. Train stage 2 longer, or record more play.")
+
+
+def make_card(info: dict[str, Any]) -> str:
+    """The model card."""
+    lineage = info["lineage"]
+    rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in sorted(info["held_out"].items()))
+    early = "\nThe training was stopped before its end.\n" if info["stopped_early"] else ""
+    return (
+        f"# {info['title'] or 'Skills'}: {info['method']}\n\n"
+        f"Trained on `{lineage.get('dataset', 'unknown')}`: {lineage.get('train_windows', '?')} windows of "
+        f"{info['window']} ticks at {info['rate_hz']:g} Hz, robot {info['robot'] or 'none'}, seed {info['seed']}.\n"
+        f"{info['steps']} updates in {info['wall_s']:.0f} s.\n{early}\n{info['prior_reason']}\n\n"
+        "Numbers below were measured on episodes that were held out. They are not those of any paper.\n\n"
+        f"| held out | value |\n|---|---|\n{rows}\n\n"
+        "Use it only on the robot named above. It knows the part of the table and the motions that its play covers; outside "
+        "of them its predictions are guesses.\n"
+    )
+
+
+def _make_phase(name: str, module: torch.nn.Module, loss: Any, held_out: Any, limits: PhaseConfig, decay: float) -> Phase:
+    return Phase(name=name, module=module, loss=loss, held_out=held_out, steps=limits.steps, seconds=limits.seconds,
+                 learning_rate=limits.learning_rate, final_learning_rate=limits.final_learning_rate, average_decay=decay)
+
+
+def _network_sizes(config: HapticPlayConfig) -> NetworkSizes:
+    names = {field.name for field in dataclasses.fields(NetworkSizes)}
+    return NetworkSizes(**{name: getattr(config, name) for name in names})
+
+
+def _unit_of(field: str) -> str:
+    for suffix, unit in (("_rad_s", "rad/s"), ("_rad", "rad"), ("_m_s", "m/s"), ("_m", "m")):
+        if field.endswith(suffix):
+            return unit
+    return "1"
