@@ -19,11 +19,16 @@ SORTS = ("Newest first", "Oldest first", "Longest first", "Most contact")
 
 @dataclass(frozen=True, kw_only=True)
 class Marks:
-    """What people said about an episode: its labels' names, outcome and whether training uses it."""
+    """What people said about an episode: its labels (name, key number), outcome and whether training uses it."""
 
-    labels: tuple[str, ...] = ()
+    labels: tuple[tuple[str, int], ...] = ()
     outcome: str = ""
     left_out: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the labels, each once, in order of appearance."""
+        return tuple(dict.fromkeys(name for name, _ in self.labels))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +103,7 @@ class Filter:
         return replace(self, **{group: getattr(self, group) ^ {value}})
 
     def lets(self, entry: Entry) -> bool:
-        labels = entry.marks.labels or (NOT_LABELLED,)
+        labels = entry.marks.names or (NOT_LABELLED,)
         groups = (
             (self.datasets, (entry.dataset,)), (self.qualities, (entry.quality,)), (self.labels, labels),
             (self.outcomes, (entry.marks.outcome,)), (self.uses, (use_of(entry),)),
@@ -112,7 +117,7 @@ class Filter:
 
     def _named(self, entry: Entry) -> bool:
         words = self.text.lower().split()
-        hay = f"{entry.title} {entry.dataset} {entry.info.id} {' '.join(entry.marks.labels)}".lower()
+        hay = f"{entry.title} {entry.dataset} {entry.info.id} {' '.join(entry.marks.names)}".lower()
         return all(word in hay for word in words)
 
 
@@ -129,7 +134,7 @@ def counts(entries: Iterable[Entry]) -> dict[str, Counter[str]]:
         found["datasets"][entry.dataset] += 1
         found["qualities"][entry.quality] += 1
         found["uses"][use_of(entry)] += 1
-        found["labels"].update(set(entry.marks.labels) or {NOT_LABELLED})
+        found["labels"].update(set(entry.marks.names) or {NOT_LABELLED})
         if entry.marks.outcome:
             found["outcomes"][entry.marks.outcome] += 1
     return found

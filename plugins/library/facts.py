@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -181,7 +182,7 @@ class FactsCache:
         try:
             with np.load(self._file(episode), allow_pickle=False) as stored:
                 return Facts(**{f.name: _plain(stored[f.name]) for f in fields(Facts)})
-        except (OSError, KeyError, ValueError, EOFError):
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
             return None
 
     def save(self, episode: Path, facts: Facts) -> None:

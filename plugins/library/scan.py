@@ -68,7 +68,7 @@ def read_marks(folder: Path) -> Marks:
         journal = Journal(folder)
     except (StudioError, OSError):
         return Marks()
-    labels = tuple(label.text for label in journal.labels)
+    labels = tuple((label.text, label.key or 1) for label in journal.labels)
     return Marks(labels=labels, outcome=journal.outcome, left_out=journal.left_out)
 
 

@@ -255,6 +255,7 @@ class EpisodeGrid(QListView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._quiet = False
         self.list = CardList(self)
         self.setModel(self.list)
         self.setItemDelegate(CardDelegate(self))
@@ -267,7 +268,6 @@ class EpisodeGrid(QListView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setViewportMargins(20, 14, 0, 0)
         self.setAccessibleName("Episodes")
-        self._quiet = False
         self.doubleClicked.connect(lambda index: self.opened.emit(index.data(Qt.ItemDataRole.UserRole).key))
         theme().changed.connect(self.viewport().update)
 
