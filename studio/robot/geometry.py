@@ -11,6 +11,7 @@ from math import acos, atan2, cos, hypot, pi, sin
 
 Lengths = tuple[float, float, float]
 _STRETCH = 0.998  # of the full length, so that the elbow never locks
+_FORCE_DAMPING_M2 = 4e-4
 _MIN_RADIUS_M = 0.06  # nearer to the yaw axis than this the yaw angle means nothing
 
 
@@ -74,3 +75,28 @@ def _outward_tilt(radius: float, height: float, distance: float, longest: float,
     c = (longest * longest - distance * distance - hand * hand) / (2 * hand)
     ratio = min(1.0, max(-1.0, c / distance))
     return acos(ratio) - atan2(radius, height)
+
+
+def force_of_arm(lengths: Lengths, q: Sequence[float], torque: Sequence[float]) -> tuple[float, float, float]:
+    """Force in N at the tip that fits joint torques [4] in N*m best, torque = J^T force; damped where the arm is singular.
+
+    In cylinder coordinates the yaw joint alone gives the tangential force; the three pitch joints give the radial and
+    the vertical one by least squares.
+    """
+    a2 = q[1]
+    a3 = a2 + q[2]
+    a4 = a3 + q[3]
+    x4, z4 = lengths[2] * cos(a4), lengths[2] * sin(a4)
+    x3, z3 = lengths[1] * cos(a3) + x4, lengths[1] * sin(a3) + z4
+    x2, z2 = lengths[0] * cos(a2) + x3, lengths[0] * sin(a2) + z3
+    tangential = torque[0] * x2 / (x2 * x2 + _FORCE_DAMPING_M2)
+    zz = z2 * z2 + z3 * z3 + z4 * z4 + _FORCE_DAMPING_M2
+    xx = x2 * x2 + x3 * x3 + x4 * x4 + _FORCE_DAMPING_M2
+    xz = x2 * z2 + x3 * z3 + x4 * z4
+    radial_sum = -(z2 * torque[1] + z3 * torque[2] + z4 * torque[3])
+    vertical_sum = -(x2 * torque[1] + x3 * torque[2] + x4 * torque[3])
+    determinant = zz * xx - xz * xz
+    radial = (xx * radial_sum - xz * vertical_sum) / determinant
+    vertical = (zz * vertical_sum - xz * radial_sum) / determinant
+    c, s = cos(q[0]), sin(q[0])
+    return c * radial - s * tangential, s * radial + c * tangential, vertical

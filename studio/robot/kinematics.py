@@ -10,7 +10,7 @@ import pinocchio as pin
 from studio.core.errors import ConfigError
 from studio.core.geometry import FloatArray
 from studio.robot.description import Robot
-from studio.robot.geometry import inverse_arm, jacobian_of_arm, tip_of_arm
+from studio.robot.geometry import force_of_arm, inverse_arm, jacobian_of_arm, tip_of_arm
 
 _pin: Any = pin
 
@@ -39,6 +39,12 @@ class Kinematics:
         """d tip / d q of each arm, [pairs, 3, 4] in m/rad."""
         q = q_rad.tolist()
         return np.array([jacobian_of_arm(self._lengths, q[4 * i : 4 * i + 4]) for i in range(len(self._bases))])
+
+    def tip_forces(self, q_rad: FloatArray, torque_nm: FloatArray) -> FloatArray:
+        """Forces [pairs, 3] in N at the tips that fit joint torques [joints] best, torque = J^T force."""
+        q, torque = q_rad.tolist(), torque_nm.tolist()
+        arms = range(len(self._bases))
+        return np.array([force_of_arm(self._lengths, q[4 * i : 4 * i + 4], torque[4 * i : 4 * i + 4]) for i in arms])
 
     def gravity_nm(self, q_rad: FloatArray) -> FloatArray:
         """Torque [joints] in N*m that holds the arms still at [joints] rad (Pinocchio)."""

@@ -1,0 +1,101 @@
+"""Passivity observer of the coupling (spec/hardware.md 6.7): how much energy it has left, and the damping that refills it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from studio.control.frame import FOLLOWER, LEADER, Frame
+from studio.control.settings import ControlSettings
+from studio.core.geometry import FloatArray
+from studio.core.protocols import KD, KP, POSITION, STATE_POSITION, VELOCITY
+
+_LEAST_SPEED_SQUARED = 1e-4  # (rad/s)^2, so that the damping stays finite
+
+
+class PassivityObserver:
+    """W = E - S + E0 per pair, where E is the energy the coupling has absorbed and S what its spring stores.
+
+    P[k] dt = a tau_l dq_l + tau_f dq_f with the torque in force over the interval, rebuilt from what was sent,
+    kp (p_des - mean q) + kd (v_des - mean w); a = 1 / kappa weights the leader. A reply is sampled when its command
+    arrives, so the interval between the states of ticks k-1 and k was ruled by the command of tick k-2.
+
+    `energy_left_j` [pairs] is W; `damping_nm_s_rad` [pairs] is what the leader is to be damped with in addition.
+    """
+
+    def __init__(self, settings: ControlSettings, period_s: float, frame: Frame) -> None:
+        self._frame, self._settings, self._period_s = frame, settings, period_s
+        shape = (2, frame.joints)
+        self._position = np.zeros(shape)
+        self._ruling = np.zeros((4, *shape))  # position, velocity, Kp, Kd sent two ticks ago
+        self._delta, self._torque, self._scratch = np.empty(shape), np.empty(shape), np.empty(shape)
+        self._per_pair = self._torque.reshape(2, frame.pairs, frame.per_arm)
+        self._stored = np.zeros(frame.joints)
+        self._stored_by_pair = self._stored.reshape(frame.pairs, frame.per_arm)
+        self._absorbed = [0.0] * frame.pairs
+        self.energy_left_j = [settings.energy_allowance_j] * frame.pairs
+        self.damping_nm_s_rad = [0.0] * frame.pairs
+        self._observing = [False] * frame.pairs
+
+    def update(self, observe: list[bool], leader_share: float) -> None:
+        """One tick, called after reading and before sending.
+
+        Pairs that are not observed (not coupled, or their gains are being ramped) start anew with W = E0.
+        """
+        frame = self._frame
+        if any(observe):
+            position = frame.measured[STATE_POSITION]
+            np.subtract(position, self._position, out=self._delta)
+            power = self._work_by_pair(position)
+            stored = self._spring_energy(position)
+            weight = 1.0 / leader_share if leader_share > 0.01 else 0.0
+            for pair, wanted in enumerate(observe):
+                self._update_pair(pair, wanted and weight > 0.0, power, float(stored[pair]), weight)
+            np.copyto(self._position, position)
+        elif True in self._observing:
+            for pair in range(frame.pairs):
+                self._update_pair(pair, False, None, 0.0, 1.0)
+        np.copyto(self._ruling, frame.sent[:4])
+
+    def _work_by_pair(self, position: FloatArray) -> FloatArray:
+        """Work on the joints [sides, pairs] in J over the last interval, unweighted."""
+        command, mean, torque = self._ruling, self._scratch, self._torque
+        np.multiply(self._delta, 0.5, out=mean)
+        np.subtract(position, mean, out=mean)
+        np.subtract(command[POSITION], mean, out=torque)
+        np.multiply(torque, command[KP], out=torque)
+        np.multiply(self._delta, -1.0 / self._period_s, out=mean)
+        np.add(mean, command[VELOCITY], out=mean)
+        np.multiply(mean, command[KD], out=mean)
+        np.add(torque, mean, out=torque)
+        np.multiply(torque, self._delta, out=torque)
+        return np.add.reduce(self._per_pair, axis=2)
+
+    def _spring_energy(self, position: FloatArray) -> FloatArray:
+        stored = self._stored
+        np.subtract(position[LEADER], position[FOLLOWER], out=stored)
+        np.multiply(stored, stored, out=stored)
+        np.multiply(stored, self._ruling[KP, FOLLOWER], out=stored)
+        return 0.5 * np.add.reduce(self._stored_by_pair, axis=1)
+
+    def _update_pair(self, pair: int, observe: bool, work: FloatArray | None, stored: float, weight: float) -> None:
+        settings = self._settings
+        if not observe or work is None:
+            self._observing[pair] = False
+            self.energy_left_j[pair], self.damping_nm_s_rad[pair] = settings.energy_allowance_j, 0.0
+            return
+        if not self._observing[pair]:
+            self._observing[pair] = True
+            self._absorbed[pair] = stored
+        else:
+            self._absorbed[pair] -= weight * float(work[LEADER, pair]) + float(work[FOLLOWER, pair])
+        left = self._absorbed[pair] - stored + settings.energy_allowance_j
+        if left > settings.energy_cap_j:
+            self._absorbed[pair] -= left - settings.energy_cap_j
+            left = settings.energy_cap_j
+        self.energy_left_j[pair] = left
+        self.damping_nm_s_rad[pair] = 0.0 if left >= 0.0 else self._refill(pair, -left, weight)
+
+    def _refill(self, pair: int, missing_j: float, weight: float) -> float:
+        delta = self._delta[LEADER, self._frame.spans[pair]]
+        speed_squared = max(float(delta @ delta) / self._period_s**2, _LEAST_SPEED_SQUARED)
+        return min(missing_j / (weight * speed_squared * self._period_s), self._settings.passivity_damping_nm_s_rad)

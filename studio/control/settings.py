@@ -1,0 +1,71 @@
+"""Every number of the control loop that is not the robot's: ramps, stop profile, estimator, observer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studio.core.config import check_range
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlSettings:
+    """Numbers from spec/hardware.md 6.5 to 6.7 and 8.3 unless said otherwise.
+
+    Args:
+        align_threshold_rad: arms further apart than this are not coupled but aligned first (6.6).
+        align_speed_rad_s: peak speed of the follower while it moves to the leader (6.6).
+        align_torque_share: share of the torque limit that aligning may use (6.6).
+        coupling_ramp_s: time in which the leader's gains and the set-point offset fade after engaging (6.6).
+        settings_ramp_s: time for a full change of the operator's gain sliders.
+        stop_damping_nm_s_rad: damping of a stop, stiffness being zero (8.3, stop profile: 1 to 2).
+        stop_gravity_s: how long gravity stays compensated after a stop (8.3).
+        stop_fade_s: time in which it then fades, before the exit frames.
+        soft_share: share of the stiffness with which the leader follows while it is not coupled.
+        soft_damping_share: share of the damping then.
+        estimator_cutoff_hz: low-pass of the external torque (6.6: 20 to 50).
+        energy_allowance_j: E0 of the passivity observer (6.7).
+        energy_cap_j: more than this is never saved up, so old dissipation cannot pay for later activity (6.7).
+        passivity_damping_nm_s_rad: cap of the observer's damping (6.7, alpha_max).
+        least_damping_nm_s_rad: stiffness is never sent with less damping (2.5: Kp > 0 with Kd = 0 ran away).
+        temperature_trip_c: drive temperature that trips (8.3).
+        velocity_trip_factor: speed trip as a multiple of the robot's speed limit (8.3: 4 and 8 rad/s).
+        position_trip_margin_rad: how far outside its range a joint may be seen before it trips.
+        tracking_trip_rad: distance of set-point and joint that trips after `tracking_trip_s`; 0 = no trip.
+        rms_torque_window_s: window of the RMS torque trip (8.3).
+        hand_speed_rad_s: fastest that a simulated hand pulls the leader.
+        put_back_lost: put the object back by itself when it has left the table (marked by `reset_count`).
+    """
+
+    align_threshold_rad: float = 0.1
+    align_speed_rad_s: float = 0.3
+    align_torque_share: float = 0.3
+    coupling_ramp_s: float = 0.3
+    settings_ramp_s: float = 0.5
+    stop_damping_nm_s_rad: float = 1.5
+    stop_gravity_s: float = 0.3
+    stop_fade_s: float = 0.2
+    soft_share: float = 0.2
+    soft_damping_share: float = 0.5
+    estimator_cutoff_hz: float = 20.0
+    energy_allowance_j: float = 0.05
+    energy_cap_j: float = 2.0
+    passivity_damping_nm_s_rad: float = 2.0
+    least_damping_nm_s_rad: float = 0.05
+    temperature_trip_c: float = 80.0
+    velocity_trip_factor: float = 1.6
+    position_trip_margin_rad: float = 0.15
+    tracking_trip_rad: float = 0.0
+    tracking_trip_s: float = 0.05
+    rms_torque_window_s: float = 20.0
+    hand_speed_rad_s: float = 8.0
+    put_back_lost: bool = True
+
+    def __post_init__(self) -> None:
+        check_range("control", "align_threshold_rad", self.align_threshold_rad, 0.001, 0.5, " rad")
+        check_range("control", "align_speed_rad_s", self.align_speed_rad_s, 0.01, 2.0, " rad/s")
+        check_range("control", "coupling_ramp_s", self.coupling_ramp_s, 0.0, 5.0, " s")
+        check_range("control", "stop_damping_nm_s_rad", self.stop_damping_nm_s_rad, 0.1, 5.0, " N*m*s/rad")
+        check_range("control", "soft_share", self.soft_share, 0.0, 1.0)
+        check_range("control", "estimator_cutoff_hz", self.estimator_cutoff_hz, 1.0, 100.0, " Hz")
+        check_range("control", "temperature_trip_c", self.temperature_trip_c, 40.0, 100.0, " degC")
+        check_range("control", "hand_speed_rad_s", self.hand_speed_rad_s, 0.1, 30.0, " rad/s")

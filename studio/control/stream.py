@@ -1,0 +1,90 @@
+"""What the loop publishes: its record types, and one preallocated record that every tick refills through views."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from studio.control.frame import Frame
+from studio.core.errors import ConfigError
+from studio.core.protocols import KD, KP, POSITION, STATE_ERROR, STATE_TEMPERATURE, TORQUE, VELOCITY
+from studio.core.records import RecordType, make_control_record, make_object_pose_record, make_truth_record
+from studio.robot.description import Robot
+
+TRUTH_EVERY = 4  # ticks; asking the simulator for its contacts costs as much as the rest of the record
+
+
+def make_streams(robot: Robot, *, world: bool = True) -> tuple[RecordType, ...]:
+    """Record types of all streams that a control loop writes, `control` first; with a world also its pose and truth."""
+    control = make_control_record(joints=robot.joints, pairs=robot.pairs, rate_hz=robot.loop_rate_hz)
+    if not world:
+        return (control,)
+    truth = make_truth_record(robot.pairs, robot.loop_rate_hz / TRUTH_EVERY)
+    return control, make_object_pose_record("world", robot.loop_rate_hz), truth
+
+
+def _view(record: np.ndarray, names: list[str]) -> np.ndarray:
+    """Equal and equally spaced fields of a packed record as one array [names, leader|follower, joints]."""
+    fields = record.dtype.fields
+    assert fields is not None
+    first = [fields[f"leader_{name}"] for name in names]
+    inner, offsets = first[0][0], [f[1] for f in first]
+    step = offsets[1] - offsets[0] if len(offsets) > 1 else inner.itemsize
+    side = fields[f"follower_{names[0]}"][1] - offsets[0]
+    if offsets != [offsets[0] + i * step for i in range(len(names))] or any(f[0] != inner for f in first):
+        raise ConfigError(f"Fields {names} of the control record are not equally spaced. This is a defect.")
+    base, shape = inner.base, (len(names), 2, inner.shape[0])
+    strides = (step, side, base.itemsize)
+    return np.ndarray(shape, dtype=base, buffer=record.data, offset=offsets[0], strides=strides)
+
+
+class ControlRecord:
+    """The control record of this tick, `array` of shape [1], filled in place."""
+
+    def __init__(self, record_type: RecordType, frame: Frame) -> None:
+        self.array = record_type.empty()
+        self._frame = frame
+        array = self.array
+        self._measured = _view(array, ["position_rad", "velocity_rad_s", "torque_nm"])
+        self._temperature = _view(array, ["temperature_c"])[0]
+        self._error = _view(array, ["error_code"])[0]
+        self._age = _view(array, ["reply_age_s"])[0].reshape(2, frame.joints)
+        self._stages = [self._stage_views(stage) for stage in ("requested", "sent")]
+        self._age_ns = np.zeros(frame.motors, dtype=np.int64)
+        for name in array.dtype.names or ():
+            if not name.startswith(("leader_", "follower_")):
+                setattr(self, name, array[name])
+        self.t_ns: np.ndarray
+        self.tick: np.ndarray
+        self.contact_force_n: np.ndarray
+        self.pair_state: np.ndarray
+        self.driver: np.ndarray
+        self.goal_id: np.ndarray
+        self.plan_id: np.ndarray
+        self.reset_count: np.ndarray
+        self.hand_target_m: np.ndarray
+        self.hand_active: np.ndarray
+        self.dead_man: np.ndarray
+        self.stop_pressed: np.ndarray
+        self.energy_left_j: np.ndarray
+        self.lateness_s: np.ndarray
+        self.missed_ticks: np.ndarray
+        self.fault_code: np.ndarray
+        self.fault_joint: np.ndarray
+
+    def _stage_views(self, stage: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        names = [f"{stage}_position_rad", f"{stage}_velocity_rad_s"]
+        gains = [f"{stage}_kp_nm_rad", f"{stage}_kd_nm_s_rad"]
+        return _view(self.array, names), _view(self.array, gains), _view(self.array, [f"{stage}_torque_nm"])[0]
+
+    def fill_motors(self, now_ns: int) -> None:
+        """Measured values, requested and actually sent commands, and the age of every reply."""
+        frame = self._frame
+        np.copyto(self._measured, frame.measured[:3])
+        np.copyto(self._temperature, frame.measured[STATE_TEMPERATURE], casting="same_kind")
+        np.copyto(self._error, frame.measured[STATE_ERROR], casting="unsafe")
+        np.subtract(now_ns, frame.t_ns, out=self._age_ns)
+        np.multiply(self._age_ns.reshape(2, frame.joints), 1e-9, out=self._age, casting="same_kind")
+        for (set_points, gains, torque), columns in zip(self._stages, (frame.requested, frame.sent), strict=True):
+            np.copyto(set_points, columns[POSITION : VELOCITY + 1])
+            np.copyto(gains, columns[KP : KD + 1], casting="same_kind")
+            np.copyto(torque, columns[TORQUE])

@@ -1,0 +1,151 @@
+"""Where interfaces and implementations meet: world, motor twins, plant and control loop put together.
+
+The same loop runs in real time (worker `control`) and here on the stepped clock, as fast as the machine allows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hw_drivers.motors.models import find_range
+from hw_drivers.motors.plant import TwinPlant
+from hw_drivers.motors.twin import TwinMotors
+from studio.control.inputs import Inputs, make_inputs
+from studio.control.loop import ControlLoop
+from studio.control.settings import ControlSettings
+from studio.core.clock import NS_PER_S, SteppedClock
+from studio.core.errors import SafetyError
+from studio.core.geometry import FloatArray
+from studio.core.protocols import Clock, Sink
+from studio.core.records import Driver, PairState, RecordType
+from studio.core.task import Task
+from studio.ipc.channels import make_target_slot
+from studio.robot.description import Robot
+from studio.robot.kinematics import Kinematics
+from studio.sim.dual_arm_box import DualArmBoxWorld
+
+_RAMP_TICKS = 12  # a target is written again this often, well within its time-out
+_SETTLE_TICKS = 120
+
+
+class Simulation:
+    """World, twins and loop on one clock. `inputs` is refilled by whoever drives, then `tick` does one period."""
+
+    def __init__(self, world: DualArmBoxWorld, plant: TwinPlant, loop: ControlLoop, clock: Clock) -> None:
+        self.world, self.plant, self.loop, self.clock = world, plant, loop, clock
+        self.inputs: Inputs = make_inputs(loop.robot.pairs, loop.robot.leader_share)
+        self.period_ns = round(NS_PER_S * loop.period_s)
+        self._deadline_ns = clock.now_ns()
+
+    def tick(self) -> None:
+        """One control period with the present `inputs`, then wait for the next (at once on the stepped clock)."""
+        self.loop.tick(self.inputs)
+        self._deadline_ns += self.period_ns
+        self.clock.sleep_until_ns(self._deadline_ns)
+
+    def engage(self) -> None:
+        """Couple all pairs.
+
+        Raises:
+            SafetyError: the gate said no; the message is the gate's.
+        """
+        self.inputs.dead_man = True
+        for _ in range(2):
+            self.tick()
+        self.loop.engage()
+        self.tick()
+        if any(state not in (PairState.ENGAGED, PairState.ALIGNING, PairState.HOLDING) for state in self.loop.states):
+            notices = "; ".join(text for _, text in self.loop.take_notices())
+            raise SafetyError(f"The simulated arms could not be engaged: {notices or 'no reason given'}")
+
+    def close(self) -> None:
+        self.plant.close()
+        self.world.close()
+
+
+def make_simulation(
+    robot: Robot,
+    task: Task,
+    seed: int,
+    sink: Sink,
+    clock: Clock,
+    *,
+    settings: ControlSettings | None = None,
+    realtime: bool | None = None,
+) -> Simulation:
+    """The default world with motor twins behind the real codec, and a control loop; motors off."""
+    world = DualArmBoxWorld(robot, task, seed)
+    row = find_range(robot.motor_model, robot.firmware)
+    motors = 2 * robot.joints
+    plant = TwinPlant(TwinMotors(world.twin_ports(), [row] * motors, list(range(1, motors + 1))), clock)
+    plant.open()
+    loop = ControlLoop(robot, Kinematics(robot), plant, world, clock, sink, settings, realtime=realtime)
+    return Simulation(world, plant, loop, clock)
+
+
+class _NoSink:
+    """Evaluation looks at the newest records only."""
+
+    def write(self, stream: str, record: np.ndarray) -> None:
+        del stream, record
+
+
+class SimulatedRig:
+    """The `Rig` protocol on the stepped clock: a planner or a skill drives the followers along ramps."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._loop, self._inputs = simulation.loop, simulation.inputs
+        robot = self._loop.robot
+        self.control_record: RecordType = self._loop.streams[0]
+        self._target = make_target_slot(robot.joints).empty()[0]
+        self._inputs.target = self._target
+        self._loop.set_driver(Driver.PLANNER)
+
+    def reset(self, object_position_m: FloatArray, object_orientation_xyzw: FloatArray, seed: int) -> None:
+        """Arms to the home pose, the object placed and settled, all pairs engaged."""
+        del seed  # the world has no other chance in it than the put-back, which evaluation does not use
+        simulation, home = self._simulation, self._loop.robot.home_rad
+        simulation.world.place_arms(home)
+        simulation.world.place_object(np.asarray(object_position_m), np.asarray(object_orientation_xyzw))
+        simulation.plant.open()
+        self._loop.restart()
+        self._loop.mark_reset()
+        still = np.zeros_like(home)
+        self._write_target(home, still)
+        if any(state is not PairState.ENGAGED for state in self._loop.states):
+            simulation.engage()
+        self.run(home, still, _SETTLE_TICKS)
+
+    def state(self) -> tuple[np.ndarray, np.ndarray]:
+        """Newest control record and object pose record, shape [], as copies."""
+        return self._loop.record[0].copy(), self._loop.pose_record[0].copy()
+
+    def run(self, position_rad: FloatArray, velocity_rad_s: FloatArray, ticks: int) -> None:
+        """Drive the followers along `position + velocity * t` for a number of control ticks."""
+        period_s, done = self._loop.period_s, 0
+        while done < ticks:
+            count = min(_RAMP_TICKS, ticks - done)
+            self._write_target(position_rad + velocity_rad_s * (done * period_s), velocity_rad_s)
+            for _ in range(count):
+                self._simulation.tick()
+            done += count
+
+    def _write_target(self, position_rad: FloatArray, velocity_rad_s: FloatArray) -> None:
+        target, now_ns = self._target, self._simulation.clock.now_ns()
+        target["t_ns"], target["position_rad"], target["velocity_rad_s"] = now_ns, position_rad, velocity_rad_s
+        target["ramp_end_ns"] = now_ns + _RAMP_TICKS * self._simulation.period_ns
+        target["plan_t_ns"] = now_ns
+
+    def object_lost(self) -> bool:
+        return self._simulation.world.object_lost()
+
+    def close(self) -> None:
+        self._simulation.close()
+
+
+def make_rig(robot: Robot, task: Task, seed: int = 0, clock: Clock | None = None) -> SimulatedRig:
+    """A rig of its own world; the object is not put back by itself, so that a loss is seen."""
+    settings = ControlSettings(put_back_lost=False, coupling_ramp_s=0.0)
+    simulation = make_simulation(robot, task, seed, _NoSink(), clock or SteppedClock(), settings=settings)
+    return SimulatedRig(simulation)
