@@ -1,0 +1,126 @@
+"""`evaluate BUNDLE`: goal-reaching episodes in simulation."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from studio.cli.output import ProgressBar, format_range, write_result
+from studio.core.config import make_config
+from studio.core.errors import ConfigError, StudioError, WorkerError
+from studio.evaluation.config import EvaluateConfig
+from studio.evaluation.report import summary_line
+from studio.jobs.queue import collect_ended, start_run
+from studio.jobs.run import Run
+
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateArguments:
+    """Goal-reaching episodes in simulation, and how often they succeed.
+
+    Args:
+        bundle: folder of the trained bundle.
+        planner: mppi, cem, random or none.
+        goal_class: easy (same face up, yaw within 45 degrees), planar (same face up, any yaw) or full (any face up).
+        goals: how many goals of the class.
+        seed: which published list of goals; 1 is reported, 100 to 119 are for tuning.
+        goals_file: goals from this TOML file instead.
+        preset: planner preset: default, paper or cem.
+        set: planner settings, key=value.
+        prior: flow or gaussian instead of the bundle's own choice.
+        realtime: the world does not wait for the planner.
+        workers: processes; 0 takes one per core (with --realtime one per two cores).
+        limit_s: simulated time per goal.
+        run: keep the run's folder with the raw result of every goal here.
+        json: write the result as JSON to this path, or to standard output with -.
+    """
+
+    bundle: Annotated[str, tyro.conf.Positional]
+    planner: str = "mppi"
+    goal_class: str = "easy"
+    goals: int = 20
+    seed: int = 1
+    goals_file: str = ""
+    preset: str = ""
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    prior: str = ""
+    realtime: bool = False
+    workers: str = "0"
+    limit_s: float = 50.0
+    run: str = ""
+    json: str | None = None
+
+
+def run(arguments: list[str]) -> int:
+    """The command; returns its exit code."""
+    options = tyro.cli(EvaluateArguments, args=arguments, prog="main.py evaluate")
+    spec = make_spec(options)
+    if options.run:
+        result = evaluate(spec, Path(options.run), quiet=options.json == "-")
+    else:
+        with tempfile.TemporaryDirectory(prefix="evaluate-") as folder:
+            result = evaluate(spec, Path(folder) / "run", quiet=options.json == "-")
+    write_result(result, options.json, text=summary_line(result))
+    return 0
+
+
+def make_spec(options: EvaluateArguments) -> dict[str, Any]:
+    """The job's specification, checked."""
+    if options.workers == "ray":
+        raise ConfigError("--workers ray: this version evaluates on this machine only. Give a number of processes.")
+    if not options.workers.isdigit():
+        raise ConfigError(f"--workers is {options.workers!r}; give a number of processes, 0 for one per core.")
+    values = {
+        "bundle": str(Path(options.bundle).resolve()),
+        "goals_file": str(Path(options.goals_file).resolve()) if options.goals_file else "",
+        "workers": int(options.workers),
+        "settings": tuple(part for text in options.set for part in text.split(",") if part),
+    }
+    same = ("planner", "goal_class", "goals", "seed", "preset", "prior", "realtime", "limit_s")
+    config = make_config(
+        EvaluateConfig, {**values, **{name: getattr(options, name) for name in same}}, where="evaluate"
+    )
+    return dataclasses.asdict(config)
+
+
+def evaluate(spec: dict[str, Any], folder: Path, *, quiet: bool = False) -> dict[str, Any]:
+    """Run the job in its own process and wait. Ctrl+C stops it cleanly and keeps what is done."""
+    job = start_run(folder, "evaluate", spec)
+    bar = ProgressBar("evaluate", 1.0, quiet=quiet)
+    try:
+        _follow(job, bar)
+    except KeyboardInterrupt:
+        job.cancel()
+        _follow(job, bar)
+    bar.close()
+    return _outcome(job)
+
+
+def _follow(job: Run, bar: ProgressBar) -> None:
+    while (status := job.status()).active:
+        left = f"{format_range(*status.time_left_s)} left" if status.time_left_s else ""
+        bar.update(status.step / max(status.steps, 1), f"{status.message} {left}".strip())
+        time.sleep(_POLL_S)
+    collect_ended()
+
+
+def _outcome(job: Run) -> dict[str, Any]:
+    status = job.status()
+    if status.state in ("done", "cancelled") and (job.path / "result.json").exists():
+        return job.result()
+    path = job.path / "error.json"
+    if not path.exists():
+        raise WorkerError(status.message or "The evaluation ended without a result.", detail=status.detail)
+    said = json.loads(path.read_text(encoding="utf-8"))
+    error = StudioError(said["message"], detail=said["detail"])
+    error.exit_code = int(said["exit_code"])
+    raise error

@@ -1,0 +1,53 @@
+"""What an evaluation is asked to do. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studio.core.config import check_range
+from studio.core.errors import ConfigError
+
+PLANNERS = ("mppi", "cem", "random", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """Specification of an `evaluate` job.
+
+    Args:
+        bundle: folder of the trained bundle.
+        planner: mppi, cem, random (prior skills within u_max) or none (holds still).
+        preset: planner preset; empty takes `default`, or `cem` for that planner.
+        settings: `key=value` changes of the planner's settings.
+        goals_file: goals from this file instead of a class.
+        realtime: the world does not wait for the planner.
+        workers: processes; 0 = one per core, with `realtime` one per two cores.
+        prior: `flow` or `gaussian` instead of the bundle's own choice.
+        limit_s: simulated time per goal.
+    """
+
+    bundle: str
+    planner: str = "mppi"
+    goal_class: str = "easy"
+    goals: int = 20
+    seed: int = 1
+    preset: str = ""
+    settings: tuple[str, ...] = ()
+    goals_file: str = ""
+    realtime: bool = False
+    workers: int = 0
+    prior: str = ""
+    limit_s: float = 50.0
+
+    def __post_init__(self) -> None:
+        if self.planner not in PLANNERS:
+            raise ConfigError(f"--planner is {self.planner!r}; allowed {', '.join(PLANNERS)}.")
+        if self.prior not in ("", "flow", "gaussian"):
+            raise ConfigError(f"--prior is {self.prior!r}; allowed flow, gaussian.")
+        check_range("evaluate", "goals", self.goals, 1, 100_000)
+        check_range("evaluate", "workers", self.workers, 0, 1024)
+        check_range("evaluate", "limit_s", self.limit_s, 0.1, 3600, " s")
+
+    @property
+    def planner_preset(self) -> str:
+        return self.preset or ("cem" if self.planner == "cem" else "default")

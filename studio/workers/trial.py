@@ -1,0 +1,65 @@
+"""One process's means to try goals: bundle, rig and pilot; the rig and the planner meet here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from studio.core.config import apply_settings
+from studio.core.protocols import Rig
+from studio.core.task import Task, load_task
+from studio.evaluation.config import EvaluateConfig
+from studio.evaluation.goals import GoalCase
+from studio.evaluation.reach import GoalResult, ReachEpisode, ReachSettings
+from studio.learning.bundle import check_fits_robot, load_bundle
+from studio.learning.skill_model import SkillModel, make_skill_model
+from studio.planning.config import PlannerConfig, planner_preset
+from studio.planning.pilot import Pilot, SkillPilot, StillPilot
+from studio.planning.planner import GoalPlanner
+from studio.robot.description import load_robot
+
+
+class Trial:
+    """Runs cases one after the other on one rig; closes the rig at the end of a `with`."""
+
+    def __init__(self, rig: Rig, model: SkillModel, pilot: Pilot, config: EvaluateConfig) -> None:
+        self.task: Task = model.task
+        self._rig, self._pilot = rig, pilot
+        settings = ReachSettings(limit_s=config.limit_s)
+        self._episode = ReachEpisode(rig, model.task, policy_rate_hz=model.rate_hz, settings=settings)
+
+    def run(self, case: GoalCase, stop: Callable[[], bool]) -> GoalResult:
+        """One episode; `StoppedError` when `stop` says so at a boundary."""
+        return self._episode.run(case, self._pilot, stop=stop)
+
+    def __enter__(self) -> Trial:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._rig.close()
+
+
+def make_pilot(model: SkillModel, config: EvaluateConfig) -> Pilot:
+    """The pilot that a specification names."""
+    if config.planner == "none":
+        return StillPilot(model.task, window=model.window)
+    planner = GoalPlanner(model, planner_settings(config), seed=config.seed)
+    return SkillPilot(model, planner, random=config.planner == "random")
+
+
+def planner_settings(config: EvaluateConfig) -> PlannerConfig:
+    return apply_settings(planner_preset(config.planner_preset), list(config.settings))
+
+
+def make_trial(config: EvaluateConfig) -> Trial:
+    """Load the bundle, check that it is for the simulated robot, and put it on a rig of its own."""
+    bundle = load_bundle(Path(config.bundle))
+    task = load_task("move_box")
+    robot = load_robot(task.robot)
+    check_fits_robot(bundle.info, robot.name, task.state_size, where=f"Bundle {Path(config.bundle).name}")
+    model = make_skill_model(bundle, prior=config.prior or None)
+    from studio.core.clock import SteppedClock
+    from studio.workers.rig import make_rig  # late: the simulator is loaded only once the bundle is known to be good
+
+    rig = make_rig(robot, task, seed=config.seed, clock=SteppedClock())
+    return Trial(rig, model, make_pilot(model, config), config)
