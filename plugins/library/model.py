@@ -16,9 +16,8 @@ from psygnal import Signal
 
 from plugins.library.entry import SORTS, Entry, Filter, counts, minutes_text, sort_entries
 from plugins.library.facts import Area, FactsCache
-from plugins.library.loader import Loader
-from plugins.library.scan import FactsResult, read_facts, read_marks, scan, signature
-from studio.app.api import StudioApi
+from plugins.library.scan import EditResult, FactsResult, edit_journals, read_facts, scan, signature
+from studio.app.api import Loader, StudioApi
 from studio.core.errors import StudioError
 from studio.data.annotations import Journal
 
@@ -91,6 +90,8 @@ class LibraryModel:
                 self._take_over(entries)
             elif isinstance(result, FactsResult):
                 self._take_facts(result)
+            elif isinstance(result, EditResult):
+                self._take_marks(result)
 
     def refresh(self) -> None:
         """Look at the folders at the next tick."""
@@ -196,21 +197,17 @@ class LibraryModel:
             self._each(folders, lambda journal: getattr(journal, what)())
 
     def _each(self, folders: list[Path], change: Callable[[Journal], Any]) -> bool:
-        try:
-            for folder in folders:
-                change(Journal(folder))
-        except StudioError as error:
-            self._studio.notices.add("fault", str(error), detail=error.detail)
-            return False
-        finally:
-            self._reread(folders)
+        """Write to the journals beside the window: every edit is flushed to the disk, which may take its time."""
+        if folders:
+            self._loader.ask("edited", edit_journals, folders, change)
         return bool(folders)
 
-    def _reread(self, folders: list[Path]) -> None:
-        for folder in folders:
-            entry = self._entries.get(str(folder))
-            if entry is not None:
-                self._entries[entry.key] = replace(entry, marks=read_marks(folder))
+    def _take_marks(self, result: EditResult) -> None:
+        for key, marks in result.marks.items():
+            if key in self._entries:
+                self._entries[key] = replace(self._entries[key], marks=marks)
+        if result.error is not None:
+            self._studio.notices.error(result.error)
         self._arrange()
         self.selection_changed.emit()
 

@@ -66,7 +66,7 @@ class FactsPanel(QFrame):
         outer.addLayout(self._make_buttons())
         outer.addWidget(self._make_question())
         outer.addWidget(self._make_scroll(), 1)
-        self.train = KeyButton("Train on these", icon="train", kind="main")
+        self.train = KeyButton("Train skills", icon="train", kind="main")
         self.train.clicked.connect(lambda: studio.navigate("training"))
         outer.addWidget(self.train)
         model.selection_changed.connect(self.refresh)

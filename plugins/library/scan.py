@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from plugins.library.entry import Entry, Marks
 from plugins.library.facts import Area, Facts, FactsCache, compute_facts
@@ -21,6 +22,25 @@ class FactsResult:
     key: str
     facts: Facts
     problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditResult:
+    """What people say now about each edited episode, and the first error."""
+
+    marks: dict[str, Marks]
+    error: StudioError | None = None
+
+
+def edit_journals(folders: Sequence[Path], change: Callable[[Journal], Any]) -> EditResult:
+    """Apply one change to the journals of several episodes; stops at the first that cannot be written."""
+    error: StudioError | None = None
+    try:
+        for folder in folders:
+            change(Journal(folder))
+    except StudioError as problem:
+        error = problem
+    return EditResult(marks={str(folder): read_marks(folder) for folder in folders}, error=error)
 
 
 def signature(datasets: Sequence[Path]) -> tuple[tuple[str, int], ...]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from studio.app.commands import Command, Commands
+from studio.app.loader import Loader
 from studio.app.project import Project
 from studio.app.session import Session
 from studio.app.settings import Settings
@@ -39,7 +40,7 @@ from studio.robot.description import Robot
 
 __all__ = [
     "DRIVER_WORDS", "STATE_NAMES", "STATE_WORDS", "Arms", "Command", "Commands", "Follower", "Goal", "GoalState",
-    "Input", "Jobs", "LinkState", "Message", "Notice", "Notices", "Project", "Recording", "RecordingState",
+    "Input", "Jobs", "LinkState", "Loader", "Message", "Notice", "Notices", "Project", "Recording", "RecordingState",
     "RunView", "RunsModel", "Settings", "Streams", "StudioApi", "StudioState", "Workers",
 ]  # fmt: skip
 

@@ -85,7 +85,7 @@ QComboBox QAbstractItemView { background: $bg2; border: 1px solid $line2; paddin
 QCheckBox, QRadioButton { spacing: 10px; min-height: 24px; background: transparent; }
 QCheckBox::indicator { width: 14px; height: 14px; border: 1px solid $line3; border-radius: 4px; background: $bg0; }
 QCheckBox::indicator:checked { background: $accentline; border-color: $accentline; image: url($check); }
-QCheckBox::indicator:focus, QCheckBox:focus::indicator { border: 2px solid $accentline; }
+QCheckBox::indicator:focus { border: 2px solid $accentline; }
 QRadioButton::indicator { width: 12px; height: 12px; border: 1px solid $line3; border-radius: 7px; background: $bg0; }
 QRadioButton::indicator:checked { border: 4px solid $accentline; width: 6px; height: 6px; }
 

@@ -64,6 +64,7 @@ def test_newest_first_with_numbers_from_the_recording(library) -> None:
 def test_filter_by_outcome_and_contact_share(library) -> None:
     library.select([library.shown[0].key])
     library.set_outcome("success")
+    settle(library, lambda: library.selected[0].marks.outcome)
     assert library.counts["outcomes"]["success"] == 1
     library.toggle("outcomes", "success")
     assert len(library.shown) == 1
@@ -78,11 +79,14 @@ def test_leave_out_is_written_and_undone(library) -> None:
     keys = [e.key for e in library.shown[:2]]
     library.select(keys)
     library.leave_out()
+    settle(library, lambda: library.counts["uses"]["left_out"] == 2)
     assert all(Journal(Path(key)).left_out for key in keys)
     assert library.counts["uses"] == {"used": 1, "left_out": 2}
     library.undo()
+    settle(library, lambda: library.counts["uses"]["left_out"] == 0)
     assert not any(Journal(Path(key)).left_out for key in keys)
     library.redo()
+    settle(library, lambda: library.counts["uses"]["left_out"] == 2)
     assert all(Journal(Path(key)).left_out for key in keys)
 
 
@@ -120,6 +124,7 @@ def test_clicks_choose_cards_and_mark_them(panel, library, qtbot) -> None:
     assert panel.facts.title.text() == "2 selected"
     assert panel.facts.values["Contact"].value_label.text() == "25 %"
     click(qtbot, panel.facts.buttons["success"])
+    settle(library, lambda: library.counts["outcomes"]["success"] == 2)
     assert all(e.marks.outcome == "success" for e in library.selected)
     assert panel.facts.buttons["success"].isChecked()
     assert panel.filters.rows[("outcomes", "success")].count.text() == "2"
