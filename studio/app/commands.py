@@ -25,11 +25,10 @@ _ALIASES = {
 
 
 def normal_key(text: str) -> str:
-    """One spelling for a key: `shift+ctrl+z` becomes `Ctrl+Shift+Z`."""
-    parts = [part.strip() for part in text.replace("++", "+plus").split("+") if part.strip()]
+    """One spelling for a key: `shift+ctrl+z` becomes `Ctrl+Shift+Z`; the plus sign itself is `Plus`."""
+    parts = [part.strip() for part in text.split("+") if part.strip()]
     if not parts:
         return ""
-    parts = ["+" if part == "plus" else part for part in parts]
     modifiers = [m for m in _MODIFIERS if any(part.lower() == m.lower() for part in parts[:-1])]
     last = parts[-1]
     name = _ALIASES.get(last.lower(), last.upper() if len(last) == 1 else last[0].upper() + last[1:])

@@ -159,6 +159,12 @@ class PluginHost:
         studio.commands.load = self.load
         studio.commands.failed = self._command_failed
 
+    def add_commands(self) -> None:
+        """Declare every listed command. After the window's own, so that a plugin cannot take their keys."""
+        for plugin in self.plugins.values():
+            if not plugin.off:
+                self._add_commands(plugin.manifest)
+
     def in_role(self, role: str) -> list[Plugin]:
         """Plugins of a role in their order, those turned off left out."""
         found = [p for p in self.plugins.values() if p.manifest.role == role and not p.off]
@@ -227,13 +233,9 @@ class PluginHost:
             if manifest.id in self.plugins:
                 raise PluginError(f"{path}: id {manifest.id!r} is taken by {self.plugins[manifest.id].manifest.folder}. "
                                   "Rename one of them.")
-            off = manifest.id in self._off
-            self.plugins[manifest.id] = Plugin(manifest=manifest, off=off)
-            if not off:
-                self._add_commands(manifest)
+            self.plugins[manifest.id] = Plugin(manifest=manifest, off=manifest.id in self._off)
         except PluginError as error:
             name = path.parent.name
-            self.plugins.pop(name, None)
             failure = Failure(title=name, what=str(error), where=f"{name}, from {origin}", next="Mend plugin.toml.")
             self.broken.append(failure)
             self.studio.notices.warn(f"Plugin {name} is not listed: its plugin.toml is broken.", detail=str(error))
@@ -246,7 +248,10 @@ class PluginHost:
 
     def _add_commands(self, manifest: Manifest) -> None:
         for command in manifest.commands:
-            refused = self.studio.commands.add(command)
+            try:
+                refused = self.studio.commands.add(command)
+            except PluginError as error:
+                refused = str(error)
             if refused:
                 self.studio.notices.warn(refused, detail=f"{manifest.title} {manifest.version}, from {manifest.origin}")
 
