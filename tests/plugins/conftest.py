@@ -32,5 +32,6 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StudioAp
 def host(studio: StudioApi) -> Iterator[PluginHost]:
     """The plugin host over the studio's own plugins, closed at the end."""
     host = PluginHost([(plugins_dir(), "the plugins folder")], studio, entry_points=False)
+    host.add_commands()
     yield host
     host.close()
