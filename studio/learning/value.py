@@ -1,0 +1,193 @@
+"""A goal-conditioned value learned from play by hindsight: how many skills away a goal is.
+
+V(s, g) is about minus the discounted number of skills to bring the object to pose g, learned by expectile regression on
+skill transitions (s, s') whose goals are poses that the object really had later, or anywhere in the play. It says what
+a distance cannot: that the hand must first come round to the far side. Beyond the paper; source: spec/feasibility.md,
+second study, section 4.3 (discount 0.99, expectile 0.7, the smaller of two, radius tighter than the test's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from studio.core.task import Task
+from studio.learning.networks import mlp
+from studio.learning.windows import StartSampler, WindowTensors
+
+SCALE = 10.0  # networks put out V / 10
+_NEAR_M, _FAR_M = 0.02, 0.1
+_GOAL_FEATURES = 3 + 3 + 3 + 9 + 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueSettings:
+    """How the value is learned.
+
+    Args:
+        discount: per skill.
+        expectile: above 0.5 leans to the better skills that play shows from a state.
+        radius: of what counts as reached, as a share of the task's tolerances (1 cm and 15 degrees of 1.5 and 20).
+        target_rate: the slow copy follows the network by this share with every update.
+        future_share: share of goals from later in the same stretch; the rest from anywhere.
+        future_s: mean of how much later.
+    """
+
+    discount: float = 0.99
+    expectile: float = 0.7
+    radius: float = 0.7
+    target_rate: float = 0.005
+    future_share: float = 0.6
+    future_s: float = 3.0
+
+
+class GoalValue(nn.Module):
+    """Two networks V_k(features, goal) and their slow copies.
+
+    Args:
+        task: where the object is in the state, and the tolerances.
+        feature_size: size of the state's features.
+        hidden: layers of each network.
+    """
+
+    def __init__(self, task: Task, feature_size: int, hidden: tuple[int, ...], *, members: int = 2) -> None:
+        super().__init__()
+        kinds = {block.kind: task.span(block.name) for block in task.state}
+        self._position, self._rotation = kinds["position"], kinds["rotation"]
+        sizes = [feature_size + _GOAL_FEATURES, *hidden, 1]
+        self.members = nn.ModuleList(mlp(sizes) for _ in range(members))
+        self.slow = nn.ModuleList(mlp(sizes) for _ in range(members))
+        self.slow.load_state_dict(self.members.state_dict())
+        self.slow.requires_grad_(False)
+        self.radius_m, self.radius_rad = task.position_tolerance_m, task.orientation_tolerance_rad
+
+    def inputs(self, features: Tensor, state: Tensor, goal: Tensor) -> Tensor:
+        """What the networks see of states [N, S] with features [N, F] and goals [N, 12]; the turn to go is taken in
+        the world, so it does not depend on which of the cube's frames is the canonical one."""
+        offset = goal[:, :3] - state[:, self._position]
+        turn = _relative_turn(state[:, self._rotation], goal[:, 3:])
+        far = offset.norm(dim=-1, keepdim=True)
+        angle = _angle(turn)[:, None]
+        near = torch.tanh(offset / _NEAR_M)
+        return torch.cat([features, offset / _FAR_M, near, goal[:, :3] / _FAR_M, turn, far / _FAR_M, angle], dim=-1)
+
+    def forward(self, features: Tensor, state: Tensor, goal: Tensor) -> Tensor:
+        """V of every member [K, N]."""
+        return _stack(self.members, self.inputs(features, state, goal))
+
+    def smallest(self, features: Tensor, state: Tensor, goal: Tensor) -> Tensor:
+        """The smaller of the members [N]."""
+        return self(features, state, goal).amin(0)
+
+    def is_reached(self, state: Tensor, goal: Tensor, radius: float) -> Tensor:
+        """Which states [N] are within `radius` of the tolerances."""
+        near = (state[:, self._position] - goal[:, :3]).norm(dim=-1) < radius * self.radius_m
+        return near & (_angle(_relative_turn(state[:, self._rotation], goal[:, 3:])) < radius * self.radius_rad)
+
+    def goals_at(self, states: Tensor) -> Tensor:
+        """Object poses [N, 12] of states as goals."""
+        return torch.cat([states[:, self._position], states[:, self._rotation]], dim=-1)
+
+    @torch.no_grad()
+    def follow(self, rate: float) -> None:
+        """Move the slow copies a little towards the networks."""
+        for slow, quick in zip(self.slow.parameters(), self.members.parameters(), strict=True):
+            slow.lerp_(quick, rate)
+
+
+class HindsightGoals:
+    """Draws (start, goal) pairs from windows.
+
+    Args:
+        windows: training windows; a stretch is a run of consecutive starts.
+        tick_s: length of a tick, for `settings.future_s`.
+    """
+
+    def __init__(self, windows: WindowTensors, task: Task, settings: ValueSettings, *, tick_s: float) -> None:
+        self._windows, self._settings = windows, settings
+        self._sampler = StartSampler(windows, task, moving_share=0.35)
+        self._last_row = last_rows(windows)
+        self._mean_ticks = settings.future_s / tick_s
+
+    def draw(self, count: int, value: GoalValue, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Starts [count] and goals [count, 12]."""
+        starts = self._sampler.draw(count, generator)
+        starts = starts[torch.randperm(count, generator=generator)]  # the moving ones would otherwise come last
+        future = round(count * self._settings.future_share)
+        later, anywhere = self._later(starts[:future], value, generator), self._anywhere(count - future, generator)
+        return starts, torch.cat([later, value.goals_at(anywhere)])
+
+    def _later(self, starts: Tensor, value: GoalValue, generator: torch.Generator) -> Tensor:
+        """A later pose of the same stretch; of three draws the first that is not where the object already is."""
+        states = self._windows.states
+        here = states[starts]
+        chosen = value.goals_at(self._draw_later(starts, generator))
+        for _ in range(2):
+            same = value.is_reached(here, chosen, 1.0)
+            chosen = torch.where(same[:, None], value.goals_at(self._draw_later(starts, generator)), chosen)
+        return chosen
+
+    def _draw_later(self, starts: Tensor, generator: torch.Generator) -> Tensor:
+        uniform = torch.rand(len(starts), generator=generator).clamp_min(1e-6)
+        ticks = self._windows.window - self._mean_ticks * uniform.log()
+        return self._windows.states[torch.minimum(starts + ticks.long(), self._last_row[starts])]
+
+    def _anywhere(self, count: int, generator: torch.Generator) -> Tensor:
+        picks = torch.randint(len(self._windows.starts), (count,), generator=generator)
+        return self._windows.states[self._windows.starts[picks]]
+
+
+def last_rows(windows: WindowTensors) -> Tensor:
+    """For every row that is a start: the last row of its stretch (int64 [T]; other rows hold themselves)."""
+    starts = windows.starts.sort().values
+    last = torch.arange(len(windows.states))
+    breaks = torch.nonzero(starts[1:] - starts[:-1] != 1).flatten()
+    ends = torch.cat([breaks, torch.tensor([len(starts) - 1])])
+    run = torch.bucketize(torch.arange(len(starts)), ends)
+    last[starts] = starts[ends[run]] + windows.window
+    return last
+
+
+def value_loss(
+    value: GoalValue, features: Any, windows: WindowTensors, starts: Tensor, goals: Tensor, settings: ValueSettings
+) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """Expectile TD over one skill.
+
+    Args:
+        features: states [N, S] -> normalised canonical features [N, F].
+        starts, goals: from `HindsightGoals`.
+
+    Returns:
+        Loss, and statistics `value` and `td_error` in skills.
+    """
+    now, after = windows.states[starts], windows.states[starts + windows.window]
+    with torch.no_grad():
+        inputs = value.inputs(features(now), now, goals)
+        ahead = _stack(value.slow, value.inputs(features(after), after, goals)).amin(0)
+        ahead = torch.where(value.is_reached(after, goals, settings.radius), torch.zeros_like(ahead), ahead)
+        target = (-1.0 + settings.discount * ahead).clamp(-1.0 / (1.0 - settings.discount), 0.0)
+        target = torch.where(value.is_reached(now, goals, settings.radius), torch.zeros_like(target), target)
+    predicted = _stack(value.members, inputs)
+    error = (target - predicted) / SCALE
+    weight = torch.where(error > 0, settings.expectile, 1.0 - settings.expectile)
+    loss = (weight * error.square()).mean()
+    return loss, {"value": predicted.mean().detach(), "td_error": (error.abs().mean() * SCALE).detach()}
+
+
+def _stack(members: nn.ModuleList, inputs: Tensor) -> Tensor:
+    return torch.stack([SCALE * member(inputs)[:, 0] for member in members])
+
+
+def _relative_turn(rotation: Tensor, goal: Tensor) -> Tensor:
+    """R_goal R^T [N, 9] of row-major rotations [N, 9]."""
+    return (goal.unflatten(-1, (3, 3)) @ rotation.unflatten(-1, (3, 3)).transpose(-1, -2)).flatten(-2)
+
+
+def _angle(turn: Tensor) -> Tensor:
+    """Angle [N] of rotations [N, 9]."""
+    trace = turn[:, 0] + turn[:, 4] + turn[:, 8]
+    return torch.arccos(((trace - 1) / 2).clamp(-1.0, 1.0))

@@ -1,0 +1,104 @@
+"""The hindsight value on a toy in which an object is pushed to and fro along x, one centimetre a skill."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from studio.learning.value import GoalValue, HindsightGoals, ValueSettings, last_rows, value_loss
+from studio.learning.windows import WindowTensors
+from tests.planning.toy import toy_task
+
+TASK = toy_task()
+SETTINGS = ValueSettings(radius=1.0, future_s=1.0, target_rate=0.02, discount=0.95)
+
+
+def make_windows(rows: int = 3000, window: int = 5) -> WindowTensors:
+    """A triangle wave between -10 and 10 cm, 1 cm in 5 ticks; joints follow the object."""
+    ramp = np.abs((np.arange(rows) * 0.002 + 0.1) % 0.4 - 0.2) - 0.1
+    states = torch.zeros(rows, TASK.state_size)
+    states[:, 0] = states[:, 2] = torch.from_numpy(ramp).float()
+    states[:, 4] = 0.05
+    states[:, 5:] = torch.eye(3).flatten()
+    return WindowTensors(states, torch.zeros(rows, 4), torch.arange(rows - window), window)
+
+
+def goal_at(x_m: float) -> torch.Tensor:
+    return torch.cat([torch.tensor([x_m, 0.0, 0.05]), torch.eye(3).flatten()])[None]
+
+
+def state_at(x_m: float) -> torch.Tensor:
+    state = make_windows(20).states[:1].clone()
+    state[0, 0] = state[0, 2] = x_m
+    return state
+
+
+def features(state: torch.Tensor) -> torch.Tensor:
+    return 10.0 * state[:, :4]
+
+
+@torch.no_grad()
+def value_at(value: GoalValue, x_m: float) -> float:
+    start = state_at(0.0)
+    return float(value.smallest(features(start), start, goal_at(x_m)))
+
+
+@pytest.fixture(scope="module")
+def trained() -> GoalValue:
+    torch.manual_seed(0)
+    windows = make_windows()
+    value = GoalValue(TASK, 4, (64, 64))
+    goals = HindsightGoals(windows, TASK, SETTINGS, tick_s=0.02)
+    generator = torch.Generator().manual_seed(0)
+    optimiser = torch.optim.Adam(value.members.parameters(), lr=3e-3)
+    for _ in range(700):
+        starts, drawn = goals.draw(128, value, generator)
+        loss, _ = value_loss(value, features, windows, starts, drawn, SETTINGS)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        value.follow(SETTINGS.target_rate)
+    return value
+
+
+def test_farther_goals_are_worth_less(trained: GoalValue) -> None:
+    values = [value_at(trained, x) for x in (0.0, 0.03, 0.06, 0.09)]
+    assert values == sorted(values, reverse=True)
+    assert values[0] > -1.5
+    assert values[3] < -4.0
+
+
+def test_the_value_counts_skills(trained: GoalValue) -> None:
+    """6 cm away with a radius of 1.5 cm: 4.5 to 5 skills when the object happens to move towards the goal."""
+    assert -9.0 < value_at(trained, 0.06) < -3.0
+
+
+def test_goals_are_poses_of_the_same_stretch_or_of_the_play() -> None:
+    windows = make_windows()
+    value = GoalValue(TASK, 4, (8,))
+    generator = torch.Generator().manual_seed(1)
+    starts, goals = HindsightGoals(windows, TASK, SETTINGS, tick_s=0.02).draw(50, value, generator)
+    assert starts.shape == (50,) and goals.shape == (50, 12)
+    assert float(goals[:, 0].abs().max()) <= 0.1001
+    away = (goals[:30, 0] - windows.states[starts[:30], 2]).abs() > 0.015
+    assert int(away.sum()) > 20  # most later goals are not where the object already is
+
+
+def test_last_rows_stop_at_breaks() -> None:
+    states = torch.zeros(30, TASK.state_size)
+    starts = torch.cat([torch.arange(0, 6), torch.arange(10, 26)])
+    last = last_rows(WindowTensors(states, states, starts, 4))
+    assert last[:6].tolist() == [9] * 6
+    assert last[10:26].tolist() == [29] * 16
+
+
+def test_the_slow_copy_follows() -> None:
+    value = GoalValue(TASK, 4, (8,))
+    with torch.no_grad():
+        for parameter in value.members.parameters():
+            parameter.add_(1.0)
+    before = [p.clone() for p in value.slow.parameters()]
+    value.follow(0.25)
+    assert all(torch.allclose(p, b + 0.25) for p, b in zip(value.slow.parameters(), before, strict=True))
+    assert not any(p.requires_grad for p in value.slow.parameters())
