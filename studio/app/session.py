@@ -39,6 +39,7 @@ class WorkerPlace:
         title: its name for people.
         effect: what its death means, in words.
         always: started with the session and expected to live as long.
+        told: which of the session's facts its configuration takes.
     """
 
     name: str
@@ -46,21 +47,23 @@ class WorkerPlace:
     title: str
     effect: str
     always: bool = True
+    told: tuple[str, ...] = ()
 
 
 WORKERS: tuple[WorkerPlace, ...] = (
     WorkerPlace(name="control", module="studio.workers.control", title="The control loop",
-                effect="Motors are damped, then off."),
+                effect="Motors are damped, then off.", told=("robot", "task", "seed")),
     WorkerPlace(name="guard", module="studio.workers.guard", title="The guard",
-                effect="Arms still work, without a second watch."),
+                effect="Arms still work, without a second watch.", told=("robot",)),
     WorkerPlace(name="recorder", module="studio.workers.recorder", title="The recorder",
                 effect="Arms still work. What was recorded is kept."),
     WorkerPlace(name="camera", module="studio.workers.camera", title="The camera",
-                effect="Arms and recording go on without pictures."),
-    WorkerPlace(name="planner", module="studio.workers.planner", title="Planner", effect="Arms hold.", always=False),
-    WorkerPlace(name="policy", module="studio.workers.policy", title="Skills", effect="Arms hold.", always=False),
+                effect="Arms and recording go on without pictures.", told=("robot",)),
+    WorkerPlace(name="planner", module="studio.workers.planner", title="Planner", effect="Arms hold.", always=False, told=("robot",)),
+    WorkerPlace(name="policy", module="studio.workers.policy", title="Skills", effect="Arms hold.", always=False,
+                told=("robot",)),
     WorkerPlace(name="operator", module="studio.workers.operator", title="The scripted hand",
-                effect="The hands are free.", always=False),
+                effect="The hands are free.", always=False, told=("robot", "task", "seed")),
 )  # fmt: skip
 
 
@@ -117,7 +120,7 @@ class Session:
         if self.alive(name):
             return
         try:
-            self.supervisor.start(name, place.module, {**self._usual_config(), **self._configs[name]})
+            self.supervisor.start(name, place.module, {**self._usual_config(place), **self._configs[name]})
         except StudioError as error:
             self.notices.error(error)
             return
@@ -281,5 +284,6 @@ class Session:
             raise WorkerError(f"There is no worker {name!r}. Known: {', '.join(self.places)}.")
         return self.places[name]
 
-    def _usual_config(self) -> dict[str, Any]:
-        return {"robot": self.robot.name, "task": self.task.name, "seed": 0}
+    def _usual_config(self, place: WorkerPlace) -> dict[str, Any]:
+        facts = {"robot": self.robot.name, "task": self.task.name, "seed": 0}
+        return {name: facts[name] for name in place.told}
