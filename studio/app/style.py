@@ -37,9 +37,9 @@ QPushButton[kind="primary"] { background: $accentsolid; color: $accenton; border
 QPushButton[kind="primary"]:hover { background: $primaryhover; }
 QPushButton[kind="primary"]:disabled { background: $bg2; color: $text3; border-color: $line1; }
 QPushButton[kind="primary"]:focus { border: 2px solid $accentline; min-height: 40px; max-height: 40px; }
-QPushButton[kind="primary"][size="normal"] { min-height: 30px; max-height: 30px; font-size: 13px; }
-QPushButton[kind="primary"][size="engage"] { min-height: 50px; max-height: 50px; font-size: 17px; }
-QPushButton[kind="primary"][size="engage"]:focus { min-height: 48px; max-height: 48px; }
+QPushButton[kind="primary"][scale="normal"] { min-height: 30px; max-height: 30px; font-size: 13px; }
+QPushButton[kind="primary"][scale="engage"] { min-height: 50px; max-height: 50px; font-size: 17px; }
+QPushButton[kind="primary"][scale="engage"]:focus { min-height: 48px; max-height: 48px; }
 QPushButton[kind="quiet"] { background: transparent; border: 1px solid transparent; }
 QPushButton[kind="quiet"]:hover { background: $bg3; }
 QPushButton[kind="quiet"]:focus { border: 2px solid $accentline; }

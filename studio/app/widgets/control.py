@@ -42,7 +42,7 @@ class KeyButton(QPushButton):
         if kind:
             self.setProperty("kind", kind)
         if size:
-            self.setProperty("size", size)
+            self.setProperty("scale", size)
 
     def words(self) -> str:
         return self._words

@@ -15,7 +15,6 @@ from PySide6.QtGui import QMouseEvent, QOffscreenSurface, QOpenGLContext, QWheel
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio.app.theme import set_property, theme
-from studio.app.widgets import scene_line as lines
 from studio.app.widgets import scene_mesh as mesh
 from studio.app.widgets.control import IconButton, SegmentedControl
 from studio.app.widgets.scene_camera import VIEWS, Camera, on_plane
@@ -169,6 +168,16 @@ class RobotView(QWidget):
     def hand_position_m(self, pair: int) -> FloatArray:
         """Where the ring of a hand is: the leader's ball where it is shown, else the follower's."""
         return self.layers.hand_m(pair)
+
+    def joint_position_m(self, joint: int) -> FloatArray:
+        """Where joint 0..7 of the followers is."""
+        return self.layers.joint_m(joint)
+
+    def add_button(self, button: QWidget) -> None:
+        """One more button at the top right, before the others."""
+        row = self._bar.layout()
+        assert isinstance(row, QHBoxLayout)
+        row.insertWidget(row.count() - 3, button)
 
     def to_pixel(self, place_m: Any) -> QPointF:
         """Where a place in the world [3] appears in this widget."""

@@ -44,6 +44,9 @@ class SceneLayers:
     def hand_m(self, pair: int) -> FloatArray:
         return (self._tips_m if self.leader_m is None else self.leader_m)[pair].copy()
 
+    def joint_m(self, joint: int) -> FloatArray:
+        return mesh.joint_positions(self._robot, self._matrices, joint)
+
     def set_goal(self, goal: Goal | None, tolerance_m: float, tolerance_rad: float, edit: bool) -> None:
         state = (goal, (tolerance_m, tolerance_rad), edit)
         if state != (self.goal, self._tolerance, self._goal_edit):
@@ -176,8 +179,7 @@ class SceneLayers:
             if self.leader_m is not None:
                 self._add_rings(batch, camera, height_px)
         for joint in self._canvas.failed_joints:
-            place = mesh.joint_positions(self._robot, self._matrices, joint)
-            self._add_circle(batch, camera, height_px, place, 38, 3.0, theme().rgba("state.fault"))
+            self._add_circle(batch, camera, height_px, self.joint_m(joint), 38, 3.0, theme().rgba("state.fault"))
 
     def _add_force(
         self, batch: lines.LineBatch, camera: Camera, height_px: float, pair: int, tip: FloatArray, force: FloatArray

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def lathe(profile_m: Sequence[tuple[float, float]]) -> Shape:
     angles = np.linspace(0, 2 * np.pi, SEGMENTS + 1)
     around = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     points, normals, triangles = [], [], []
-    for (r0, z0), (r1, z1) in zip(profile_m[:-1], profile_m[1:]):
+    for (r0, z0), (r1, z1) in pairwise(profile_m):
         start = len(points) * 2 * (SEGMENTS + 1)
         low = np.column_stack([around * r0, np.full(SEGMENTS + 1, z0)])
         high = np.column_stack([around * r1, np.full(SEGMENTS + 1, z1)])
@@ -184,7 +185,7 @@ def box_mesh(part: int, size_m: float) -> Mesh:
         corners = np.stack([low, low + side * right, low + side * (right + up), low + side * up], axis=1)
         materials = np.where(tag_cells(face).ravel(), INK, BOX)
         quads = np.arange(100)[:, None] * 4
-        triangles = np.concatenate([quads + [0, 1, 2], quads + [0, 2, 3]])
+        triangles = np.concatenate([quads + np.array([0, 1, 2]), quads + np.array([0, 2, 3])])
         meshes.append(
             Mesh(
                 points_m=corners.reshape(-1, 3).astype(np.float32),

@@ -1,0 +1,174 @@
+"""Teleoperation without Qt: what the band says, the gate, the coupling and the commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from psygnal import Signal
+
+from plugins.teleop.config import LABELS, TeleopConfig
+from plugins.teleop.sound import ForceSound
+from plugins.teleop.words import band_words, fault_words
+from studio.app.api import STATE_NAMES, STATE_WORDS, StudioApi
+from studio.core.errors import DeviceError
+from studio.core.records import PairState
+
+
+@dataclass(frozen=True)
+class Band:
+    """What the state band shows."""
+
+    state: str
+    word: str
+    fact: str
+    following: str
+
+
+class TeleopModel:
+    """Everything the teleoperation screen decides; the panel only shows it."""
+
+    coupling_changed = Signal()
+    sound_changed = Signal(bool)
+
+    def __init__(self, studio: StudioApi, config: TeleopConfig | None = None) -> None:
+        self.studio = studio
+        self.config = config or TeleopConfig()
+        robot = studio.robot
+        self.stiffness_nm_rad = float(robot.stiffness_nm_rad[0])
+        self.damping_nm_s_rad = float(robot.damping_nm_s_rad[0])
+        self.leader_share = float(robot.leader_share)
+        self.sound = ForceSound()
+        self._played_s = 0.0
+        self._recording_s = 0.0
+        self._bind()
+
+    def _bind(self) -> None:
+        studio, bind = self.studio, self.studio.commands.bind
+        bind("teleop.engage", self.engage, blocked=self.blocked_engage)
+        bind("teleop.hold", studio.arms.hold, blocked=studio.arms.blocked_hold)
+        bind("teleop.record", self.record, blocked=self._blocked_record)
+        bind("teleop.mark", studio.recording.mark, blocked=studio.recording.blocked_stop)
+        bind("teleop.redo", studio.recording.again, blocked=studio.recording.blocked_stop)
+        bind("teleop.drop", studio.recording.discard, blocked=studio.recording.blocked_stop)
+        bind("teleop.clear_fault", studio.arms.clear_fault, blocked=studio.arms.blocked_clear_fault)
+        bind("teleop.softer", lambda: self.change_stiffness(-5.0))
+        bind("teleop.stiffer", lambda: self.change_stiffness(5.0))
+        bind("teleop.box_back", studio.arms.put_box_back)
+        bind("teleop.sound", self.toggle_sound)
+        for key, word in enumerate(LABELS, start=1):
+            bind(f"teleop.label_{key}", self._make_label(word), blocked=studio.recording.blocked_stop)
+
+    def _make_label(self, word: str) -> Any:
+        return lambda: self.studio.recording.mark(word)
+
+    # ---- state ---------------------------------------------------------------------------------------------------
+
+    def engage(self) -> None:
+        from studio.core.records import Driver
+
+        self.studio.arms.set_driver(Driver.OPERATOR)
+        self.studio.arms.engage()
+
+    def blocked_engage(self) -> str:
+        """Why Engage cannot be pressed; Holding may always go on."""
+        return self.studio.arms.blocked_engage()
+
+    def band(self, record: np.ndarray | None) -> Band:
+        """The band for the newest control record (shape []) or None."""
+        link = self.studio.state.link
+        if not link.connected:
+            return Band("disabled", "Disabled", "Starting the loop.", "The arms can be engaged when it keeps its rate.")
+        state = link.worst
+        if state is PairState.FAULT:
+            fact, following = fault_words(self.studio.robot, record, link.fault_text, self.studio.state.recording.on)
+        else:
+            latched = bool(self.studio.robot.dead_man_latched)
+            fact, following = band_words(state, link.driver, self.touching(record), latched)
+        return Band(STATE_NAMES[state], STATE_WORDS[state], fact, following)
+
+    def touching(self, record: np.ndarray | None) -> tuple[bool, ...]:
+        """Which hands touch something, by the estimated contact force."""
+        if record is None:
+            return (False,) * self.studio.robot.pairs
+        forces = np.linalg.norm(record["contact_force_n"], axis=-1)
+        return tuple(bool(force > self.config.touch_n) for force in forces)
+
+    # ---- coupling ------------------------------------------------------------------------------------------------
+
+    def change_stiffness(self, step_nm_rad: float) -> None:
+        self.set_coupling(stiffness_nm_rad=self.stiffness_nm_rad + step_nm_rad)
+
+    def set_coupling(
+        self,
+        *,
+        stiffness_nm_rad: float | None = None,
+        damping_nm_s_rad: float | None = None,
+        leader_share: float | None = None,
+    ) -> None:
+        """Change gains of the first joint; all joints scale with it, and control ramps to the new values."""
+        config, robot = self.config, self.studio.robot
+        if stiffness_nm_rad is not None:
+            self.stiffness_nm_rad = float(np.clip(stiffness_nm_rad, *config.stiffness_range_nm_rad))
+        if damping_nm_s_rad is not None:
+            self.damping_nm_s_rad = float(np.clip(damping_nm_s_rad, *config.damping_range_nm_s_rad))
+        if leader_share is not None:
+            self.leader_share = float(np.clip(leader_share, 0.0, 1.0))
+        self.studio.input.set_coupling(
+            stiffness_scale=self.stiffness_nm_rad / float(robot.stiffness_nm_rad[0]),
+            damping_scale=self.damping_nm_s_rad / float(robot.damping_nm_s_rad[0]),
+            leader_share=self.leader_share,
+        )
+        self.coupling_changed.emit()
+
+    # ---- recording -----------------------------------------------------------------------------------------------
+
+    def record(self) -> None:
+        """Start a take, or stop the one that runs."""
+        recording = self.studio.recording
+        if self.studio.state.recording.on:
+            recording.stop()
+        else:
+            recording.start()
+
+    def _blocked_record(self) -> str:
+        return "" if self.studio.state.recording.on else self.studio.recording.blocked_start()
+
+    def count_play(self) -> None:
+        """Keep the session's clock: takes of this session, the open one included."""
+        recording = self.studio.state.recording
+        if recording.on:
+            self._recording_s = recording.seconds
+        elif self._recording_s:
+            self._played_s += self._recording_s
+            self._recording_s = 0.0
+
+    @property
+    def session_left_s(self) -> float:
+        return max(0.0, self.config.session_s - self._played_s - self._recording_s)
+
+    @property
+    def blocks_done(self) -> float:
+        """Blocks of the session that are played, such as 1.4."""
+        return self.config.blocks * (1.0 - self.session_left_s / self.config.session_s)
+
+    # ---- sound ---------------------------------------------------------------------------------------------------
+
+    def toggle_sound(self) -> None:
+        """Switch the force sound; without a sound card it stays off and a notice says so."""
+        try:
+            if self.sound.on:
+                self.sound.stop()
+            else:
+                self.sound.start()
+        except DeviceError as error:
+            self.studio.notices.warn(str(error), detail=error.detail)
+        self.sound_changed.emit(self.sound.on)
+
+    def close(self) -> None:
+        self.sound.stop()
+
+
+def make_model(studio: StudioApi) -> TeleopModel:
+    return TeleopModel(studio)

@@ -1,0 +1,281 @@
+"""The teleoperation screen: band, 3-D view with forces, curves, and at the right what the state calls for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+
+from plugins.teleop.model import TeleopModel
+from plugins.teleop.pages import FaultPage, IdlePage, RunPage
+from plugins.teleop.words import first_fault, joint_words
+from studio.app.api import StudioApi
+from studio.app.pace import Pace
+from studio.app.widgets import scene_mesh
+from studio.app.widgets.band import StateBand
+from studio.app.widgets.bars import ForceCard
+from studio.app.widgets.control import IconButton
+from studio.app.widgets.plots import Curve, LivePlot
+from studio.app.widgets.scene3d import RobotView
+from studio.core.records import PairState
+
+PANEL_WIDTH_PX = 324
+CURVES_HEIGHT_PX = 220
+
+
+class TeleopPanel(QWidget):
+    def __init__(self, studio: StudioApi, model: TeleopModel) -> None:
+        super().__init__()
+        self.studio, self.model = studio, model
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setProperty("ground", "1")
+        self._control = studio.streams.follow("control")
+        self._record: np.ndarray | None = None
+        self._leader_tips_m = self._follower_tips_m = np.zeros((studio.robot.pairs, 3))
+        self._torque_joint = 1
+        self._fault_t_s: float | None = None
+        self._curve_pace, self._number_pace, self._state_pace = Pace(30), Pace(10), Pace(4)
+        self._build()
+        self._connect()
+        self._show_state()
+
+    # ---- construction --------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        self.band = StateBand()
+        column.addWidget(self.band)
+        row = QHBoxLayout()
+        row.setSpacing(0)
+        column.addLayout(row, 1)
+        row.addWidget(self._make_centre(), 1)
+        self.side = self._make_side()
+        row.addWidget(self.side)
+
+    def _make_centre(self) -> QWidget:
+        centre = QWidget()
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        self.view = RobotView(self.studio.robot, self.studio.task)
+        column.addWidget(self.view, 1)
+        self.cards = [ForceCard(words, pair, self.view) for pair, words in enumerate(("Left hand", "Right hand"))]
+        for card in self.cards:
+            card.hide()
+        if self.view.works:
+            self.sound_button = IconButton("sound", "Force sound on or off", checkable=True)
+            self.sound_button.clicked.connect(lambda: self.studio.commands.run("teleop.sound"))
+            self.view.add_button(self.sound_button)
+            self.view.full_button.clicked.connect(self.toggle_panels)
+        column.addWidget(self._make_curves())
+        return centre
+
+    def _make_curves(self) -> QWidget:
+        self.curves_frame = QFrame()
+        self.curves_frame.setFixedHeight(CURVES_HEIGHT_PX)
+        box = QVBoxLayout(self.curves_frame)
+        box.setContentsMargins(16, 10, 2, 2)
+        box.setSpacing(2)
+        robot = self.studio.robot
+        hands = [Curve(name="Left", colour="cat.1"), Curve(name="Right", colour="cat.5")]
+        self.force_plot = LivePlot(
+            "Contact force", "N, both hands, last 10 s", hands, smallest=10.0, bottom_axis=False, rate_hz=robot.loop_rate_hz
+        )
+        sides = [Curve(name="Follower", colour="side.follower"), Curve(name="Leader", colour="side.leader", dashed=True)]
+        self.torque_plot = LivePlot(
+            "Joint torque", "", sides, smallest=2.0, signed=True, rate_hz=robot.loop_rate_hz
+        )
+        box.addWidget(self.force_plot, 10)
+        box.addWidget(self.torque_plot, 11)
+        self._choose_joint(self._torque_joint)
+        return self.curves_frame
+
+    def _make_side(self) -> QWidget:
+        side = QFrame()
+        side.setProperty("frame", "panel")
+        side.setFixedWidth(PANEL_WIDTH_PX)
+        box = QVBoxLayout(side)
+        box.setContentsMargins(0, 0, 0, 0)
+        self.idle, self.run, self.fault = IdlePage(self.model), RunPage(self.model), FaultPage(self.model)
+        self.pages = QStackedWidget()
+        for page in (self.idle, self.run, self.fault):
+            scroll = QScrollArea()
+            scroll.setWidgetResizable(True)
+            scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+            scroll.setWidget(page)
+            scroll.viewport().setAutoFillBackground(False)
+            page.setAutoFillBackground(False)
+            page.setMaximumWidth(PANEL_WIDTH_PX)
+            self.pages.addWidget(scroll)
+        box.addWidget(self.pages)
+        return side
+
+    def _connect(self) -> None:
+        run = self.studio.commands.run
+        self.band.record_pressed.connect(lambda: run("teleop.record"))
+        self.view.hand_dragged.connect(self._drag_hand)
+        self.run.torque_bars.joint_chosen.connect(self._choose_joint)
+        events = self.studio.state.link.events
+        for signal in (events.worst, events.driver, events.connected, self.studio.state.recording.events.on):
+            signal.connect(self._show_state)
+        self.model.sound_changed.connect(self._show_sound)
+
+    # ---- input ---------------------------------------------------------------------------------------------------
+
+    def _drag_hand(self, pair: int, target_m: Any, active: bool) -> None:
+        self.studio.input.set_hand(pair, target_m, active)
+
+    def _choose_joint(self, joint: int) -> None:
+        self._torque_joint = joint
+        self.torque_plot.history.clear()
+        self.torque_plot.set_note(f"N·m, {joint_words(self.studio.robot.joint_names[joint], joint)}")
+
+    def _show_sound(self, on: bool) -> None:
+        if self.view.works:
+            self.sound_button.setChecked(on)
+
+    def toggle_panels(self) -> None:
+        """Fold or unfold curves and side panel."""
+        shown = self.side.isVisible()
+        self.side.setVisible(not shown)
+        self.curves_frame.setVisible(not shown)
+
+    def set_view(self, index: int) -> None:
+        self.view.set_view(("Front", "Top", "Left", "Free")[index % 4])
+
+    def moves_robot(self) -> bool:
+        return True
+
+    def hidden(self) -> None:
+        """Leaving the screen lets go of the hands; the window releases the dead-man."""
+        for pair in range(self.studio.robot.pairs):
+            self.studio.input.set_hand(pair, self._leader_tips_m[pair], False)
+
+    # ---- showing -------------------------------------------------------------------------------------------------
+
+    def tick(self, now_s: float) -> None:
+        """Called by the window's timer while the screen is visible."""
+        self._take_records()
+        if self._curve_pace.due(now_s):
+            self._draw_curves()
+        if self._number_pace.due(now_s):
+            self._show_numbers()
+        if self._state_pace.due(now_s):
+            self.idle.show_gate(self._record, self._apart_m())
+            self._show_state()
+
+    def _take_records(self) -> None:
+        records = self._control.read()
+        if records is not None and len(records):
+            self._record = records[-1]
+            t_s = records["t_ns"] * 1e-9
+            self.force_plot.append(t_s, np.linalg.norm(records["contact_force_n"], axis=-1))
+            joint = self._torque_joint
+            torque = np.stack([records["follower_torque_nm"][:, joint], records["leader_torque_nm"][:, joint]], axis=-1)
+            self.torque_plot.append(t_s, torque)
+            self._show_scene(records[-1])
+        pose = self.studio.streams.latest("object_pose.world")
+        if pose is not None:
+            self.view.set_object(pose["position_m"], pose["orientation_xyzw"])
+
+    def _show_scene(self, record: np.ndarray) -> None:
+        robot = self.studio.robot
+        leader = scene_mesh.arm_transforms(robot, record["leader_position_rad"])
+        follower = scene_mesh.arm_transforms(robot, record["follower_position_rad"])
+        self._leader_tips_m = scene_mesh.tips_from_transforms(robot, leader)
+        self._follower_tips_m = scene_mesh.tips_from_transforms(robot, follower)
+        self.view.set_arms(record["follower_position_rad"])
+        self.view.set_leader(self._leader_tips_m)
+        for pair in range(robot.pairs):
+            self.view.set_force(pair, self._follower_tips_m[pair], record["contact_force_n"][pair])
+
+    def _apart_m(self) -> float:
+        return float(np.linalg.norm(self._leader_tips_m - self._follower_tips_m, axis=-1).max())
+
+    def _draw_curves(self) -> None:
+        newest = self.force_plot.history.newest_s
+        if newest is None:
+            return
+        self.force_plot.redraw(newest)
+        self.torque_plot.redraw(newest)
+
+    def _show_numbers(self) -> None:
+        self.model.count_play()
+        recording = self.studio.state.recording
+        self.band.take.set_take(recording.clock, f"episode {recording.episode}")
+        self.idle.show_session()
+        if self._record is None:
+            return
+        forces = np.linalg.norm(self._record["contact_force_n"], axis=-1)
+        self.model.sound.set_force(forces)
+        for card, force in zip(self.cards, forces):
+            card.set_force(float(force))
+        self._place_cards()
+        self.run.show_numbers(self._record, self._apart_m())
+
+    def _show_state(self, *_: Any) -> None:
+        band = self.model.band(self._record)
+        self.band.set_state(band.state, band.word, band.fact, band.following)
+        link, recording = self.studio.state.link, self.studio.state.recording
+        moving = link.worst in (PairState.ENGAGED, PairState.ALIGNING)
+        self.band.show_take(recording.on, can_record=moving)
+        page = 2 if link.worst is PairState.FAULT else 1 if moving else 0
+        if self.pages.currentIndex() != page:
+            self.pages.setCurrentIndex(page)
+        for card in self.cards:
+            card.setVisible(moving and self.view.works)
+        self._show_hint(link.worst is PairState.DISABLED and link.connected)
+        self._show_fault()
+        self.idle.show_engage()
+
+    def _show_hint(self, shown: bool) -> None:
+        words = "Drag a hand once engaged" if shown else ""
+        self.view.set_note("hint", words, self._leader_tips_m[0] - [0, 0, 0.11])
+
+    def _show_fault(self) -> None:
+        pair, code, joint = first_fault(self._record)
+        if pair is None or self._record is None:
+            if self._fault_t_s is not None:
+                self._fault_t_s = None
+                self._mark_fault(None, "")
+                self.view.set_fault(frozenset())
+                self.view.set_note("fault", "")
+            return
+        if self._fault_t_s is None:
+            self._fault_t_s = float(self._record["t_ns"]) * 1e-9
+            if joint >= 0:
+                self._choose_joint(joint)
+            self._mark_fault(self._fault_t_s, "fault, 2 s before kept at full rate")
+            self.fault.begin(self._record, code, joint)
+        if joint >= 0:
+            name = self.studio.robot.joint_names[joint]
+            self.view.set_fault(frozenset({joint}))
+            self.view.set_note("fault", f"{name} · {self.fault.reason(code)}", self.view.joint_position_m(joint), "fault")
+        self.fault.show_steps(self._record)
+
+    def _mark_fault(self, at_s: float | None, words: str) -> None:
+        self.force_plot.set_fault(at_s, words)
+        self.torque_plot.set_fault(at_s, "")
+
+    def _place_cards(self) -> None:
+        """Each card lies on the side on which its arm appears."""
+        if not self.view.works:
+            return
+        bases = self.studio.robot.arm_bases_m
+        left_first = self.view.to_pixel(bases[0]).x() <= self.view.to_pixel(bases[-1]).x()
+        y = self.view.height() - self.cards[0].height() - 16
+        places = (16, self.view.width() - self.cards[0].width() - 16)
+        for card, x in zip(self.cards, places if left_first else places[::-1]):
+            card.move(x, y)
+
+    def resizeEvent(self, event: Any) -> None:
+        super().resizeEvent(event)
+        self._place_cards()
+
+
+def make_panel(studio: StudioApi, model: TeleopModel) -> TeleopPanel:
+    return TeleopPanel(studio, model)
