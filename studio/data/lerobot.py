@@ -125,8 +125,10 @@ def _open_source(root: Path) -> _Source:
 def _make_source(root: Path, path: Path, info: dict[str, Any]) -> _Source:
     fps, features = info["fps"], info["features"]
     if not isinstance(fps, (int, float)) or not 0 < fps <= 10_000 or not isinstance(features, dict):
-        raise DataError(f"{path}: fps is {fps!r} and features is a {type(features).__name__}; a rate above 0 and a table "
-                        "of features are needed.")  # fmt: skip
+        raise DataError(
+            f"{path}: fps is {fps!r} and features is a {type(features).__name__}; a rate above 0 and a table of "
+            "features are needed. Check the download."
+        )
     columns: dict[str, str] = {}
     fields: list[Field] = []
     for name, feature in features.items():

@@ -57,6 +57,7 @@ class WindowSource:
     pose_stream: str
     drivers: tuple[int, ...]
     action_names: tuple[str, ...] = ()
+    action_fields: tuple[str, ...] = ()  # of `recorded` actions
 
     @staticmethod
     def choose(
@@ -82,7 +83,8 @@ class WindowSource:
         pose = _pose_stream(task, first, pose_stream)
         reader = EpisodeReader(first.path)
         try:
-            names = _action_names(task, reader.record_types[stream], first)
+            record_type = reader.record_types[stream]
+            names = _action_names(task, record_type, first)
         finally:
             reader.close()
         return WindowSource(
@@ -93,6 +95,7 @@ class WindowSource:
             pose_stream=pose,
             drivers=tuple(int(d) for d in drivers),
             action_names=names,
+            action_fields=tuple(sorted(record_type.names([Role.ACTION]))) if task.action == RECORDED else (),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -171,8 +174,7 @@ class WindowSource:
 
     def _actions(self, records: np.ndarray, starts: np.ndarray) -> np.ndarray:
         if self.task.action == RECORDED:
-            names = [n for n in (records.dtype.names or ()) if n in _recorded_names(self.action_names)]
-            return np.concatenate([starts[n].reshape(len(starts), -1) for n in names], axis=1)
+            return np.concatenate([starts[n].reshape(len(starts), -1) for n in self.action_fields], axis=1)
         difference = starts["leader_position_rad"] - starts["follower_position_rad"]
         velocity = records["leader_velocity_rad_s"].reshape(len(starts), self.stride, -1).mean(axis=1)
         return np.concatenate([difference, velocity], axis=1)
@@ -218,15 +220,16 @@ def _action_names(task: Task, record_type: RecordType, episode: EpisodeInfo) -> 
     fields = [f for f in record_type.fields if f.role is Role.ACTION]
     if not fields:
         raise DataError(f"Episode {episode.id}: the recording has no action. Import data with an `action` column.")
+    names = episode.config.get("names", {})
     return tuple(
-        f"{f.name}.{i}"
+        f"{f.name}.{_entry_name(names, f.name, i)}"
         for f in sorted(fields, key=lambda f: f.name)
         for i in range(int(np.prod(f.shape)) if f.shape else 1)
     )
 
 
-def _recorded_names(action_names: Sequence[str]) -> set[str]:
-    return {name.rsplit(".", 1)[0] for name in action_names}
+def _entry_name(names: dict[str, list[str]], field: str, index: int) -> str:
+    return names[field][index] if field in names else str(index)
 
 
 def _block_values(block: StateBlock, records: np.ndarray) -> np.ndarray:
