@@ -9,13 +9,12 @@ from math import degrees, tan
 from typing import Any
 
 import numpy as np
-import pybullet
 from numpy.typing import NDArray
 
 from studio.core.geometry import FloatArray
 from studio.core.protocols import Clock
 from studio.robot.description import Robot
-from studio.sim.bullet import connect
+from studio.sim.bullet import connect, pybullet
 from studio.sim.scene import CameraPlace, Scene, load_scene
 
 _TABLE_COLOUR = [0.56, 0.49, 0.42, 1.0]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pybullet
-from studio.sim.bullet import connect
+from studio.sim.bullet import connect, pybullet
 
 from studio.core.config import check_range
 from studio.core.errors import ConfigError
@@ -19,9 +18,8 @@ from studio.sim.drive_law import DriveLaw
 from studio.sim.leader import LeaderTwins
 from studio.sim.scene import Scene, load_scene
 
-_bullet: Any = pybullet
-set_motors, step_simulation = _bullet.setJointMotorControlArray, _bullet.stepSimulation
-get_joint_states, TORQUE_CONTROL = _bullet.getJointStates, _bullet.TORQUE_CONTROL
+set_motors, step_simulation = pybullet.setJointMotorControlArray, pybullet.stepSimulation
+get_joint_states, TORQUE_CONTROL = pybullet.getJointStates, pybullet.TORQUE_CONTROL
 
 _ROOM_TEMPERATURE_C = 25.0
 _HEAT_C_PER_NM2_S = 0.02  # at 3 N*m for long about 40 degC above the room

@@ -1,0 +1,117 @@
+"""What a stretch of play covers: faces, flips, contact, places. NumPy only; used by `play`, the tour and the window."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from studio.core.geometry import FloatArray, quaternion_to_matrix, up_face
+from studio.core.task import Task
+
+CELL_M = 0.02
+CONTACT_N = 0.3  # less is noise of the contact solver
+MOVING_M_S = 0.01
+_FLAT = float(np.cos(np.radians(10.0)))
+_LIFTED_M = 0.005
+_YAW_BINS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayReport:
+    """Coverage of play. Shares are of the time; `up_face_s` is in the order +x -x +y -y +z -z of the object's frame."""
+
+    sim_s: float
+    contact_share: float
+    both_hands_share: float
+    moving_share: float
+    tilted_share: float
+    lifted_share: float
+    flips: int
+    flips_per_min: float
+    up_face_s: tuple[float, ...]
+    faces_up: int
+    xy_cells_visited: int
+    area_cells_share: float
+    yaw_entropy: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {key: round(v, 4) if isinstance(v, float) else v for key, v in asdict(self).items()} | {
+            "up_face_s": [round(v, 2) for v in self.up_face_s]
+        }
+
+
+def measure_play(
+    task: Task, t_s: FloatArray, position_m: FloatArray, orientation_xyzw: FloatArray, force_n: FloatArray
+) -> PlayReport:
+    """Coverage of evenly sampled play (20 Hz or more).
+
+    Args:
+        task: sizes and area.
+        t_s: times [n].
+        position_m: of the object [n, 3].
+        orientation_xyzw: of the object [n, 4].
+        force_n: contact force of each hand [n, pairs, 3].
+    """
+    if len(t_s) < 2:
+        return _nothing()
+    period_s = float(np.median(np.diff(t_s)))
+    duration_s = len(t_s) * period_s
+    matrix = quaternion_to_matrix(orientation_xyzw)
+    faces, flat = up_face(matrix), np.abs(matrix[:, 2]).max(axis=1) > _FLAT
+    touching = np.linalg.norm(force_n, axis=2) > CONTACT_N
+    speed = np.linalg.norm(np.diff(position_m, axis=0), axis=1) / period_s
+    flips = count_flips(faces, flat)
+    seconds = np.bincount(faces, minlength=6) * period_s
+    cells, area_share = _cells(task, position_m)
+    rest_m = task.object_rest_height_m
+    return PlayReport(
+        sim_s=duration_s,
+        contact_share=float(touching.any(axis=1).mean()),
+        both_hands_share=float(touching.all(axis=1).mean()),
+        moving_share=float((speed > MOVING_M_S).mean()),
+        tilted_share=float((~flat).mean()),
+        lifted_share=float((flat & (position_m[:, 2] > rest_m + _LIFTED_M)).mean()),
+        flips=flips,
+        flips_per_min=flips * 60.0 / duration_s,
+        up_face_s=tuple(float(s) for s in seconds),
+        faces_up=int((seconds > 0.5).sum()),
+        xy_cells_visited=cells,
+        area_cells_share=area_share,
+        yaw_entropy=_yaw_entropy(matrix[flat], faces[flat]),
+    )
+
+
+def count_flips(faces: np.ndarray, flat: np.ndarray) -> int:
+    """How often the object came to lie on another face; faces [n] count only while it lies flat [n]."""
+    resting = faces[flat]
+    return int((np.diff(resting) != 0).sum()) if len(resting) else 0
+
+
+def _cells(task: Task, position_m: FloatArray) -> tuple[int, float]:
+    """Cells of 2 cm that the object's centre has been in: number, and share of the task's area."""
+    cells = np.unique(np.floor(position_m[:, :2] / CELL_M).astype(np.int64), axis=0)
+    centres = (cells + 0.5) * CELL_M
+    low, high = np.array([task.area_x_m[0], task.area_y_m[0]]), np.array([task.area_x_m[1], task.area_y_m[1]])
+    inside = int(((centres >= low) & (centres <= high)).all(axis=1).sum())
+    all_cells = int(np.prod(np.round((high - low) / CELL_M)))
+    return len(cells), min(1.0, inside / max(all_cells, 1))
+
+
+def _yaw_entropy(matrix: FloatArray, faces: np.ndarray) -> float:
+    """Entropy of the direction of one side of the object over 12 bins, 1 = uniform."""
+    if not len(matrix):
+        return 0.0
+    side = (faces // 2 + 1) % 3
+    axis = np.take_along_axis(matrix, side[:, None, None], axis=2)[:, :, 0]
+    counts = np.histogram(np.arctan2(axis[:, 1], axis[:, 0]), bins=_YAW_BINS, range=(-np.pi, np.pi))[0]
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum() / np.log(_YAW_BINS))
+
+
+def _nothing() -> PlayReport:
+    return PlayReport(
+        sim_s=0.0, contact_share=0.0, both_hands_share=0.0, moving_share=0.0, tilted_share=0.0, lifted_share=0.0, flips=0,
+        flips_per_min=0.0, up_face_s=(0.0,) * 6, faces_up=0, xy_cells_visited=0, area_cells_share=0.0, yaw_entropy=0.0,
+    )  # fmt: skip
