@@ -63,7 +63,7 @@ class McapWriter:
         self._compression = compression
         self._fsync_interval_s = fsync_interval_s
         self._synced_s = time.monotonic()
-        self._end = 0
+        self._end = self._checksum = 0
         self._schemas: list[records.Schema] = []
         self._channels: list[records.Channel] = []
         self._metadata: list[records.MetadataIndex] = []
@@ -159,12 +159,13 @@ class McapWriter:
             self._file.seek(self._end)
             raise write_error(self.path, error) from error
         self._end += len(data)
+        self._checksum = zlib.crc32(data, self._checksum)
 
     def close(self) -> None:
         """Write the summary; on a full disk a file without one, which is still valid, is left."""
         if self._file.closed:
             return
-        end = _record(records.DataEnd(data_section_crc=0))
+        end = _record(records.DataEnd(data_section_crc=self._checksum))
         try:
             self._append(end + self._summary(self._end + len(end)))
         except DiskFullError:
@@ -300,7 +301,8 @@ def scan(data: memoryview, path: Path) -> McapContents:
             break
         contents.valid_bytes = end
         if opcode == FOOTER:
-            contents.finished = True
+            contents.finished = data[end:] == MAGIC
+            contents.problem = "" if contents.finished else "the last bytes of the file are not its end"
             break
     return contents
 

@@ -16,6 +16,7 @@ from studio.data.mcap_codec import walk_messages
 from studio.data.mcap_file import MAGIC
 from studio.data.repair import is_being_recorded
 
+_DATA_END_BYTES = 9 + 4
 _FOOTER_BYTES = 9 + 20 + len(MAGIC)
 
 
@@ -63,11 +64,12 @@ def _verify_file(path: Path) -> list[str]:
 
 def _verify_summary(file: McapFile) -> list[str]:
     data = file.data
-    if bytes(data[-len(MAGIC) :]) != MAGIC:
-        return [f"{file.path}: the file goes on after its end. Run `dataset repair`."]
     footer = len(data) - _FOOTER_BYTES
     start = int.from_bytes(data[footer + 9 : footer + 17], "little")
     checksum = int.from_bytes(data[footer + 25 : footer + 29], "little")
+    end = (start or footer) - _DATA_END_BYTES
+    if zlib.crc32(data[:end]) != int.from_bytes(data[end + 9 : end + _DATA_END_BYTES], "little"):
+        return [f"{file.path}: the recorded part does not match its checksum. Copy the file again."]
     if start and zlib.crc32(data[start : footer + 25]) != checksum:
         return [f"{file.path}: its index does not match its checksum. Run `dataset repair`."]
     return []

@@ -1,0 +1,215 @@
+"""Episodes: what is written comes back; what is broken says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio.core.errors import DataError
+from studio.data.dataset import Dataset
+from studio.data.disk import DiskFullError
+from studio.data.episode import EpisodeReader, EpisodeWriter
+from studio.data.episode_info import load_episode_info
+from studio.data.mcap_file import McapWriter
+from studio.data.stream_writer import WriterSettings
+from studio.data.verify import verify_episode
+from studio.data.video_encoder import GROUP_OF_PICTURES, FrameEncoder
+from tests.data.recordings import CONTROL, EVERY_KIND, POSE, QUICK, make_play, play_records, random_records
+
+
+def _picture(index: int) -> np.ndarray:
+    """A picture that tells its number: a bright bar moves right."""
+    image = np.full((96, 128, 3), 40, dtype=np.uint8)
+    image[:, index % 16 * 8 : index % 16 * 8 + 8] = (240, 200, 60)
+    return image
+
+
+def test_every_field_of_every_stream_comes_back(tmp_path: Path) -> None:
+    streams = {"every_kind": random_records(EVERY_KIND, 500), "control": random_records(CONTROL, 300)}
+    writer = EpisodeWriter(tmp_path / "s" / "episode_000001", [EVERY_KIND, CONTROL], {"robot": "r"}, settings=QUICK)
+    for name, records in streams.items():
+        writer.write(name, records[0])  # one record
+        writer.write(name, records[1:2])  # a block of one
+        writer.write(name, records[2:])
+    info = writer.close("test")
+    reader = EpisodeReader(info.path)
+    assert reader.record_types == {"every_kind": EVERY_KIND, "control": CONTROL}
+    for name, records in streams.items():
+        assert reader.read(name).tobytes() == records.tobytes()
+    assert reader.content == info.content
+    reader.close()
+    assert load_episode_info(info.path) == info
+    assert (info.state, info.robot, info.close_reason, info.streams["control"].records) == ("closed", "r", "test", 300)
+    assert info.clock["kind"] == "wall" and info.clock["unix_ns"] > 1e18 and info.config == {"robot": "r"}
+
+
+def test_gaps_drops_and_lateness_make_the_verdict(tmp_path: Path) -> None:
+    control, _ = play_records(2000)
+    keep = np.ones(2000, dtype=bool)
+    keep[700:704] = False
+    writer = EpisodeWriter(tmp_path / "s" / "e", [CONTROL], {}, settings=QUICK)
+    writer.write("control", control[keep])
+    info = writer.close()
+    assert (info.verdict, info.streams["control"].gaps) == ("fair", 1) and "1 gaps" in info.verdict_reason
+
+    writer = EpisodeWriter(tmp_path / "s" / "f", [CONTROL], {}, settings=QUICK)
+    writer.write("control", control)
+    writer.note_dropped("control", 50)
+    info = writer.close()
+    assert (info.verdict, info.dropped) == ("poor", 50) and "50 records of control dropped" in info.verdict_reason
+
+    control["lateness_s"] = 0.0015
+    writer = EpisodeWriter(tmp_path / "s" / "g", [CONTROL], {}, settings=QUICK)
+    writer.write("control", control)
+    info = writer.close()
+    assert info.verdict == "fair" and info.lateness_us["p50"] == pytest.approx(1500, abs=1)
+
+    assert EpisodeWriter(tmp_path / "s" / "h", [CONTROL], {}, settings=QUICK).close().verdict == "poor"
+
+
+def test_an_open_episode_can_be_read_up_to_its_last_chunk(tmp_path: Path) -> None:
+    control, _ = play_records(1000)
+    writer = EpisodeWriter(tmp_path / "s" / "e", [CONTROL], {}, settings=QUICK)
+    writer.write("control", control)
+    reader = EpisodeReader(tmp_path / "s" / "e")
+    assert reader.info.state == "recording"
+    assert reader.read("control").tobytes() == control.tobytes()
+    reader.close()
+    writer.close()
+
+
+def test_pictures_come_back_in_any_order(tmp_path: Path) -> None:
+    encoder = FrameEncoder(128, 96, 30.0)
+    cameras = {"top": {"width_px": 128, "height_px": 96, "rate_hz": 30.0}}
+    writer = EpisodeWriter(tmp_path / "s" / "e", [CONTROL], {"cameras": cameras}, settings=QUICK)
+    times = [1000 + 33_333_333 * i for i in range(40)]
+    for index, t_ns in enumerate(times):
+        (packet,) = encoder.encode(t_ns, t_ns + 5_000_000, _picture(index))
+        assert packet.keyframe == (index % GROUP_OF_PICTURES == 0)
+        writer.write_frame("top", packet.t_ns, packet.receive_t_ns, packet.data, packet.keyframe)
+    info = writer.close()
+    assert info.cameras["top"].frames == 40 and info.cameras["top"].width_px == 128
+    reader = EpisodeReader(info.path)
+    assert reader.cameras == ("top",) and reader.frame_times_ns("top").tolist() == times
+    for index in (0, 1, 39, 20, 19, 21, 5, 5, 38):
+        image = reader.frame("top", index).astype(int)
+        assert image.shape == (96, 128, 3)
+        columns = image[:, :, 0].mean(axis=0).reshape(16, 8).mean(axis=1)
+        assert int(np.argmax(columns)) == index % 16
+        assert np.abs(image - _picture(index)).mean() < 12
+    with pytest.raises(DataError, match="frame 40 does not exist"):
+        reader.frame("top", 40)
+    with pytest.raises(DataError, match="no camera left"):
+        reader.frame_times_ns("left")
+    reader.close()
+
+
+def _flipped(data: bytes, position: int) -> bytes:
+    return data[:position] + bytes([data[position] ^ 0x20]) + data[position + 1 :]
+
+
+def test_foreign_broken_and_missing_files_are_data_errors(tmp_path: Path) -> None:
+    dataset = make_play(tmp_path / "d", episodes=1, ticks=100)
+    folder = dataset.episodes()[0].path
+    control, facts = folder / "control.mcap", folder / "episode.json"
+    whole, told = control.read_bytes(), facts.read_text()
+
+    for content, words in ((b"", "empty"), (b"RIFF" * 50, "not an MCAP file"), (None, "missing")):
+        control.unlink()
+        if content is not None:
+            control.write_bytes(content)
+        with pytest.raises(DataError, match=words):
+            EpisodeReader(folder)
+        if content is None:
+            control.write_bytes(whole)
+
+    control.write_bytes(_flipped(whole, whole.index(b"lz4") + 60))
+    reader = EpisodeReader(folder)
+    with pytest.raises(DataError, match="repair"):
+        reader.read("control")
+        reader.read("object_pose.world")
+    reader.close()
+    control.write_bytes(whole)
+
+    version_9 = json.dumps({**json.loads(told), "format_version": 9})
+    for position in range(8, len(whole), len(whole) // 60):  # every byte counts
+        control.write_bytes(_flipped(whole, position))
+        assert verify_episode(folder), position
+    control.write_bytes(whole)
+    assert verify_episode(folder) == []
+
+    cases = (("", "empty"), (told[:50], "cut off"), ("[1]", "not a episode"), ("{}", "format_version"),
+             (version_9, "reads 1"), (told.replace('"closed"', '"open"'), "state is 'open'"), (None, "missing"))  # fmt: skip
+    for text, words in cases:
+        facts.unlink()
+        if text is not None:
+            facts.write_text(text)
+        with pytest.raises(DataError, match=words):
+            EpisodeReader(folder)
+        if text is None:
+            facts.write_text(told)
+
+
+def test_a_recording_of_something_else_is_refused(tmp_path: Path) -> None:
+    dataset = make_play(tmp_path / "d", episodes=1, ticks=100)
+    folder = dataset.episodes()[0].path
+    (folder / "control.mcap").unlink()
+    writer = McapWriter(folder / "control.mcap")
+    writer.add_channel("/tf", "foxglove.FrameTransform", b"", {})
+    writer.close()
+    with pytest.raises(DataError, match="not recorded by this studio.*dataset import"):
+        EpisodeReader(folder)
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    dataset = make_play(tmp_path / "d", episodes=1, ticks=100)
+    with pytest.raises(DataError, match="never overwritten"):
+        EpisodeWriter(dataset.episodes()[0].path, [CONTROL], {})
+
+
+def test_an_unknown_stream_is_named(tmp_path: Path) -> None:
+    writer = EpisodeWriter(tmp_path / "s" / "e", [CONTROL], {}, settings=QUICK)
+    with pytest.raises(DataError, match="no stream object_pose.world. It has control"):
+        writer.write("object_pose.world", POSE.empty(1))
+    writer.add_stream(POSE)
+    writer.write("object_pose.world", POSE.empty(1))
+    assert writer.close().streams["object_pose.world"].records == 1
+
+
+def _fill_until_full(folder: Path, settings: WriterSettings, limit_bytes: int) -> tuple[int, int]:
+    """In a child with a file size limit (a real EFBIG): write until it fails; records written and found again."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+    writer = EpisodeWriter(folder, [CONTROL, POSE], {}, settings=settings)
+    control, pose = play_records(40_000)
+    written = 0
+    try:
+        for start in range(0, 40_000, 50):
+            writer.write("control", control[start : start + 50])
+            writer.write("object_pose.world", pose[start : start + 50])
+            written = start + 50
+    except DiskFullError as error:
+        assert "disk is full" in str(error)
+    info = writer.close("disk full")
+    return written, info.streams["control"].records
+
+
+def test_a_full_disk_ends_the_episode_and_keeps_what_is_there(tmp_path: Path) -> None:
+    import multiprocessing
+
+    folder = tmp_path / "s" / "episode_000001"
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        written, kept = pool.apply(_fill_until_full, (folder, QUICK, 4 << 20))
+        pool.close()
+        pool.join()
+    control, _ = play_records(40_000)
+    assert 0 < written < 40_000 and written - 200 <= kept <= written + 50
+    reader = EpisodeReader(folder)
+    assert reader.info.state == "closed" and reader.info.close_reason == "disk full"
+    assert reader.read("control").tobytes() == control[:kept].tobytes()
+    reader.close()
+    Dataset(tmp_path)
