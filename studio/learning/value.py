@@ -15,8 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from studio.core.errors import DataError
 from studio.core.task import Task
+from studio.learning.bundle import Bundle
 from studio.learning.networks import mlp
+from studio.learning.skill_model import SkillModel
 from studio.learning.windows import StartSampler, WindowTensors
 
 SCALE = 10.0  # networks put out V / 10
@@ -139,6 +142,43 @@ class HindsightGoals:
     def _anywhere(self, count: int, generator: torch.Generator) -> Tensor:
         picks = torch.randint(len(self._windows.starts), (count,), generator=generator)
         return self._windows.states[self._windows.starts[picks]]
+
+
+class LearnedValue:
+    """A trained value beside its skill model, as planners call it.
+
+    Args:
+        model: shares the features it computed for the same tensor of states.
+    """
+
+    def __init__(self, value: GoalValue, model: SkillModel) -> None:
+        self.value = value.eval().requires_grad_(False)
+        self._model = model
+
+    def __call__(self, states: Tensor, goal: Tensor) -> Tensor:
+        """V [N] of raw states [N, S] for one goal [12] (position, row-major rotation)."""
+        with torch.inference_mode():
+            features = self._model.prepare(states).features
+            return self.value.smallest(features, states, goal.expand(len(states), -1))
+
+
+def make_learned_value(bundle: Bundle, model: SkillModel) -> LearnedValue | None:
+    """The value that a bundle carries, or None.
+
+    Raises:
+        DataError: its weights do not fit its description.
+    """
+    if "value" not in bundle.parts:
+        return None
+    try:
+        hidden = tuple(int(size) for size in bundle.info["value"]["hidden"])
+        value = GoalValue(model.task, model.networks.features.size, hidden)
+        value.load_state_dict(bundle.parts["value"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise DataError(
+            f"Bundle {bundle.path}: its value does not fit its description. Train or copy it again.", detail=str(error)
+        ) from error
+    return LearnedValue(value, model)
 
 
 def last_rows(windows: WindowTensors) -> Tensor:

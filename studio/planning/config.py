@@ -8,7 +8,7 @@ from studio.core.config import check_range
 from studio.core.errors import ConfigError
 
 ALGORITHMS = ("mppi", "cem")
-COSTS = ("distance", "value")
+COSTS = ("auto", "distance", "value")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,8 @@ class PlannerConfig:
         refine_noise: the same in later passes.
         inject_previous: the shifted last plan is one of the candidates (methods 1c, trap 2).
         elite_share: share of samples that `cem` averages.
-        cost: `distance` in tolerances, or a learned goal-conditioned `value` where the bundle has one.
+        cost: `distance` in tolerances, a learned goal-conditioned `value`, or `auto`: the value where the bundle has
+            one. The paper's cost is the distance.
         rotation_weight: weight of the turn against the distance, both in tolerances.
         position_deadband_m: a distance below this costs nothing.
         orientation_deadband_rad: a turn below this costs nothing.
@@ -59,7 +60,7 @@ class PlannerConfig:
     refine_noise: float = 0.23
     inject_previous: bool = True
     elite_share: float = 0.1
-    cost: str = "distance"
+    cost: str = "auto"
     rotation_weight: float = 2.0
     position_deadband_m: float = 0.006
     orientation_deadband_rad: float = 0.14
@@ -115,6 +116,7 @@ PRESETS: dict[str, PlannerConfig] = {
         passes=1,
         control_limit=1.0,
         base_share=1.0,
+        cost="distance",
         rotation_weight=1.0,
         position_deadband_m=0.0,
         orientation_deadband_rad=0.0,

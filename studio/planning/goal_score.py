@@ -46,7 +46,7 @@ class GoalScore:
         self._settings = settings
         self._position, self._rotation = object_spans(task)
         self._tips = tips if settings.approach_weight > 0 else None
-        self._value = value if settings.cost == "value" else None
+        self._value = None if settings.cost == "distance" else value
         low = [task.area_x_m[0], task.area_y_m[0]]
         high = [task.area_x_m[1], task.area_y_m[1]]
         self._low = torch.tensor(low) - settings.area_margin_m

@@ -16,6 +16,7 @@ from studio.ipc.messages import Message
 from studio.ipc.session import SessionFolder
 from studio.learning.bundle import check_fits_robot, load_bundle
 from studio.learning.skill_model import SkillModel, make_skill_model
+from studio.learning.value import LearnedValue, make_learned_value
 from studio.workers.tap import StateTap, Tap
 
 STALE_STATE_NS = 100_000_000  # older than this, the arms are not moved by it
@@ -27,6 +28,7 @@ class Deployment:
 
     path: Path
     model: SkillModel
+    value: LearnedValue | None
     pose_stream: str
     values: dict[str, Any]
 
@@ -44,7 +46,13 @@ def load_deployment(values: dict[str, Any], config: dict[str, Any]) -> Deploymen
     task = load_task(str(config.get("task", "move_box")))
     check_fits_robot(bundle.info, str(config.get("robot", task.robot)), task.state_size, where=f"Bundle {path.name}")
     model = make_skill_model(bundle, prior=values.get("prior"))
-    return Deployment(path=path, model=model, pose_stream=pose_stream(bundle.info), values=values)
+    return Deployment(
+        path=path,
+        model=model,
+        value=make_learned_value(bundle, model),
+        pose_stream=pose_stream(bundle.info),
+        values=values,
+    )
 
 
 def pose_stream(info: dict[str, Any]) -> str:

@@ -136,7 +136,8 @@ class DeployedPlanner:
     ) -> None:
         self.skills = deployment.model
         self.settings = settings
-        self._planner = GoalPlanner(deployment.model, settings, seed=int(deployment.values.get("seed", 0)))
+        seed = int(deployment.values.get("seed", 0))
+        self._planner = GoalPlanner(deployment.model, settings, seed=seed, value=deployment.value)
         self._publisher = PlanPublisher(link, deployment.model, settings)
         self._surroundings = Surroundings(link.session, deployment)
         self._target = Tap(link.session.slot_path("target"))

@@ -13,6 +13,7 @@ from studio.evaluation.goals import GoalCase
 from studio.evaluation.reach import GoalResult, ReachEpisode, ReachSettings
 from studio.learning.bundle import check_fits_robot, load_bundle
 from studio.learning.skill_model import SkillModel, make_skill_model
+from studio.learning.value import LearnedValue, make_learned_value
 from studio.planning.config import PlannerConfig, planner_preset
 from studio.planning.pilot import Pilot, SkillPilot, StillPilot
 from studio.planning.planner import GoalPlanner
@@ -39,11 +40,11 @@ class Trial:
         self._rig.close()
 
 
-def make_pilot(model: SkillModel, config: EvaluateConfig) -> Pilot:
+def make_pilot(model: SkillModel, config: EvaluateConfig, value: LearnedValue | None = None) -> Pilot:
     """The pilot that a specification names."""
     if config.planner == "none":
         return StillPilot(model.task, window=model.window)
-    planner = GoalPlanner(model, planner_settings(config), seed=config.seed)
+    planner = GoalPlanner(model, planner_settings(config), seed=config.seed, value=value)
     return SkillPilot(model, planner, random=config.planner == "random")
 
 
@@ -62,4 +63,4 @@ def make_trial(config: EvaluateConfig) -> Trial:
     from studio.workers.rig import make_rig  # late: the simulator is loaded only once the bundle is known to be good
 
     rig = make_rig(robot, task, seed=config.seed, clock=SteppedClock())
-    return Trial(rig, model, make_pilot(model, config), config)
+    return Trial(rig, model, make_pilot(model, config, make_learned_value(bundle, model)), config)
