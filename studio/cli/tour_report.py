@@ -38,9 +38,9 @@ def _lead(tour: Tour, wall_s: float) -> str:
     options = tour.options
     return (
         f"An unattended tour of Haptic Play Studio on {time.strftime('%d %B %Y, %H:%M')}: {wall_s / 60:.1f} minutes on "
-        f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, seed {options.seed}. Everything is "
-        f"shorter than the defaults: {options.minutes:g} minutes of play instead of 30 and more, {options.train_s:.0f} s of "
-        "training instead of about nine minutes, and few goals. The numbers are those of this run."
+        f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, seed {options.seed}. "
+        f"Everything is shorter than the defaults: {options.minutes:g} minutes of play instead of 30 and more, "
+        f"{options.train_s:.0f} s of training instead of about nine minutes, and few goals. The numbers are those of this run."
     )
 
 
@@ -69,8 +69,8 @@ def _window(report: Report, tour: Tour) -> None:
     push = tour.results.get("push")
     if push:
         report.paragraph(
-            f"The left hand, pulled by mouse, pushed the box {1000 * push['box_moved_m']:.0f} mm; the highest estimated "
-            f"contact force was {push['highest_force_n']:.1f} N."
+            f"The left hand, pulled by mouse, pushed the box {1000 * push['box_moved_m']:.0f} mm; the highest "
+            f"estimated contact force was {push['highest_force_n']:.1f} N."
         )
     for path, caption in tour.pictures:
         report.picture(path, caption)
@@ -108,9 +108,10 @@ def _deploy(report: Report, plans: list[dict[str, Any]] | None) -> None:
         return
     latency = sorted(plan["latency_ms"] for plan in plans)
     report.paragraph(
-        f"{len(plans)} plans in {plans[-1]['t_s']:.0f} s; a plan took {latency[len(latency) // 2]:.0f} ms in the median, "
-        f"{latency[-1]:.0f} ms at most. The box ended {plans[-1]['distance_mm']:.0f} mm and {plans[-1]['turn_deg']:.0f} degrees "
-        "from its goal."
+        f"{len(plans)} plans in {plans[-1]['t_s']:.0f} s; a plan took {latency[len(latency) // 2]:.0f} ms in the "
+        "median, "
+        f"{latency[-1]:.0f} ms at most. The box ended {plans[-1]['distance_mm']:.0f} mm and "
+        f"{plans[-1]['turn_deg']:.0f} degrees from its goal."
     )
 
     def curve(name: str) -> list[Series]:

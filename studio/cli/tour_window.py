@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import numpy as np
+from PySide6.QtWidgets import QWidget
 
 from studio.app.start import StudioOptions, install_hook, open_studio
 from studio.app.visitor import VisitError, Visitor, close_window
@@ -63,7 +64,7 @@ class _Walk:
         visitor.wait("the arms are engaged", lambda: studio.state.link.worst is PairState.ENGAGED, 20.0)
         visitor.click(visitor.button(panel, "Record"))
         visitor.wait("a take is recorded", lambda: studio.state.recording.on, 10.0)
-        self._push(panel.findChild(RobotView))
+        self._push(_view(panel))
         visitor.click(visitor.button(panel, "Stop take"))
         visitor.wait("the take is closed", lambda: not studio.state.recording.on, 15.0)
 
@@ -126,7 +127,7 @@ class _Walk:
         visitor = self._visitor
         panel = visitor.open("goals")
         visitor.rest(1.0)
-        view = panel.findChild(RobotView)
+        view = _view(panel)
         visitor.click_table(view, np.array([*_GOALS_M[0], 0.0]))
         visitor.rest(0.5)
         self._picture("h-goals", "A goal for the box, set by a click on the table.")
@@ -174,3 +175,10 @@ def _qt_key(name: str) -> Any:
     from PySide6.QtCore import Qt
 
     return getattr(Qt.Key, f"Key_{name}")
+
+
+def _view(panel: QWidget) -> RobotView:
+    view = panel.findChild(RobotView)
+    if not isinstance(view, RobotView) or not view.works:
+        raise VisitError("There is no 3-D view on this screen. Install OpenGL (on Debian: libgl1-mesa-dri).")
+    return view
