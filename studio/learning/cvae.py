@@ -24,12 +24,17 @@ Statistics = Mapping[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """Weights of stage 1; all visible, none hidden in a loss (1c trap 8)."""
+    """Weights of stage 1; all visible, none hidden in a loss (1c trap 8).
+
+    `feature_noise` blurs what the prior (and later the flow) sees of the state, in spreads: without it both learn single
+    recordings by heart when there are few.
+    """
 
     action: float = 1.0
     goal: float = 1.0
     beta: float = 0.001
     reduction: str = "mean"
+    feature_noise: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,8 @@ def stage_1_loss(networks: SkillNetworks, windows: WindowTensors, starts: Tensor
     batch = encode_windows(networks, windows, starts)
     mean, log_deviation = networks.posterior(batch.features, batch.ticks)
     z = gaussian_sample(mean, log_deviation, generator)
-    kl = gaussian_kl(mean, log_deviation, *networks.prior(batch.features)).mean()
+    blurred = _blurred(batch.features, weights.feature_noise, generator)
+    kl = gaussian_kl(mean, log_deviation, *networks.prior(blurred)).mean()
     error = (networks.predicted_change(batch.features, z) - batch.change).square() * networks.transition.weight
     wrong = _policy_error(networks, windows, batch, z, noise, goal_noise, policy_ticks, generator)
     if weights.reduction == "sum":
@@ -206,12 +212,16 @@ def posterior_chain(networks: SkillNetworks, windows: WindowTensors, starts: Ten
     return Chain(batch.frame.unflatten(0, (skills, -1))), z.unflatten(0, (skills, -1))
 
 
-def stage_2_loss(networks: SkillNetworks, windows: WindowTensors, starts: Tensor, *, generator: torch.Generator
-                 ) -> tuple[Tensor, Statistics]:
+def _blurred(features: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+    return features if noise <= 0.0 else features + noise * torch.randn(features.shape, generator=generator)
+
+
+def stage_2_loss(networks: SkillNetworks, windows: WindowTensors, starts: Tensor, *, generator: torch.Generator,
+                 feature_noise: float = 0.0) -> tuple[Tensor, Statistics]:
     """Negative log likelihood of the flow, and of the Gaussian prior on the same skills, in nats."""
     with torch.no_grad():
         batch = encode_windows(networks, windows, starts)
         z = gaussian_sample(*networks.posterior(batch.features, batch.ticks), generator)
         gaussian = -gaussian_log_density(z, *networks.prior(batch.features)).mean()
-    loss = -networks.flow.log_density(z, batch.features).mean()
+    loss = -networks.flow.log_density(z, _blurred(batch.features, feature_noise, generator)).mean()
     return loss, {"loss": loss.detach(), "nll_flow": loss.detach(), "nll_gaussian": gaussian}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import torch
@@ -39,7 +40,8 @@ def quick_losses(networks: SkillNetworks, windows: WindowTensors, weights: LossW
     """Stage 1's terms on held-out windows, without noise and with the same draws every time."""
     generator = torch.Generator().manual_seed(_SEED)
     starts = pick_evenly(windows.starts, count)
-    statistics = stage_1_loss(networks, windows, starts, weights, noise=None, goal_noise=0.0,
+    sharp = dataclasses.replace(weights, feature_noise=0.0)
+    statistics = stage_1_loss(networks, windows, starts, sharp, noise=None, goal_noise=0.0,
                               policy_ticks=policy_ticks, generator=generator)[1]
     return {name: float(value) for name, value in statistics.items()}
 
@@ -60,7 +62,10 @@ def quick_chain(networks: SkillNetworks, windows: WindowTensors, rate_hz: float,
     starts = pick_evenly(chained_starts(windows, skills), count)
     if not len(starts):
         return {}
-    errors = _state_errors(networks, _rolled(networks, windows, starts, skills), windows, starts, skills)
+    predicted, truth = _rolled(networks, windows, starts, skills), windows.states[starts + skills * windows.window]
+    errors = _state_errors(networks, predicted, truth)
+    wrong = networks.transition.encode(truth, predicted).square() * networks.transition.weight
+    errors["error"] = float(wrong.mean())  # in squared spreads of one skill's change, weighted as in training
     return {f"chain_{seconds:g}s_{name}": value for name, value in errors.items()}
 
 
@@ -135,9 +140,7 @@ def _rolled(networks: SkillNetworks, windows: WindowTensors, starts: Tensor, ski
     return state
 
 
-def _state_errors(networks: SkillNetworks, predicted: Tensor, windows: WindowTensors, starts: Tensor, skills: int
-                  ) -> dict[str, float]:
-    truth = windows.states[starts + skills * windows.window]
+def _state_errors(networks: SkillNetworks, predicted: Tensor, truth: Tensor) -> dict[str, float]:
     task = networks.task
     values: dict[str, float] = {}
     for block in task.state:

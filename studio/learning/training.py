@@ -43,6 +43,7 @@ class Phase:
         held_out: statistics on held-out data, without their prefix.
         steps, seconds: limits; whichever comes first (seconds 0: no limit).
         begin: called before the first update, not when the phase is resumed.
+        choose_by: the held-out statistic whose lowest value picks the weights that are kept; empty keeps the last ones.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Phase:
     final_learning_rate: float
     average_decay: float = 0.0
     begin: Callable[[], None] | None = None
+    choose_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +134,9 @@ class Training:
         if self.result.stopped:
             self._checkpoint()  # before the average takes the newest weights' place
         loop.take_average()
-        self.result.phase_steps[phase.name] = loop.step_count
         self._measure(phase, loop, averaged=True)
+        loop.take_best()
+        self.result.phase_steps[phase.name] = loop.step_count
 
     def _account(self, loop: _PhaseLoop, duration_s: float) -> None:
         loop.elapsed_s += duration_s
@@ -145,7 +148,10 @@ class Training:
         self._progress(loop)
 
     def _measure(self, phase: Phase, loop: _PhaseLoop, *, averaged: bool = False) -> None:
-        values = phase.held_out() if averaged else loop.with_average(phase.held_out)
+        if averaged:
+            values = loop.measured(phase.held_out())
+        else:
+            values = loop.with_average(lambda: loop.measured(phase.held_out()))
         self._write_row(phase.name, {f"held_out/{name}": value for name, value in values.items()})
 
     def _write_row(self, stage: str, values: Mapping[str, float]) -> None:
@@ -214,6 +220,8 @@ class _PhaseLoop:
         self._parameters = [p for p in phase.module.parameters() if p.requires_grad]
         self._optimiser = torch.optim.Adam(self._parameters, lr=phase.learning_rate, fused=True)
         self._average = [p.detach().clone() for p in self._parameters]
+        self._best: list[Tensor] = []
+        self._best_value = math.inf
         self._sums: dict[str, float] = {}
         self._count = 0
         self._row_s = 0.0
@@ -249,6 +257,18 @@ class _PhaseLoop:
         if self.phase.average_decay > 0.0:
             self._swap()
 
+    def measured(self, values: dict[str, float]) -> dict[str, float]:
+        """Remember the present weights when their held-out value is the lowest so far."""
+        value = values.get(self.phase.choose_by, math.nan)
+        if value < self._best_value:
+            self._best_value, self._best = value, [p.detach().clone() for p in self._parameters]
+        return values
+
+    def take_best(self) -> None:
+        with torch.no_grad():
+            for parameter, best in zip(self._parameters, self._best, strict=False):  # empty: nothing was measured
+                parameter.copy_(best)
+
     def with_average(self, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
         self.take_average()
         try:
@@ -258,11 +278,15 @@ class _PhaseLoop:
 
     def tensors(self) -> dict[str, Tensor]:
         moments = {f"opt.{name}": t for name, t in optimiser_tensors(self._optimiser).items()}
-        return {**moments, **{f"avg.{index}": t for index, t in enumerate(self._average)}}
+        best = {f"best.{index}": t for index, t in enumerate(self._best)}
+        value = {"best_value": torch.tensor(self._best_value, dtype=torch.float64)}
+        return {**moments, **best, **value, **{f"avg.{index}": t for index, t in enumerate(self._average)}}
 
     def restore(self, tensors: dict[str, Tensor], step: int, elapsed_s: float) -> None:
         restore_optimiser(self._optimiser, {n[4:]: t for n, t in tensors.items() if n.startswith("opt.")})
         self._average = [tensors[f"avg.{index}"].clone() for index in range(len(self._parameters))]
+        self._best_value = float(tensors["best_value"])
+        self._best = [tensors[f"best.{index}"].clone() for index in range(len(self._parameters)) if "best.0" in tensors]
         self.step_count, self.elapsed_s, self._row_s = step, elapsed_s, elapsed_s
 
     def _share_done(self) -> float:

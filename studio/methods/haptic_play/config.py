@@ -54,6 +54,8 @@ class HapticPlayConfig:
             action is measured from them. `velocity_noise` is in the units of the velocity blocks.
         plain_noise: noise on the policy's plain inputs as a share of their spread, for tasks without joints.
         goal_noise: noise on the goal that the policy sees, as a share of the change's spread.
+        feature_noise: blur of what prior and flow see of the state in training, in spreads; keeps few recordings from
+            being learned by heart.
         moving_share: share of each batch drawn from windows in which the object moves.
         mirror: also train on the left-right mirror image, where the robot description has one.
         chain_skills: skills in a row in the last part of stage 1, in which only the dynamics are trained.
@@ -84,6 +86,7 @@ class HapticPlayConfig:
     velocity_noise: float = 0.1  # [ours]
     plain_noise: float = 0.02  # [ours]
     goal_noise: float = 0.0
+    feature_noise: float = 0.1  # [ours]
     moving_share: float = 0.35  # [F]
     mirror: bool = True  # [F]
     chain_skills: int = 6  # [F]
@@ -140,6 +143,7 @@ def make_paper() -> HapticPlayConfig:
         position_noise_rad=0.0,
         velocity_noise=0.0,
         plain_noise=0.0,
+        feature_noise=0.0,
         moving_share=0.0,
         mirror=False,
         average_decay=0.0,

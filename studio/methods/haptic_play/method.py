@@ -15,10 +15,11 @@ from studio.learning.kinematics import ArmGeometry
 from studio.learning.skill_metrics import full_metrics, pick_evenly, quick_chain, quick_likelihood, quick_losses
 from studio.learning.skill_networks import NetworkSizes, SkillNetworks
 from studio.learning.training import Phase, Reporter, Training, TrainingResult, TrainingSettings
-from studio.learning.windows import StartSampler, make_window_tensors, with_mirror
+from studio.learning.windows import StartSampler, WindowTensors, make_window_tensors, with_mirror
 from studio.methods.haptic_play.config import HapticPlayConfig, PhaseConfig
 
 _SCALE_WINDOWS = 20_000
+_REPORTING_WINDOWS = 200
 
 
 class HapticPlay:
@@ -42,14 +43,15 @@ class HapticPlay:
         train = make_window_tensors(windows, windows.train_starts, what="training")
         self.train_windows = with_mirror(train, self.task, geometry) if config.mirror else train
         self.mirrored = self.train_windows is not train
-        self.held_out_windows = make_window_tensors(windows, windows.held_out_starts, what="held-out")
+        held_out = make_window_tensors(windows, windows.held_out_starts, what="held-out")
+        self.choosing_windows, self.held_out_windows = split_held_out(held_out)
         self.generator = torch.Generator().manual_seed(seed)
         self.seed = seed
         sizes = _network_sizes(config)
         self.networks = SkillNetworks(self.task, geometry, train.actions.shape[-1], train.window, sizes)
         fit_scales(self.networks, self.train_windows, pick_evenly(self.train_windows.starts, _SCALE_WINDOWS))
         self.weights = LossWeights(action=config.action_weight, goal=config.goal_weight, beta=config.beta,
-                                   reduction=config.reduction)
+                                   reduction=config.reduction, feature_noise=config.feature_noise)
         self.prior = "gaussian"
         self.held_out: dict[str, float] = {}
 
@@ -113,11 +115,11 @@ class HapticPlay:
                                 policy_ticks=config.policy_ticks, generator=generator)
 
         def held_out() -> dict[str, float]:
-            values = quick_losses(self.networks, self.held_out_windows, self.weights, policy_ticks=config.policy_ticks)
-            return values | quick_chain(self.networks, self.held_out_windows, self.rate_hz)
+            values = quick_losses(self.networks, self.choosing_windows, self.weights, policy_ticks=config.policy_ticks)
+            return values | quick_chain(self.networks, self.choosing_windows, self.rate_hz)
 
         trained = torch.nn.ModuleList(module for name, module in self.networks.parts().items() if name != "flow")
-        return _make_phase("skills", trained, loss, held_out, config.stage_1, config.average_decay)
+        return _make_phase("skills", trained, loss, held_out, config.stage_1, config.average_decay, "loss")
 
     def _chains_phase(self) -> Phase:
         config, windows = self.config, self.train_windows
@@ -130,21 +132,24 @@ class HapticPlay:
             return chain_loss(self.networks, windows, starts, skills=skills, generator=generator)
 
         def held_out() -> dict[str, float]:
-            return quick_chain(self.networks, self.held_out_windows, self.rate_hz)
+            return quick_chain(self.networks, self.choosing_windows, self.rate_hz)
 
-        return _make_phase("chains", self.networks.dynamics, loss, held_out, phase, config.average_decay)
+        return _make_phase("chains", self.networks.dynamics, loss, held_out, phase, config.average_decay,
+                           "chain_2s_error")
 
     def _flow_phase(self) -> Phase:
         config, windows = self.config, self.train_windows
         sampler = StartSampler(windows, self.task, moving_share=0.0)  # the density of the data itself, not reweighted
 
         def loss(generator: torch.Generator) -> Any:
-            return stage_2_loss(self.networks, windows, sampler.draw(config.stage_2.batch, generator), generator=generator)
+            return stage_2_loss(self.networks, windows, sampler.draw(config.stage_2.batch, generator), generator=generator,
+                                feature_noise=config.feature_noise)
 
         def held_out() -> dict[str, float]:
-            return quick_likelihood(self.networks, self.held_out_windows)
+            return quick_likelihood(self.networks, self.choosing_windows)
 
-        phase = _make_phase("flow", self.networks.flow, loss, held_out, config.stage_2, config.average_decay)
+        phase = _make_phase("flow", self.networks.flow, loss, held_out, config.stage_2, config.average_decay,
+                            "nll_flow")
         return dataclasses.replace(phase, begin=lambda: self.networks.flow.start_from(self.networks.prior))
 
     def _plain_noise(self) -> torch.Tensor:
@@ -179,16 +184,29 @@ def make_card(info: dict[str, Any]) -> str:
         f"Trained on `{lineage.get('dataset', 'unknown')}`: {lineage.get('train_windows', '?')} windows of "
         f"{info['window']} ticks at {info['rate_hz']:g} Hz, robot {info['robot'] or 'none'}, seed {info['seed']}.\n"
         f"{info['steps']} updates in {info['wall_s']:.0f} s.\n{early}\n{info['prior_reason']}\n\n"
-        "Numbers below were measured on episodes that were held out. They are not those of any paper.\n\n"
+        "Numbers below were measured on recordings that were held out (half of them picked the weights that were kept, the "
+        "other half was only measured). They are not those of any paper.\n\n"
         f"| held out | value |\n|---|---|\n{rows}\n\n"
         "Use it only on the robot named above. It knows the part of the table and the motions that its play covers; outside "
         "of them its predictions are guesses.\n"
     )
 
 
-def _make_phase(name: str, module: torch.nn.Module, loss: Any, held_out: Any, limits: PhaseConfig, decay: float) -> Phase:
+def split_held_out(windows: WindowTensors) -> tuple[WindowTensors, WindowTensors]:
+    """Held-out windows in two: one part picks weights during training, the other only reports. They share no tick."""
+    starts = windows.starts
+    half = len(starts) // 2
+    reporting = starts[half:][starts[half:] >= starts[half - 1] + windows.window + 1]
+    if len(reporting) < _REPORTING_WINDOWS:
+        return windows, windows  # too few to divide; the card says how many there are
+    return dataclasses.replace(windows, starts=starts[:half]), dataclasses.replace(windows, starts=reporting)
+
+
+def _make_phase(name: str, module: torch.nn.Module, loss: Any, held_out: Any, limits: PhaseConfig, decay: float,
+                choose_by: str) -> Phase:
     return Phase(name=name, module=module, loss=loss, held_out=held_out, steps=limits.steps, seconds=limits.seconds,
-                 learning_rate=limits.learning_rate, final_learning_rate=limits.final_learning_rate, average_decay=decay)
+                 learning_rate=limits.learning_rate, final_learning_rate=limits.final_learning_rate, average_decay=decay,
+                 choose_by=choose_by)
 
 
 def _network_sizes(config: HapticPlayConfig) -> NetworkSizes:
