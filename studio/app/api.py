@@ -127,24 +127,23 @@ class Recording:
 
     def start(self) -> None:
         """Begin a take: a new episode of this session."""
-        self._session.start_take()
+        self._session.take.start()
 
     def stop(self) -> None:
         """End the take; the recorder closes and checks it, and a notice says so."""
-        self._session.stop_take()
+        self._session.take.stop()
 
-    def mark(self, label: str = "") -> None:
-        """A mark, or with a text a label, at this moment of the take."""
-        self._session.mark(label)
+    def mark(self, label: str = "", key: int = 0) -> None:
+        """A mark, or with a text a label (with its key number), at this moment of the take."""
+        self._session.take.mark(label, key)
 
     def discard(self) -> None:
         """End the take and move its episode to the project's trash."""
-        self._session.discard_take()
+        self._session.take.discard()
 
     def again(self) -> None:
         """Discard the take and begin a new one."""
-        self._session.discard_take()
-        self._session.start_take()
+        self._session.take.discard(again=True)
 
     def blocked_start(self) -> str:
         if self._state.recording.on:

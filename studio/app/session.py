@@ -6,7 +6,6 @@ Everything here returns at once; `poll` is called by the window's timer and says
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,8 @@ WORKERS: tuple[WorkerPlace, ...] = (
                 effect="Arms still work. What was recorded is kept."),
     WorkerPlace(name="camera", module="studio.workers.camera", title="The camera",
                 effect="Arms and recording go on without pictures.", told=("robot",)),
-    WorkerPlace(name="planner", module="studio.workers.planner", title="Planner", effect="Arms hold.", always=False, told=("robot",)),
+    WorkerPlace(name="planner", module="studio.workers.planner", title="Planner", effect="Arms hold.", always=False,
+                told=("robot",)),
     WorkerPlace(name="policy", module="studio.workers.policy", title="Skills", effect="Arms hold.", always=False,
                 told=("robot",)),
     WorkerPlace(name="operator", module="studio.workers.operator", title="The scripted hand",
@@ -76,6 +76,7 @@ class Session:
         project: where takes are recorded.
         folder: session folder; None makes a fresh one.
         places: the workers there are.
+        seed: of the simulated world.
     """
 
     message = Signal(str, Message)
@@ -88,8 +89,9 @@ class Session:
         *,
         folder: SessionFolder | None = None,
         places: tuple[WorkerPlace, ...] = WORKERS,
+        seed: int = 0,
     ) -> None:
-        self.robot, self.task, self.project = robot, task, project
+        self.robot, self.task, self.project, self.seed = robot, task, project, seed
         self.state, self.notices = StudioState(), Notices()
         self.folder = (folder or make_session()).create()
         self.places = {place.name: place for place in places}
@@ -102,7 +104,6 @@ class Session:
         self._expected: set[str] = set()
         self._configs: dict[str, dict[str, Any]] = {}
         self._ready: set[str] = set()
-        self._after_end: dict[str, Callable[[], None]] = {}
         self._closed = False
 
     # Life cycle
@@ -144,6 +145,7 @@ class Session:
         self.supervisor.stop_all()
         for name, message in self.supervisor.poll():
             self._deliver(name, message)
+        self.take.close()
         self._control.close()
         self.outlet.close()
         self.folder.remove()
@@ -170,11 +172,17 @@ class Session:
         except WorkerError:
             sent = False
         if not sent:
-            place = self._place(name)
-            self.notices.add(
-                "warn", f"{place.title} is not running. Start it again.",
-                command=f"worker.start.{name}", command_title="Start again",
-            )  # fmt: skip
+            self.say_missing(name)
+
+    def say_missing(self, name: str) -> None:
+        self.notices.add(
+            "warn", f"{self._place(name).title} is not running. Start it again.",
+            command=f"worker.start.{name}", command_title="Start again",
+        )  # fmt: skip
+
+    def take_config(self) -> dict[str, Any]:
+        """What an episode keeps of how it came about."""
+        return {"robot": self.robot.name, "task": self.task.name, "seed": self.seed, "operator": "mouse"}
 
     def request(self, name: str, **values: Any) -> None:
         self.send("control", Message(name=name, values=values))
@@ -212,18 +220,6 @@ class Session:
 
     def set_goal(self, goal: Goal | None) -> None:
         self.outlet.write_goal(goal)
-
-    def start_take(self) -> None:
-        self.take.start()
-
-    def stop_take(self) -> None:
-        self.take.stop()
-
-    def discard_take(self) -> None:
-        self.take.discard()
-
-    def mark(self, label: str = "") -> None:
-        self.take.mark(label)
 
     # The window's timer
 
@@ -285,5 +281,5 @@ class Session:
         return self.places[name]
 
     def _usual_config(self, place: WorkerPlace) -> dict[str, Any]:
-        facts = {"robot": self.robot.name, "task": self.task.name, "seed": 0}
+        facts = {"robot": self.robot.name, "task": self.task.name, "seed": self.seed}
         return {name: facts[name] for name in place.told}

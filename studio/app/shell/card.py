@@ -18,7 +18,7 @@ _WIDTH_PX = 720
 
 def label(text: str, role: str, tone: str = "1", *, wrap: bool = False) -> QLabel:
     widget = QLabel(text)
-    widget.setProperty("text", role)
+    widget.setProperty("type", role)
     widget.setProperty("tone", tone)
     widget.setTextFormat(Qt.TextFormat.PlainText)
     widget.setWordWrap(wrap)

@@ -216,6 +216,7 @@ class Palette(QWidget):
         self.list.setItemDelegate(self._delegate)
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.list.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.list.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setMouseTracking(True)
         head = QHBoxLayout()
         head.setContentsMargins(20, 0, 20, 0)
@@ -241,7 +242,7 @@ class Palette(QWidget):
         self.card.setStyleSheet(
             f"#palette {{ background: {look.hex('bg.1')}; border: 1px solid {look.hex('line.2')};"
             f" border-radius: {radius}px; }} QListView {{ background: transparent; }}"
-            f" QLineEdit {{ background: transparent; border: 0; font-size: 18px; padding: 0; min-height: 40px; }}"
+            f" QLineEdit {{ background: transparent; border: 0; font-size: 18px; padding: 0; min-height: 40px; max-height: 40px; }}"
         )
         self._icon.setPixmap(look.pixmap("palette", 18, "text.2", self.devicePixelRatioF()))
 

@@ -276,7 +276,7 @@ class TopBar(QFrame):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.find.move((self.width() - self.find.width()) // 2, 9)
+        self.find.move((self.width() - self.find.width()) // 2 + 20, 9)
         self.find.raise_()
 
 
