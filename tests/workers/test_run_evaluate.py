@@ -1,0 +1,100 @@
+"""Evaluation jobs as processes, on the simulated rig, with a bundle of random weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from studio.cli import main as command_line
+from studio.jobs.queue import start_run, wait_for
+from studio.jobs.run import Run
+from tests.planning.random_model import save_random_bundle
+
+NEEDED = {"planner", "goal_class", "realtime", "episodes", "successes", "rate", "wilson95", "per_goal", "plan_ms"}
+NEEDED_PER_GOAL = {
+    "goal",
+    "success",
+    "time_s",
+    "position_error_m",
+    "orientation_error_rad",
+    "predicted_error_m",
+}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_random_bundle(tmp_path_factory.mktemp("bundles") / "random")
+
+
+def test_the_command_writes_every_field(bundle: Path, tmp_path: Path) -> None:
+    out, run = tmp_path / "result.json", tmp_path / "run"
+    words = ["evaluate", str(bundle), "--goals", "2", "--limit-s", "1", "--set", "samples=16", "--set", "stages=3"]
+    assert command_line.main([*words, "--json", str(out), "--run", str(run)]) == 0
+    result = json.loads(out.read_text())
+    assert set(result) >= NEEDED
+    assert all(set(row) >= NEEDED_PER_GOAL for row in result["per_goal"])
+    assert result["episodes"] == 2 and result["complete"]
+    assert result["settings"]["samples"] == 16
+    assert result["plan_ms"]["p50"] > 0
+    raw = json.loads((run / "goals" / "1.json").read_text())
+    assert len(raw["trace"]) == 6 and raw["seed"] == 1001  # boundaries every 0.2 s, both ends included
+
+
+def test_doing_nothing_leaves_the_box_where_it_is(bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "result.json"
+    words = ["evaluate", str(bundle), "--planner", "none", "--goals", "1", "--limit-s", "1", "--json", str(out)]
+    assert command_line.main(words) == 0
+    (row,) = json.loads(out.read_text())["per_goal"]
+    assert not row["success"] and row["position_error_m"] == pytest.approx(row["start_distance_m"], abs=0.003)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["/nowhere/bundle"], 3, "not a bundle"),
+        (["BUNDLE", "--planner", "best"], 2, "allowed mppi, cem, random, none"),
+        (["BUNDLE", "--goal-class", "hard"], 2, "allowed easy, planar, full"),
+        (["BUNDLE", "--set", "samples=1"], 2, "allowed 2 to 100000"),
+        (["BUNDLE", "--set", "sample=1"], 2, "unknown key"),
+        (["BUNDLE", "--goals-file", "/nowhere.toml"], 2, "does not exist"),
+        (["BUNDLE", "--workers", "many"], 2, "number of processes"),
+    ],
+)
+def test_wrong_use_is_one_line(
+    bundle: Path, words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(bundle) if word == "BUNDLE" else word for word in words]
+    assert command_line.main(["evaluate", *words, "--goals", "1"]) == code
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ") and said in error
+
+
+def test_a_killed_child_loses_only_its_goal_and_cancel_keeps_what_is_done(bundle: Path, tmp_path: Path) -> None:
+    spec = {"bundle": str(bundle), "planner": "none", "goals": 40, "limit_s": 2.0, "workers": 1}
+    run = start_run(tmp_path / "run", "evaluate", spec)
+    _until(lambda: run.status().step >= 1, run)
+    os.kill(_child_of(run.status().pid), signal.SIGKILL)
+    step = run.status().step
+    _until(lambda: run.status().step > step, run)
+    run.cancel()
+    status = wait_for(run, timeout_s=20.0)
+    assert status.state == "cancelled"
+    result = run.result()
+    assert result["episodes"] >= 2 and not result["complete"]
+    assert [row["goal"] for row in result["per_goal"]] == list(range(result["episodes"]))
+
+
+def _child_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def _until(happened, run: Run, timeout_s: float = 60.0) -> None:  # noqa: ANN001
+    end_s = time.monotonic() + timeout_s
+    while not happened():
+        assert time.monotonic() < end_s and run.status().active, f"{run.status()} {run.log_tail()}"
+        time.sleep(0.1)
