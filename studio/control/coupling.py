@@ -50,7 +50,7 @@ class Gains:
             return False
         for index, wanted in enumerate(self._wanted):
             difference = wanted - self._now[index]
-            self._now[index] = wanted if abs(difference) <= self._step else self._now[index] + np.sign(difference) * self._step
+            self._now[index] += min(max(difference, -self._step), self._step)
         np.multiply(self._robot.stiffness_nm_rad, self._now[0], out=self.stiffness)
         np.multiply(self._robot.damping_nm_s_rad, self._now[1], out=self.damping)
         return True
@@ -147,6 +147,15 @@ class PairCoupling:
         request[KP] = 0.0
         request[KD] = self._stop_damping
         np.multiply(self._gravity, gravity_share, out=request[TORQUE])
+
+    def write_letting_down(self, off_ns: int, now_ns: int) -> None:
+        """Stop profile: damping at once, gravity kept, then faded, then nothing (spec/hardware.md 8.3)."""
+        settings = self._settings
+        left_s = settings.stop_gravity_s + settings.stop_fade_s - (now_ns - off_ns) * _NS
+        if off_ns == 0 or left_s <= 0.0:
+            self.write_off()
+        else:
+            self.write_damping(min(1.0, left_s / max(settings.stop_fade_s, _NS)))
 
     def write_off(self) -> None:
         """Nothing at all."""

@@ -1,4 +1,4 @@
-"""Contact force of each hand, estimated from motor torque. This estimate, not the simulator's truth, is shown and recorded."""
+"""Contact force of each hand, estimated from motor torque: what is shown and recorded, never the simulator's truth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 
 from studio.control.frame import FOLLOWER, Frame
 from studio.control.settings import ControlSettings
-from studio.core.geometry import FloatArray
 from studio.core.protocols import STATE_POSITION, STATE_TORQUE, STATE_VELOCITY
 from studio.robot.description import Robot
 from studio.robot.kinematics import Kinematics
@@ -25,7 +24,9 @@ class ContactEstimator:
     hand feels the opposite, mapped by the damped pseudo-inverse of the transposed Jacobian.
     """
 
-    def __init__(self, robot: Robot, kinematics: Kinematics, settings: ControlSettings, period_s: float, frame: Frame) -> None:
+    def __init__(
+        self, robot: Robot, kinematics: Kinematics, settings: ControlSettings, period_s: float, frame: Frame
+    ) -> None:
         gamma = 2.0 * pi * settings.estimator_cutoff_hz
         self._measured, self._gravity = frame.measured[:, FOLLOWER], frame.gravity_nm[FOLLOWER]
         self._kinematics = kinematics
@@ -59,6 +60,3 @@ class ContactEstimator:
     def restart(self) -> None:
         """Forget the past, after the motors were off or the arms were placed anew."""
         np.multiply(self._measured[STATE_VELOCITY], self._momentum_gain, out=self._state)
-
-    def forces(self) -> FloatArray:
-        return self.force_n

@@ -17,16 +17,18 @@ class FaultCode(IntEnum):
     NOT_FINITE = 6
     TRACKING = 7
     RMS_TORQUE = 8
+    GUARD = 9
 
 
 _SENTENCES = {
     FaultCode.SILENT: "{joint} did not answer for {value:.1f} ms. Check its cable.",
     FaultCode.DRIVE_ERROR: "The drive of {joint} reports error {value:.0f}. Read its code on the Devices screen.",
     FaultCode.OVER_SPEED: "{joint} turned at {value:.1f} rad/s, faster than allowed. Check its gains and its load.",
-    FaultCode.OUT_OF_RANGE: "{joint} stands at {value:.2f} rad, outside its range. Move it back by hand, then check its zero.",
+    FaultCode.OUT_OF_RANGE: "{joint} stands at {value:.2f} rad, outside its range. Move it back by hand.",
     FaultCode.HOT: "{joint} is {value:.0f} °C hot. Let it cool down.",
     FaultCode.NOT_FINITE: "{joint} sent a value that is not a number. Check its cable and its model.",
     FaultCode.TRACKING: "{joint} is {value:.2f} rad away from where it was sent. Look for what blocks it.",
+    FaultCode.GUARD: "The loop was silent, so the guard stopped the motors. Close other programs.",
     FaultCode.RMS_TORQUE: "{joint} has worked at {value:.1f} N·m for too long. Let it rest.",
 }
 

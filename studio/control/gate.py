@@ -14,5 +14,32 @@ class GateRow:
     text: str
 
 
+def make_gate(
+    *,
+    lacks_priority: bool,
+    silent_motors: int,
+    trouble: str,
+    heartbeat_late: bool,
+    dead_man_ready: bool,
+    apart_rad: float,
+    aligned: bool,
+) -> list[GateRow]:
+    """All rows; `trouble` is empty when the motors report none. Arms that are apart never close the gate."""
+    apart = f"Arms are {apart_rad:.2f} rad apart: the follower will move slowly."
+    silent = f"{silent_motors} motors do not answer. Check power and cables."
+    return [
+        _row("priority", lacks_priority, "Real-time priority is missing. Run `doctor`.", "The loop runs on time."),
+        _row("motors", silent_motors > 0, silent, "All motors answer."),
+        _row("trouble", bool(trouble), trouble, "Motors report no trouble."),
+        _row("heartbeat", heartbeat_late, "The window does not answer.", "The window is alive."),
+        _row("dead_man", not dead_man_ready, "Press and hold the dead-man.", "Dead-man is ready."),
+        GateRow(name="aligned", ok=True, text="Arms are aligned." if aligned else apart),
+    ]
+
+
+def _row(name: str, wrong: bool, bad: str, good: str) -> GateRow:
+    return GateRow(name=name, ok=not wrong, text=bad if wrong else good)
+
+
 def first_failure(rows: list[GateRow]) -> GateRow | None:
     return next((row for row in rows if not row.ok), None)

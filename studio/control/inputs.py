@@ -1,4 +1,4 @@
-"""What a tick is told from outside: heartbeat, dead-man and stop, hands, gain settings, the policy's target, lateness."""
+"""What a tick is told from outside: heartbeat, dead-man, stop, hands, gain settings, the policy's target, lateness."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Inputs:
         stop_count: rises with every press of stop.
         hand_count: rises with every new hand target.
         target: newest record of slot `target` (shape []), or None.
+        guard_count: rises each time the guard has had to stop the motors.
         lateness_s: how late this tick was woken.
         missed_ticks: deadlines skipped so far.
     """
@@ -34,6 +35,7 @@ class Inputs:
     damping_scale: float = 1.0
     leader_share: float = 1.0
     target: np.ndarray | None = None
+    guard_count: int = 0
     lateness_s: float = 0.0
     missed_ticks: int = 0
 

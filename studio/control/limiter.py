@@ -1,4 +1,4 @@
-"""The last station before the wire: whatever was asked for, what leaves here is within position, speed and torque limits."""
+"""The last station before the wire: whatever was asked, what leaves is within position, speed and torque limits."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ class Limiter:
         """The exact rule, for the rare tick that needs it."""
         command = self._frame.command
         speed = self._frame.measured[STATE_VELOCITY]
-        high = np.clip(self._torque_nm - self._slope * speed, 0.0, self._torque_nm)
-        low = np.clip(-self._torque_nm - self._slope * speed, -self._torque_nm, 0.0)
+        high: FloatArray = np.clip(self._torque_nm - self._slope * speed, 0.0, self._torque_nm)
+        low: FloatArray = np.clip(-self._torque_nm - self._slope * speed, -self._torque_nm, 0.0)
         fast = np.abs(speed) > self._speed_rad_s
         high[fast & (speed > 0)] = 0.0
         low[fast & (speed < 0)] = 0.0
@@ -112,9 +112,11 @@ class Limiter:
         command[VELOCITY][fast] = 0.0
         np.clip(command[TORQUE], low, high, out=command[TORQUE])
         coupling = self._coupling_torque()
-        room = np.where(coupling > 0, high - command[TORQUE], low - command[TORQUE])
+        room = np.copy(low)
+        np.copyto(room, high, where=coupling > 0)
+        np.subtract(room, command[TORQUE], out=room)
         most = self.coupling_share * self._torque_nm
-        room = np.clip(room, -most, most)
+        np.clip(room, -most, most, out=room)
         excess = np.abs(coupling) > np.abs(room)
         scale = np.divide(room, coupling, out=np.ones_like(room), where=excess)
         command[KP] *= scale

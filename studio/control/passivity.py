@@ -1,4 +1,4 @@
-"""Passivity observer of the coupling (spec/hardware.md 6.7): how much energy it has left, and the damping that refills it."""
+"""Passivity observer of the coupling (spec/hardware.md 6.7): the energy it has left, and damping that refills it."""
 
 from __future__ import annotations
 

@@ -98,21 +98,23 @@ class PairMachine:
         self.state = PairState.DISABLED
         self.hold_reason = HoldReason.NONE
         self.fault_code = int(FaultCode.NONE)
-        self.fault_joint = -1
+        self.fault_motor = -1
         self.since_ns = 0
         self.off_ns = 0
 
-    def update(self, signals: Signals, aligned: bool, fault_code: int = 0, fault_joint: int = -1) -> bool:
+    def update(self, signals: Signals, aligned: bool, fault_code: int = 0, fault_motor: int = -1) -> bool:
         """One tick; True when the state changed. `aligned`: close enough to couple, and any alignment has finished."""
         state = self.state
-        if state is PairState.ENGAGED and signals.dead_man and not (
-            fault_code or signals.stop or signals.plan_hold or signals.heartbeat_lost
+        if (
+            state is PairState.ENGAGED
+            and signals.dead_man
+            and not (fault_code or signals.stop or signals.plan_hold or signals.heartbeat_lost)
         ):
             return False
         if state not in ACTIVE:
             return state is PairState.DISABLED and signals.stop and self._enter(PairState.STOPPED, signals.now_ns)
         if fault_code:
-            self.fault_code, self.fault_joint = fault_code, fault_joint
+            self.fault_code, self.fault_motor = fault_code, fault_motor
             return self._enter(PairState.FAULT, signals.now_ns)
         if signals.stop or signals.heartbeat_lost:
             return self._enter(PairState.STOPPED, signals.now_ns)
@@ -128,10 +130,11 @@ class PairMachine:
             return self._enter(PairState.ENGAGED if aligned else PairState.ALIGNING, now_ns)
         return False
 
-    def realign(self, now_ns: int, aligned: bool) -> None:
+    def realign(self, now_ns: int, aligned: bool) -> bool:
         """The driver has changed: couple anew, through aligning when the arms are apart."""
-        if self.state in (PairState.ENGAGED, PairState.ALIGNING):
-            self._enter(PairState.ENGAGED if aligned else PairState.ALIGNING, now_ns)
+        if self.state not in (PairState.ENGAGED, PairState.ALIGNING):
+            return False
+        return self._enter(PairState.ENGAGED if aligned else PairState.ALIGNING, now_ns)
 
     def hold(self, now_ns: int, reason: HoldReason = HoldReason.REQUEST) -> bool:
         if self.state is PairState.HOLDING:
@@ -146,7 +149,7 @@ class PairMachine:
         """Back to Disabled, only by hand, with the dead-man released and the cause gone."""
         if self.state is not PairState.FAULT or dead_man_pressed or still_wrong:
             return False
-        self.fault_code, self.fault_joint = int(FaultCode.NONE), -1
+        self.fault_code, self.fault_motor = int(FaultCode.NONE), -1
         return self._enter(PairState.DISABLED, now_ns)
 
     def _stay_coupled(self, signals: Signals, aligned: bool) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from studio.control.frame import Frame
@@ -24,8 +26,7 @@ def make_streams(robot: Robot, *, world: bool = True) -> tuple[RecordType, ...]:
 
 def _view(record: np.ndarray, names: list[str]) -> np.ndarray:
     """Equal and equally spaced fields of a packed record as one array [names, leader|follower, joints]."""
-    fields = record.dtype.fields
-    assert fields is not None
+    fields: Any = record.dtype.fields
     first = [fields[f"leader_{name}"] for name in names]
     inner, offsets = first[0][0], [f[1] for f in first]
     step = offsets[1] - offsets[0] if len(offsets) > 1 else inner.itemsize

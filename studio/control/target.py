@@ -12,8 +12,8 @@ _POLICY_PERIOD_NS = 10_000_000  # declared rate of the slot, 100 Hz
 class PolicyTarget:
     """Follows `position + velocity * (t - t_ns)` to the ramp's end, then keeps the last.
 
-    A target older than `policy_target_ticks` policy ticks is not extrapolated further; one past `valid_until_ns`, marked
-    `hold`, or absent asks for holding.
+    A target older than `policy_target_ticks` policy ticks is not extrapolated further; one past `valid_until_ns`,
+    marked `hold`, or absent asks for holding.
     """
 
     def __init__(self, robot: Robot) -> None:

@@ -70,9 +70,10 @@ class Watch:
             self._dirty = trouble
         self._watch_slow_trips()
 
-    def answered(self) -> FloatArray:
-        """Which motors have ever answered and do so now, [motors] bool."""
-        return (self._frame.t_ns > 0) & (self._missed < self._robot.timeouts.motor_late_ticks)
+    def silent_motors(self) -> int:
+        """How many motors have never answered, or do not now."""
+        answered = (self._frame.t_ns > 0) & (self._missed < self._robot.timeouts.motor_late_ticks)
+        return self._frame.motors - int(np.count_nonzero(answered))
 
     def _judge(self) -> None:
         timeouts = self._robot.timeouts

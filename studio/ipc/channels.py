@@ -8,6 +8,7 @@
 | goal | window or command | planner, policy |
 | target | policy | control |
 | mailbox | planner | policy |
+| guard | guard | control |
 """
 
 from __future__ import annotations
@@ -78,6 +79,18 @@ def make_target_slot(joints: int) -> RecordType:
             Field(name="goal_id", dtype="<i8"),
             Field(name="plan_t_ns", dtype="<i8", unit="ns"),  # time of the state the plan was made from
             Field(name="hold", dtype="<u1"),  # 1: keep the pose (plan too old, goal reached, no goal)
+        ),
+    )
+
+
+def make_guard_slot() -> RecordType:
+    """What the guard has done: it watches control, and speaks to the motors when control is silent."""
+    return RecordType(
+        "guard",
+        1.0,
+        (
+            Field(name="silence_count", dtype="<i8"),  # times control was found silent with motors on
+            Field(name="acted_count", dtype="<i8"),  # times damping and exit frames were sent for it
         ),
     )
 

@@ -30,17 +30,15 @@ class SlotWriter:
         self._map = mmap.mmap(self._file.fileno(), 0)
         self._head = np.frombuffer(self._map, dtype="<u8", count=1, offset=64)
         self._slots = np.frombuffer(self._map, dtype=slot, count=_COPIES, offset=_HEADER_BYTES)
-        self._sequence = int(self._head[0])
 
     def write(self, record: np.ndarray) -> None:
-        sequence = self._sequence + 1
+        sequence = int(self._head[0]) + 1  # from the file: a second writer may have taken turns (window, scripted hand)
         slot = self._slots[sequence % _COPIES]
         slot["after"] = 0
         slot["before"] = sequence
         slot["record"] = record
         slot["after"] = sequence
         self._head[0] = sequence
-        self._sequence = sequence
 
     def close(self) -> None:
         del self._head, self._slots
@@ -97,12 +95,24 @@ class WaitingSlotReader:
         self._path, self._dtype, self._retry_reads = path, record_type.dtype, retry_reads
         self._reader: SlotReader | None = None
         self._countdown = 0
+        self._seen = 0
 
     def read(self) -> np.ndarray | None:
         """A copy of the newest whole value (shape []), or None."""
         if self._reader is None and not self._attach():
             return None
         assert self._reader is not None
+        return self._reader.read()
+
+    def read_new(self) -> np.ndarray | None:
+        """Like `read`, but None unless something was written since the last call; cheap when nothing was."""
+        if self._reader is None and not self._attach():
+            return None
+        assert self._reader is not None
+        sequence = self._reader.sequence
+        if sequence == self._seen:
+            return None
+        self._seen = sequence
         return self._reader.read()
 
     def _attach(self) -> bool:

@@ -26,6 +26,7 @@ from studio.sim.dual_arm_box import DualArmBoxWorld
 
 _RAMP_TICKS = 12  # a target is written again this often, well within its time-out
 _SETTLE_TICKS = 120
+_CATCH_UP_TICKS = 10
 
 
 class Simulation:
@@ -40,7 +41,9 @@ class Simulation:
     def tick(self) -> None:
         """One control period with the present `inputs`, then wait for the next (at once on the stepped clock)."""
         self.loop.tick(self.inputs)
-        self._deadline_ns += self.period_ns
+        # after a pause (a reset, a busy machine) the world does not run faster than real time to make up for it
+        oldest_ns = self.clock.now_ns() - _CATCH_UP_TICKS * self.period_ns
+        self._deadline_ns = max(self._deadline_ns + self.period_ns, oldest_ns)
         self.clock.sleep_until_ns(self._deadline_ns)
 
     def engage(self) -> None:
@@ -71,7 +74,6 @@ def make_simulation(
     clock: Clock,
     *,
     settings: ControlSettings | None = None,
-    realtime: bool | None = None,
 ) -> Simulation:
     """The default world with motor twins behind the real codec, and a control loop; motors off."""
     world = DualArmBoxWorld(robot, task, seed)
@@ -79,7 +81,7 @@ def make_simulation(
     motors = 2 * robot.joints
     plant = TwinPlant(TwinMotors(world.twin_ports(), [row] * motors, list(range(1, motors + 1))), clock)
     plant.open()
-    loop = ControlLoop(robot, Kinematics(robot), plant, world, clock, sink, settings, realtime=realtime)
+    loop = ControlLoop(robot, Kinematics(robot), plant, world, clock, sink, settings)
     return Simulation(world, plant, loop, clock)
 
 

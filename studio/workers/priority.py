@@ -1,0 +1,40 @@
+"""Asking the kernel for what a real-time process needs, and saying honestly what was refused."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+
+_LOCK_ALL = 3  # MCL_CURRENT | MCL_FUTURE
+_TIMER_SLACK = 29  # PR_SET_TIMERSLACK
+
+
+def obtain_priority(priority: int) -> str:
+    """SCHED_FIFO for this process (children start without it). Returns why it was refused, empty when it was not."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+    except OSError as error:
+        return f"{error.strerror}: grant `rtprio` to this user in /etc/security/limits.d, then log in again."
+    return ""
+
+
+def lock_memory() -> bool:
+    """Keep all pages in memory, now and later; also wake sleepers without slack. False where it is not allowed."""
+    library = ctypes.CDLL(None, use_errno=True)
+    library.prctl(_TIMER_SLACK, 1, 0, 0, 0)
+    return library.mlockall(_LOCK_ALL) == 0
+
+
+def pin_to(core: int) -> None:
+    """Run on one of the allowed cores only, counted from the end for negative numbers; one core: nothing to choose."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) > 1:
+        os.sched_setaffinity(0, {cores[core % len(cores)]})
+
+
+def freeze_garbage() -> None:
+    """After warm-up: no collection will interrupt a tick."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
