@@ -5,6 +5,7 @@ The world waits while the planner plans, as in the feasibility studies; the depl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from studio.core.geometry import FloatArray
@@ -15,15 +16,26 @@ from studio.planning.planner import GoalPlanner
 from studio.planning.skills import Skills
 
 
-class Pilot(Protocol):
-    plan_latencies_s: list[float]
-    outcomes: list[SkillOutcome]
+class Outcome(Protocol):
+    @property
+    def position_error_m(self) -> float: ...
+    @property
+    def moved_m(self) -> float: ...
 
+
+class Pilot(Protocol):
+    """What an episode asks of whoever drives it; see `SkillPilot`."""
+
+    @property
+    def plan_latencies_s(self) -> list[float]: ...
+    @property
+    def outcomes(self) -> Sequence[Outcome]: ...
     @property
     def at_boundary(self) -> bool: ...
     def begin(self, goal: Goal, seed: int) -> None: ...
     def step(self, state: FloatArray, t_ns: int) -> Motion: ...
     def finish(self, state: FloatArray, t_ns: int) -> None: ...
+    def close(self) -> None: ...
 
 
 class SkillPilot:
@@ -61,6 +73,9 @@ class SkillPilot:
         """The episode ends here; the last skill's outcome counts as well."""
         self._executor.finish(state, t_ns)
         self._note_outcome()
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def _note_outcome(self) -> None:
         if self._executor.outcome is not None:
@@ -110,3 +125,6 @@ class StillPilot:
 
     def finish(self, state: FloatArray, t_ns: int) -> None:
         """Nothing ran, so nothing ended."""
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from studio.core.clock import SteppedClock, WallClock
 from studio.core.config import apply_settings
+from studio.core.errors import ConfigError
 from studio.core.protocols import Rig
 from studio.core.task import Task, load_task
 from studio.evaluation.config import EvaluateConfig
 from studio.evaluation.goals import GoalCase
 from studio.evaluation.reach import GoalResult, ReachEpisode, ReachSettings
+from studio.ipc.session import make_session
 from studio.learning.bundle import check_fits_robot, load_bundle
 from studio.learning.skill_model import SkillModel, make_skill_model
 from studio.learning.value import LearnedValue, make_learned_value
@@ -37,6 +40,7 @@ class Trial:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._pilot.close()
         self._rig.close()
 
 
@@ -59,8 +63,31 @@ def make_trial(config: EvaluateConfig) -> Trial:
     robot = load_robot(task.robot)
     check_fits_robot(bundle.info, robot.name, task.state_size, where=f"Bundle {Path(config.bundle).name}")
     model = make_skill_model(bundle, prior=config.prior or None)
-    from studio.core.clock import SteppedClock
+    value = make_learned_value(bundle, model)
+    settings = planner_settings(config)
+    if settings.cost == "value" and value is None:
+        raise ConfigError(f"Bundle {Path(config.bundle).name} has no value. Set cost=distance, or train a value.")
     from studio.workers.rig import make_rig  # late: the simulator is loaded only once the bundle is known to be good
 
-    rig = make_rig(robot, task, seed=config.seed, clock=SteppedClock())
-    return Trial(rig, model, make_pilot(model, config, make_learned_value(bundle, model)), config)
+    live = config.realtime and config.planner in ("mppi", "cem")
+    rig = make_rig(robot, task, seed=config.seed, clock=WallClock() if live else SteppedClock())
+    if live:
+        return Trial(rig, model, _make_live_pilot(rig, model, config, robot.name), config)
+    return Trial(rig, model, make_pilot(model, config, value), config)
+
+
+def _make_live_pilot(rig: Rig, model: SkillModel, config: EvaluateConfig, robot_name: str) -> Pilot:
+    from studio.workers.realtime import make_worker_pilot
+
+    values = {
+        "robot": robot_name,
+        "task": "move_box",
+        "bundle": config.bundle,
+        "preset": config.planner_preset,
+        "set": list(config.settings),
+        "prior": config.prior or None,
+        "seed": config.seed,
+    }
+    return make_worker_pilot(
+        rig, model.task, values, rate_hz=model.rate_hz, window=model.window, make_session=make_session
+    )
