@@ -204,10 +204,10 @@ def contact_starts_s(t_s: np.ndarray, force_n: np.ndarray) -> np.ndarray:
 
 
 def _component_names(reader: Reader) -> dict[str, tuple[str, ...]]:
-    """Names of the entries of vector fields, where the importer kept them (`episode.json`: config.component_names)."""
+    """Names of the entries of vector fields, where the importer kept them (`episode.json`: config.names)."""
     config = getattr(reader.info, "config", None) or {}
-    names = config.get("component_names", {}) if isinstance(config, dict) else {}
-    return {key: tuple(map(str, value)) for key, value in names.items()}
+    names = config.get("names", {}) if isinstance(config, dict) else {}
+    return {key: tuple(map(str, value)) for key, value in names.items()} if isinstance(names, dict) else {}
 
 
 def _vector_values(

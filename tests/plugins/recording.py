@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from studio.core.records import Driver, PairState, make_control_record, make_object_pose_record
+from studio.data.annotations import Journal
 from studio.data.dataset import Dataset
 from studio.data.episode import EpisodeWriter
 from studio.data.episode_info import EpisodeInfo
@@ -94,9 +95,10 @@ def write_episode(
     writer.write("object_pose.world", make_pose(seconds))
     for name in cameras:
         write_frames(writer, name, seconds)
+    info = writer.close()
     for t_s in marks_s:
-        writer.note_mark(START_NS + int(t_s * 1e9), "")
-    return writer.close()
+        Journal(folder, author="recorder").add("mark", "", START_NS + int(t_s * 1e9))
+    return info
 
 
 def write_dataset(path: Path, count: int, **values: object) -> list[EpisodeInfo]:

@@ -171,8 +171,8 @@ def _paint_ruler(painter: QPainter, geometry: Geometry) -> None:
         x = geometry.x(float(t_s))
         _line(painter, "line.2", x, RULER_PX - 4, x, RULER_PX)
         painter.setPen(theme().colour("text.3"))
-        left = min(max(x - 30, geometry.left - 2), geometry.width - 60)
-        side = Qt.AlignmentFlag.AlignLeft if x - 30 < geometry.left else Qt.AlignmentFlag.AlignHCenter
+        left = min(max(x - 30, geometry.left + 3), geometry.width - 62)
+        side = Qt.AlignmentFlag.AlignLeft if x - 30 < geometry.left + 3 else Qt.AlignmentFlag.AlignHCenter
         side = Qt.AlignmentFlag.AlignRight if x + 30 > geometry.width else side
         painter.drawText(QRectF(left, 0, 60, RULER_PX - 4), side | Qt.AlignmentFlag.AlignVCenter, clock_text(t_s, decimals))
     _line(painter, "line.1", 0, RULER_PX, geometry.width, RULER_PX)
@@ -255,9 +255,12 @@ def paint_labels(painter: QPainter, geometry: Geometry, state: LanesState) -> No
     for label in state.labels:
         _paint_label(painter, geometry.label_box(label, state.cursor_s), label, selected=label.identity == state.selected)
     area = geometry.marks()
-    icon = theme().pixmap("mark", 14, "state.recording", painter.device().devicePixelRatioF())
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme().colour("state.recording"))
     for t_s in state.marks_s:
-        painter.drawPixmap(QPointF(geometry.x(t_s) - 7, area.center().y() - 7), icon)
+        x, y = geometry.x(t_s), area.center().y()
+        flag = [(-4, -6), (4, -6), (4, 6), (0, 2.5), (-4, 6)]
+        painter.drawPolygon(QPolygonF([QPointF(x + dx, y + dy) for dx, dy in flag]))
     painter.restore()
 
 
