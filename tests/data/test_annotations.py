@@ -84,7 +84,9 @@ def test_half_a_last_line_is_dropped_and_overwritten(tmp_path: Path) -> None:
     assert [item.text for item in Journal(tmp_path).items] == ["one", "two"]
 
 
-@pytest.mark.parametrize("line", ["hello", "[]", '{"do": "explode"}', '{"do": "add", "item": {"x": 1}}', '{"do": "set"}'])
+@pytest.mark.parametrize(
+    "line", ["hello", "[]", '{"do": "explode"}', '{"do": "add", "item": {"x": 1}}', '{"do": "set"}']
+)
 def test_foreign_lines_are_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "annotations.jsonl").write_text(line + "\n")
     with pytest.raises(DataError, match="line 1: not a journal entry"):

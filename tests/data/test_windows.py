@@ -203,7 +203,9 @@ def test_imported_data_keep_their_own_action_and_rate(tmp_path: Path) -> None:
         writer.close()
         episodes.append(records)
     task = task_for_dataset(dataset)
-    assert [(b.kind, b.size) for b in task.state] == [("vector", 26)] and task.action == "recorded" and task.robot == "g1"
+    assert (
+        [(b.kind, b.size) for b in task.state] == [("vector", 26)] and task.action == "recorded" and task.robot == "g1"
+    )
     found = load_windows(dataset, task, 30.0, 10)
     assert _starts_by_stretch(found) == [80, 51] and len(found.held_out_starts) == 35
     assert np.array_equal(found.states, np.concatenate([e["observation_state"] for e in episodes]))
