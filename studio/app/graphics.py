@@ -53,3 +53,18 @@ def opengl_problem() -> str:
     context.doneCurrent()
     surface.destroy()
     return "" if version >= (2, 1) else f"No 3-D on this display: it has OpenGL {version[0]}.{version[1]}, 2.1 is needed. {advice}"
+
+
+@lru_cache(maxsize=1)
+def draws_in_software() -> bool:
+    """Whether OpenGL runs on the processor (llvmpipe and the like); then four samples a pixel cost too much."""
+    if not isinstance(QGuiApplication.instance(), QGuiApplication) or opengl_problem():
+        return True
+    context, surface = QOpenGLContext(), QOffscreenSurface()
+    surface.create()
+    context.create()
+    context.makeCurrent(surface)
+    renderer = str(context.functions().glGetString(0x1F01))  # GL_RENDERER
+    context.doneCurrent()
+    surface.destroy()
+    return any(name in renderer.lower() for name in ("llvmpipe", "softpipe", "swrast", "software"))
