@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from studio.core.errors import DataError
 from studio.core.task import Task
 from studio.learning.bundle import Bundle
+from studio.learning.features import FeatureMap
 from studio.learning.networks import mlp
 from studio.learning.skill_model import SkillModel
+from studio.learning.training import Phase
 from studio.learning.windows import StartSampler, WindowTensors
 
 SCALE = 10.0  # networks put out V / 10
@@ -142,6 +144,52 @@ class HindsightGoals:
     def _anywhere(self, count: int, generator: torch.Generator) -> Tensor:
         picks = torch.randint(len(self._windows.starts), (count,), generator=generator)
         return self._windows.states[self._windows.starts[picks]]
+
+
+def make_value_phase(
+    value: GoalValue,
+    features: FeatureMap,
+    windows: WindowTensors,
+    held_out: WindowTensors,
+    *,
+    tick_s: float,
+    steps: int,
+    seconds: float,
+    batch: int,
+    learning_rate: float,
+    final_learning_rate: float,
+    settings: ValueSettings | None = None,
+) -> Phase:
+    """The training phase of a value; it needs nothing of the other networks but the features."""
+    settings = settings or ValueSettings()
+
+    def see(states: Tensor) -> Tensor:
+        return features(states, features.frame(states))
+
+    goals = HindsightGoals(windows, features.task, settings, tick_s=tick_s)
+    unseen = HindsightGoals(held_out, features.task, settings, tick_s=tick_s)
+
+    def loss(generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
+        value.follow(settings.target_rate)
+        starts, drawn = goals.draw(batch, value, generator)
+        return value_loss(value, see, windows, starts, drawn, settings)
+
+    def measure() -> dict[str, float]:
+        with torch.no_grad():
+            starts, drawn = unseen.draw(2048, value, torch.Generator().manual_seed(0))
+            found = value_loss(value, see, held_out, starts, drawn, settings)[1]
+        return {name: float(number) for name, number in found.items()}
+
+    return Phase(
+        name="value",
+        module=value.members,
+        loss=loss,
+        held_out=measure,
+        steps=steps,
+        seconds=seconds,
+        learning_rate=learning_rate,
+        final_learning_rate=final_learning_rate,
+    )
 
 
 class LearnedValue:

@@ -74,6 +74,17 @@ def test_wrong_use_is_one_line(
     assert error.startswith("error: ") and said in error
 
 
+def test_in_real_time_the_deployed_workers_plan(bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "result.json"
+    words = ["evaluate", str(bundle), "--goals", "1", "--limit-s", "3", "--realtime", "--set", "samples=16"]
+    began_s = time.monotonic()
+    assert command_line.main([*words, "--set", "stages=3", "--json", str(out)]) == 0
+    assert time.monotonic() - began_s > 3.0
+    result = json.loads(out.read_text())
+    assert result["realtime"] and result["workers"] == 1
+    assert result["plan_ms"]["p50"] > 0 and result["per_goal"][0]["skills"] >= 3
+
+
 def test_a_killed_child_loses_only_its_goal_and_cancel_keeps_what_is_done(bundle: Path, tmp_path: Path) -> None:
     spec = {"bundle": str(bundle), "planner": "none", "goals": 40, "limit_s": 2.0, "workers": 1}
     run = start_run(tmp_path / "run", "evaluate", spec)
