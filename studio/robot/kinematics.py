@@ -22,8 +22,6 @@ class Kinematics:
         self.robot = robot
         self._bases: list[list[float]] = robot.arm_bases_m.tolist()
         self._lengths = robot.link_lengths_m
-        self._lower: list[float] = robot.position_lower_rad.tolist()
-        self._upper: list[float] = robot.position_upper_rad.tolist()
         self._model = _pin.buildModelFromUrdf(str(robot.urdf_path))
         self._data = self._model.createData()
         order = tuple(self._model.names)[1:]
@@ -55,7 +53,10 @@ class Kinematics:
 
         Hand vertical; tilts outward only when out of reach; clamps to reach; never fails.
         """
-        q: list[float] = []
-        for i, (base, tip) in enumerate(zip(self._bases, tips_m.tolist(), strict=True)):
-            q += inverse_arm(base, self._lengths, tip, float(seed_rad[4 * i]))
-        return np.array([min(max(a, lo), hi) for a, lo, hi in zip(q, self._lower, self._upper, strict=True)])
+        angles: list[float] = []
+        tips, seeds = tips_m.tolist(), seed_rad.tolist()
+        for i, base in enumerate(self._bases):
+            angles += inverse_arm(base, self._lengths, tips[i], seeds[4 * i])
+        q = np.array(angles)
+        np.maximum(q, self.robot.position_lower_rad, out=q)
+        return np.minimum(q, self.robot.position_upper_rad, out=q)
