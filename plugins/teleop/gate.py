@@ -41,7 +41,9 @@ def _loop(studio: StudioApi) -> Row:
         return Row(name=name, value="silent" if dead else "starting", verdict="poor", fix=fix[0], command=fix[1])
     wanted = studio.robot.loop_rate_hz
     kept = link.rate_hz > 0.98 * wanted
-    return Row(name=name, value=f"{link.rate_hz:.0f} Hz, {'kept' if kept else 'late'}", verdict="good" if kept else "fair")
+    return Row(
+        name=name, value=f"{link.rate_hz:.0f} Hz, {'kept' if kept else 'late'}", verdict="good" if kept else "fair"
+    )
 
 
 def _motors(studio: StudioApi, record: np.ndarray | None) -> Row:
@@ -80,7 +82,11 @@ def _meeting(record: np.ndarray | None, apart_m: float, good_m: float) -> Row:
     """Arms that are apart do not block: the follower moves to the leader first."""
     if record is None:
         return Row(name="Leader meets follower", value="unknown", verdict="poor")
-    return Row(name="Leader meets follower", value=f"{apart_m * 1000:.0f} mm apart", verdict="good" if apart_m < good_m else "fair")
+    return Row(
+        name="Leader meets follower",
+        value=f"{apart_m * 1000:.0f} mm apart",
+        verdict="good" if apart_m < good_m else "fair",
+    )
 
 
 def _recorder(studio: StudioApi) -> Row:

@@ -78,7 +78,9 @@ class IdlePage(Page):
         self.passed.setStyleSheet("font-weight: 600;")
         self.gate = GateList()
         self.gate.fix_pressed.connect(self._fix)
-        self.engage = self.command_button("teleop.engage", "Engage", "E", kind="primary", size="engage", icon="state.engaged")
+        self.engage = self.command_button(
+            "teleop.engage", "Engage", "E", kind="primary", size="engage", icon="state.engaged"
+        )
         self.hint = QLabel("Hold Space while you move. Let go: arms hold.")
         if self.studio.robot.dead_man_latched:
             self.hint.setText("Engage keeps the dead-man pressed. H: arms hold.")
@@ -302,7 +304,9 @@ class FaultPage(Page):
 
     def _show_events(self, code: int, name: str) -> None:
         robot = self.studio.robot
-        late_ms, dead_ms = (1000 * t / robot.loop_rate_hz for t in (robot.timeouts.motor_late_ticks, robot.timeouts.motor_dead_ticks))
+        late_ms, dead_ms = (
+            1000 * t / robot.loop_rate_hz for t in (robot.timeouts.motor_late_ticks, robot.timeouts.motor_dead_ticks)
+        )
         silent = [
             (0.0, "text.3", f"last reply from {name}"),
             (late_ms, "state.aligning", "no reply: its pair damps only"),

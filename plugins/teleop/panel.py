@@ -83,12 +83,18 @@ class TeleopPanel(QWidget):
         robot = self.studio.robot
         hands = [Curve(name="Left", colour="cat.1"), Curve(name="Right", colour="cat.5")]
         self.force_plot = LivePlot(
-            "Contact force", "N, both hands, last 10 s", hands, smallest=10.0, bottom_axis=False, rate_hz=robot.loop_rate_hz
+            "Contact force",
+            "N, both hands, last 10 s",
+            hands,
+            smallest=10.0,
+            bottom_axis=False,
+            rate_hz=robot.loop_rate_hz,
         )
-        sides = [Curve(name="Follower", colour="side.follower"), Curve(name="Leader", colour="side.leader", dashed=True)]
-        self.torque_plot = LivePlot(
-            "Joint torque", "", sides, smallest=2.0, signed=True, rate_hz=robot.loop_rate_hz
-        )
+        sides = [
+            Curve(name="Follower", colour="side.follower"),
+            Curve(name="Leader", colour="side.leader", dashed=True),
+        ]
+        self.torque_plot = LivePlot("Joint torque", "", sides, smallest=2.0, signed=True, rate_hz=robot.loop_rate_hz)
         box.addWidget(self.force_plot, 10)
         box.addWidget(self.torque_plot, 11)
         self._choose_joint(self._torque_joint)
@@ -234,7 +240,7 @@ class TeleopPanel(QWidget):
 
     def _show_hint(self, shown: bool) -> None:
         words = "Drag a hand once engaged" if shown else ""
-        self.view.set_note("hint", words, self._leader_tips_m[0] - [0, 0, 0.11])
+        self.view.set_note("hint", words, self._leader_tips_m[0] - [0, 0, 0.02], below=True)
 
     def _show_fault(self) -> None:
         pair, code, joint = first_fault(self._record)
@@ -254,7 +260,9 @@ class TeleopPanel(QWidget):
         if joint >= 0:
             name = self.studio.robot.joint_names[joint]
             self.view.set_fault(frozenset({joint}))
-            self.view.set_note("fault", f"{name} · {self.fault.reason(code)}", self.view.joint_position_m(joint), "fault")
+            self.view.set_note(
+                "fault", f"{name} · {self.fault.reason(code)}", self.view.joint_position_m(joint), "fault"
+            )
         self.fault.show_steps(self._record)
 
     def _mark_fault(self, at_s: float | None, words: str) -> None:

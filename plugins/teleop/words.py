@@ -25,7 +25,10 @@ _SIDES = ("left", "right")
 
 # fault_code of a control record (studio.control.fault.FaultCode): sentence without the joint's name, often the cause
 _FAULTS: dict[int, tuple[str, tuple[str, ...]]] = {
-    1: ("stopped answering.", ("Loose plug before or behind this joint", "Terminator missing on the bus", "Motor supply dipped")),
+    1: (
+        "stopped answering.",
+        ("Loose plug before or behind this joint", "Terminator missing on the bus", "Motor supply dipped"),
+    ),
     2: ("reports an error of its drive.", ("Motor was blocked", "Supply voltage out of range", "Drive was restarted")),
     3: ("turned faster than allowed.", ("The hand let go under load", "Gains too high", "Encoder slipped")),
     4: ("left its range.", ("Zero position is wrong", "Arm was moved by hand while off")),

@@ -192,7 +192,15 @@ class ValueSlider(QWidget):
     changed = Signal(float)
 
     def __init__(
-        self, name: str, low: float, high: float, step: float, *, unit: str = "", decimals: int = 0, parent: QWidget | None = None
+        self,
+        name: str,
+        low: float,
+        high: float,
+        step: float,
+        *,
+        unit: str = "",
+        decimals: int = 0,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._low, self._step, self._unit, self._decimals = low, step, unit, decimals

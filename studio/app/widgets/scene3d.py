@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QMouseEvent, QOffscreenSurface, QOpenGLContext, QWheelEvent
+from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from studio.app.graphics import opengl_problem
 from studio.app.theme import set_property, theme
 from studio.app.widgets import scene_mesh as mesh
 from studio.app.widgets.control import IconButton, SegmentedControl
@@ -23,20 +24,6 @@ from studio.core.geometry import FloatArray, quaternion_to_matrix
 from studio.core.task import Goal
 
 _CLICK_PX = 4.0
-
-
-def opengl_problem() -> str:
-    """Why 3-D cannot be drawn here, or an empty text."""
-    surface = QOffscreenSurface()
-    surface.create()
-    context = QOpenGLContext()
-    if not surface.isValid() or not context.create() or not context.makeCurrent(surface):
-        return "This display has no OpenGL"
-    version = context.format().version()
-    context.doneCurrent()
-    if version < (2, 1):
-        return f"This display has OpenGL {version[0]}.{version[1]}; 2.1 or newer is needed"
-    return ""
 
 
 class RobotView(QWidget):
@@ -49,7 +36,8 @@ class RobotView(QWidget):
 
     hand_dragged = Signal(int, object, bool)  # pair, xyz [3] in m, still held
     table_clicked = Signal(object)  # xyz [3] in m
-    goal_moved = Signal(object)  # (position [3], yaw change in rad since the press)
+    goal_grabbed = Signal()  # a drag of the goal begins
+    goal_moved = Signal(object)  # (position [3] in m, turn in rad since the last signal)
     view_changed = Signal(str)
 
     def __init__(self, robot: Any, task: Any, parent: QWidget | None = None) -> None:
@@ -61,7 +49,7 @@ class RobotView(QWidget):
         self.goal_edit_enabled = False
         self.canvas: Any = None
         self._drag: _Drag | None = None
-        self._labels: dict[str, tuple[QLabel, Any]] = {}
+        self._labels: dict[str, tuple[QLabel, Any, bool]] = {}
         self._frame_mark = (time.perf_counter(), 0)
         self._fps = 0.0
         layout = QVBoxLayout(self)
@@ -130,6 +118,16 @@ class RobotView(QWidget):
         if self.works:
             self.layers.set_plan(path_m, orientations_xyzw)
 
+    def set_link(self, ends_m: tuple[Any, Any] | None) -> None:
+        """A dashed line between two places, from the box to its goal."""
+        if self.works:
+            self.layers.link = None if ends_m is None else (np.array(ends_m[0]), np.array(ends_m[1]))
+            self.canvas.update()
+
+    def goal_handle_m(self) -> FloatArray:
+        """The knob of the turning ring."""
+        return self.layers.goal_handle_m() if self.works and self.layers.goal is not None else np.zeros(3)
+
     def set_fault(self, joints: frozenset[int]) -> None:
         """Joints 0..7 painted and ringed in the fault colour."""
         if self.works and joints != self.canvas.failed_joints:
@@ -142,8 +140,10 @@ class RobotView(QWidget):
         if self.works:
             self.layers.set_goal_edit(enabled)
 
-    def set_note(self, name: str, text: str, place_m: Any | None = None, tone: str = "1") -> None:
-        """A small label at a place in the world; an empty text removes it."""
+    def set_note(
+        self, name: str, text: str, place_m: Any | None = None, tone: str = "1", *, below: bool = False
+    ) -> None:
+        """A small label above (or below) a place in the world; an empty text removes it."""
         if not self.works:
             return
         if not text:
@@ -155,11 +155,11 @@ class RobotView(QWidget):
             label.setObjectName("sceneNote")
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             set_property(label, "type", "small")
-            self._labels[name] = (label, place_m)
+            self._labels[name] = (label, place_m, below)
             self._style_note(label)
             label.show()
         label = self._labels[name][0]
-        self._labels[name] = (label, np.array(place_m, dtype=np.float64))
+        self._labels[name] = (label, np.array(place_m, dtype=np.float64), below)
         set_property(label, "tone", tone)
         if label.text() != text:
             label.setText(text)
@@ -212,7 +212,7 @@ class RobotView(QWidget):
         self.canvas = SceneCanvas(body, *_table(self.task))
         self.layers = SceneLayers(self.canvas, self.robot, self.task)
         self.canvas.before_draw = self._before_draw
-        native = self.canvas.native
+        native = self.canvas.surface
         native.setParent(self)
         native.setMouseTracking(True)
         native.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -253,7 +253,7 @@ class RobotView(QWidget):
     def _recolour(self) -> None:
         self.layers.recolour()
         self.canvas.mark("colours")
-        for label, _ in self._labels.values():
+        for label, *_ in self._labels.values():
             self._style_note(label)
 
     def _style_note(self, label: QLabel) -> None:
@@ -269,10 +269,11 @@ class RobotView(QWidget):
 
     def _before_draw(self) -> None:
         self.layers.fill_moving(self.camera, self.height())
-        for label, place in self._labels.values():
+        for label, place, below in self._labels.values():
             at = self.to_pixel(place)
             x = min(max(at.x() - label.width() / 2, 4), self.width() - label.width() - 4)
-            label.move(round(x), round(min(max(at.y() - label.height() - 10, 4), self.height() - label.height() - 4)))
+            y = at.y() + 14 if below else at.y() - label.height() - 14
+            label.move(round(x), round(min(max(y, 44), self.height() - label.height() - 4)))
         self._count_frame()
 
     def _count_frame(self) -> None:
@@ -325,7 +326,7 @@ class RobotView(QWidget):
             self._drag.kind, self._drag.pair = "hand", pair
             self._drag.place_m = self.hand_position_m(pair)
             self._drag.grip = place - self.to_pixel(self._drag.place_m)
-            self.canvas.native.setCursor(Qt.CursorShape.ClosedHandCursor)
+            self.canvas.surface.setCursor(Qt.CursorShape.ClosedHandCursor)
             self.hand_dragged.emit(pair, self._drag.place_m.copy(), True)
         elif self.goal_edit_enabled and self.layers.goal is not None:
             self._press_goal(place)
@@ -337,15 +338,17 @@ class RobotView(QWidget):
         if _near(self.to_pixel(self.layers.goal_handle_m()), place, 14):
             drag.kind, drag.place_m = "turn", position
             drag.angle_rad = self._angle_at(place, position)
+            self.goal_grabbed.emit()
         elif _near(self.to_pixel(position), place, self._box_radius_px(position)):
             drag.kind, drag.place_m = "goal", position
             drag.grip = place - self.to_pixel(position)
+            self.goal_grabbed.emit()
 
     def _move(self, event: QMouseEvent) -> None:
         drag, place = self._drag, event.position()
         if drag is None:
             over = self.hand_drag_enabled and self._hand_at(place) is not None
-            self.canvas.native.setCursor(Qt.CursorShape.OpenHandCursor if over else Qt.CursorShape.ArrowCursor)
+            self.canvas.surface.setCursor(Qt.CursorShape.OpenHandCursor if over else Qt.CursorShape.ArrowCursor)
             return
         step = place - drag.last
         drag.last = place
@@ -364,7 +367,9 @@ class RobotView(QWidget):
     def _move_hand(self, drag: _Drag, place: QPointF, step: QPointF, modifiers: Qt.KeyboardModifier) -> None:
         if modifiers & Qt.KeyboardModifier.ShiftModifier:
             depth = float(self.camera.project(drag.place_m, *self._size())[2])
-            drag.place_m = drag.place_m + [0, 0, -step.y() * self.camera.metres_per_pixel(depth, self.height())]
+            drag.place_m = drag.place_m + np.array(
+                [0, 0, -step.y() * self.camera.metres_per_pixel(depth, self.height())]
+            )
             drag.grip = place - self.to_pixel(drag.place_m)
         else:
             at = place - drag.grip
@@ -393,7 +398,7 @@ class RobotView(QWidget):
         if drag is None:
             return
         if drag.kind == "hand":
-            self.canvas.native.setCursor(Qt.CursorShape.OpenHandCursor)
+            self.canvas.surface.setCursor(Qt.CursorShape.OpenHandCursor)
             self.hand_dragged.emit(drag.pair, drag.place_m.copy(), False)
         elif drag.kind == "camera" and drag.moved_px <= _CLICK_PX and drag.button == Qt.MouseButton.LeftButton:
             at = event.position()
@@ -414,7 +419,9 @@ class RobotView(QWidget):
 
     def _hand_at(self, place: QPointF) -> int | None:
         reach = theme().number("scene3d.leader_ring") + 8
-        best = [(pair, self.to_pixel(self.hand_position_m(pair)) - place) for pair in range(len(self.robot.arm_bases_m))]
+        best = [
+            (pair, self.to_pixel(self.hand_position_m(pair)) - place) for pair in range(len(self.robot.arm_bases_m))
+        ]
         close = [(offset.manhattanLength(), pair) for pair, offset in best if _length(offset) <= reach]
         return min(close)[1] if close else None
 
@@ -451,10 +458,7 @@ class NoView(QFrame):
         layout.addStretch(1)
         title = QLabel("No 3-D view")
         set_property(title, "type", "title")
-        self.message = QLabel(
-            f"{problem}. Everything else works. Install a graphics driver or Mesa's software OpenGL "
-            "(package libgl1-mesa-dri) and start the studio again."
-        )
+        self.message = QLabel(problem)
         self.message.setWordWrap(True)
         set_property(self.message, "tone", "2")
         for label in (title, self.message):

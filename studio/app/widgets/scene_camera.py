@@ -98,8 +98,12 @@ class Camera:
 VIEWS = {
     "Front": Camera(target_m=(-0.09, 0.0, 0.185), distance_m=1.28, azimuth_rad=np.pi, elevation_rad=np.radians(31.0)),
     "Top": Camera(target_m=(-0.06, 0.0, 0.0), distance_m=1.45, azimuth_rad=np.pi, elevation_rad=np.radians(89.0)),
-    "Left": Camera(target_m=(-0.04, 0.0, 0.15), distance_m=1.35, azimuth_rad=-np.pi / 2, elevation_rad=np.radians(20.0)),
-    "Free": Camera(target_m=(-0.06, 0.02, 0.15), distance_m=1.32, azimuth_rad=np.pi - 0.5, elevation_rad=np.radians(36.0)),
+    "Left": Camera(
+        target_m=(-0.04, 0.0, 0.15), distance_m=1.35, azimuth_rad=-np.pi / 2, elevation_rad=np.radians(20.0)
+    ),
+    "Free": Camera(
+        target_m=(-0.06, 0.02, 0.15), distance_m=1.32, azimuth_rad=np.pi - 0.5, elevation_rad=np.radians(36.0)
+    ),
 }
 
 

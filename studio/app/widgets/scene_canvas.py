@@ -18,6 +18,7 @@ from studio.app.theme import theme
 from studio.app.widgets import scene_line as lines
 from studio.app.widgets import scene_mesh as mesh
 from studio.app.widgets.scene_camera import Camera
+from studio.app.widgets.scene_surface import SceneSurface
 
 MAX_PARTS = 11
 
@@ -146,6 +147,11 @@ class SceneCanvas(app.Canvas):
         self._changed = {"colours", "still", "fills", "parts"}
         self._make_programs(table_x_m, table_y_m)
         self.events.draw.connect(self._draw)
+        self.surface = SceneSurface(self.native)
+
+    def update(self, node: Any = None) -> None:
+        """Draw again with the next paint of the surface."""
+        self.surface.redraw()
 
     def _make_programs(self, table_x_m: tuple[float, float], table_y_m: tuple[float, float]) -> None:
         self._sky = gloo.Program(_SKY_VERTEX, _SKY_FRAGMENT)

@@ -1,4 +1,4 @@
-"""What lies over the robot in the 3-D view: forces, rings, goal, plan and rollouts, as line batches in token colours."""
+"""What lies over the robot in the 3-D view: forces, rings, goal, plan and rollouts, as line batches."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class SceneLayers:
         self.goal: Goal | None = None
         self.forces_shown = True
         self.axes_shown = False
+        self.link: tuple[FloatArray, FloatArray] | None = None
         self._tolerance = (0.0, 0.0)
         self._goal_edit = False
         self._fan: tuple[np.ndarray, np.ndarray] | None = None
@@ -161,7 +162,9 @@ class SceneLayers:
                 edge = np.array([c * handle[0] - s * handle[1], s * handle[0] + c * handle[1], 0.0])
                 batch.add_dashes(np.stack([position, position + edge]), 0.006, 0.005, 1.2, blue)
         for axis, key in ((x, "axis.x"), (y, "axis.y"), (z, "axis.z")):
-            add_arrow(batch, position, position + 1.05 * self._task.object_size_m * axis, 2.6, theme().rgba(key), 0.018, 11.0)
+            add_arrow(
+                batch, position, position + 1.05 * self._task.object_size_m * axis, 2.6, theme().rgba(key), 0.018, 11.0
+            )
 
     # ---- moving lines --------------------------------------------------------------------------------------------
 
@@ -171,6 +174,8 @@ class SceneLayers:
         if self.axes_shown:
             for axis, key in zip(np.eye(3), ("axis.x", "axis.y", "axis.z")):
                 add_arrow(batch, np.zeros(3), 0.15 * axis, 2.5, theme().rgba(key), 0.018, 11.0)
+        if self.link is not None:
+            batch.add_dashes(np.stack(self.link), 0.010, 0.008, 1.4, theme().rgba("text.2"))
         if self.goal is not None and self._goal_edit:
             self._add_knob(batch, camera, height_px)
         if self.forces_shown:
@@ -192,7 +197,9 @@ class SceneLayers:
         dot = number("scene3d.contact_dot")
         scale = camera.metres_per_pixel(float(np.dot(tip - camera.eye_m(), camera.forward())), height_px)
         head = 15.0 * scale
-        add_arrow(batch, tip, end + 2.5 * scale * force / np.linalg.norm(force), width + 3.0, casing, head + 4.0 * scale, 21.0)
+        add_arrow(
+            batch, tip, end + 2.5 * scale * force / np.linalg.norm(force), width + 3.0, casing, head + 4.0 * scale, 21.0
+        )
         self._add_circle(batch, camera, height_px, tip, dot / 2, dot + 3.5, casing)
         add_arrow(batch, tip, end, width, hue, head, 16.0)
         self._add_circle(batch, camera, height_px, tip, dot / 2, dot, hue)
@@ -211,7 +218,14 @@ class SceneLayers:
         self._add_circle(batch, camera, height_px, place, 9.0, 2.0, theme().rgba("scene.casing"))
 
     def _add_circle(
-        self, batch: lines.LineBatch, camera: Camera, height_px: float, place: FloatArray, radius_px: float, width_px: float, colour: lines.Rgba
+        self,
+        batch: lines.LineBatch,
+        camera: Camera,
+        height_px: float,
+        place: FloatArray,
+        radius_px: float,
+        width_px: float,
+        colour: lines.Rgba,
     ) -> None:
         """A ring of a size in pixels that faces the camera."""
         depth = float(np.dot(place - camera.eye_m(), camera.forward()))

@@ -140,10 +140,14 @@ class LineBatch:
 
 def quad_indices(quads: int) -> NDArray[np.uint32]:
     start = np.arange(quads, dtype=np.uint32)[:, None] * 4
-    return np.concatenate([start + np.array([0, 1, 2], np.uint32), start + np.array([0, 2, 3], np.uint32)], axis=1).ravel()
+    return np.concatenate(
+        [start + np.array([0, 1, 2], np.uint32), start + np.array([0, 2, 3], np.uint32)], axis=1
+    ).ravel()
 
 
-def ring_points(centre_m: Any, first_axis: Any, second_axis: Any, radius_m: float, count: int = 48) -> NDArray[np.float64]:
+def ring_points(
+    centre_m: Any, first_axis: Any, second_axis: Any, radius_m: float, count: int = 48
+) -> NDArray[np.float64]:
     """Points [count, 3] of a circle spanned by two unit axes."""
     angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
     first, second = np.asarray(first_axis, dtype=np.float64), np.asarray(second_axis, dtype=np.float64)
@@ -151,7 +155,9 @@ def ring_points(centre_m: Any, first_axis: Any, second_axis: Any, radius_m: floa
 
 
 _CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float64)
-BOX_EDGES = np.array([[a, b] for a in range(8) for b in range(a + 1, 8) if np.abs(_CORNERS[a] - _CORNERS[b]).sum() == 2])
+BOX_EDGES = np.array(
+    [[a, b] for a in range(8) for b in range(a + 1, 8) if np.abs(_CORNERS[a] - _CORNERS[b]).sum() == 2]
+)
 
 
 def box_corners(position_m: Any, rotation: Any, size_m: float) -> NDArray[np.float64]:

@@ -49,7 +49,9 @@ class Shape:
     normals: Floats
     triangles: NDArray[np.uint32]
 
-    def placed(self, *, part: int, material: int, rotation: Floats | None = None, offset_m: Sequence[float] = (0, 0, 0)) -> Mesh:
+    def placed(
+        self, *, part: int, material: int, rotation: Floats | None = None, offset_m: Sequence[float] = (0, 0, 0)
+    ) -> Mesh:
         turn = np.eye(3, dtype=np.float32) if rotation is None else rotation
         count = len(self.points_m)
         return Mesh(

@@ -1,0 +1,87 @@
+"""One attempt at a goal: distance and turn over time, and when it counts as reached or missed. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from studio.core.geometry import FloatArray, quaternion_to_matrix, rotation_angle_rad
+from studio.core.task import Goal, Task
+
+
+def goal_errors(position_m: FloatArray, orientation_xyzw: FloatArray, goal: Goal) -> tuple[FloatArray, FloatArray]:
+    """Distance in m and turn in rad [...] of poses [..., 3], [..., 4] from a goal."""
+    distance_m = np.linalg.norm(np.asarray(position_m, dtype=np.float64) - np.asarray(goal.position_m), axis=-1)
+    turned = quaternion_to_matrix(np.asarray(orientation_xyzw, dtype=np.float64))
+    return distance_m, rotation_angle_rad(turned, np.broadcast_to(goal.matrix(), turned.shape))
+
+
+@dataclass
+class Attempt:
+    """From *Deploy* until the goal is reached, missed or given up.
+
+    Args:
+        started_s: on the clock of the records.
+        limit_s: missed after this long.
+        rest_s: how long both errors must stay inside the tolerances.
+    """
+
+    goal: Goal
+    task: Task
+    started_s: float
+    limit_s: float
+    rest_s: float
+    times_s: list[float] = field(default_factory=list)
+    distance_m: list[float] = field(default_factory=list)
+    turn_rad: list[float] = field(default_factory=list)
+    inside_since_s: float | None = None
+
+    def add(self, t_s: float, position_m: FloatArray, orientation_xyzw: FloatArray) -> bool | None:
+        """One pose of the box; True when the goal is reached now, False when time is up, else None."""
+        distance_m, turn_rad = goal_errors(position_m, orientation_xyzw, self.goal)
+        since_s = t_s - self.started_s
+        self.times_s.append(since_s)
+        self.distance_m.append(float(distance_m))
+        self.turn_rad.append(float(turn_rad))
+        inside = distance_m < self.task.position_tolerance_m and turn_rad < self.task.orientation_tolerance_rad
+        if not inside:
+            self.inside_since_s = None
+            return False if since_s > self.limit_s else None
+        if self.inside_since_s is None:
+            self.inside_since_s = since_s
+        return True if since_s - self.inside_since_s >= self.rest_s else None
+
+    @property
+    def seconds(self) -> float:
+        return self.times_s[-1] if self.times_s else 0.0
+
+
+@dataclass
+class Outcomes:
+    """Reached and missed goals since the screen was opened."""
+
+    reached: list[bool] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+    def add(self, name: str, reached: bool) -> None:
+        self.names.append(name)
+        self.reached.append(reached)
+
+    def correct_last(self, reached: bool) -> None:
+        if self.reached:
+            self.reached[-1] = reached
+
+    @property
+    def successes(self) -> int:
+        return sum(self.reached)
+
+
+def predicted_errors(
+    goal: Goal, path_m: FloatArray, orientations_xyzw: FloatArray, window_s: float, now_s: float
+) -> tuple[Sequence[float], Sequence[float], Sequence[float]]:
+    """Times in s from the attempt's start, distances in mm and turns in degrees along a plan [H+1]."""
+    distance_m, turn_rad = goal_errors(path_m, orientations_xyzw, goal)
+    times_s = now_s + window_s * np.arange(len(path_m))
+    return times_s.tolist(), (1000 * distance_m).tolist(), np.degrees(turn_rad).tolist()
