@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, isfinite
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +26,8 @@ SPECIAL_WORD_MAX = int.from_bytes(ZERO, "big")
 _P_MAX, _CODE_MAX, _KP_MAX = 0xFFFF, 0xFFF, 0xFFE
 _COMMAND_SHIFTS = (48, 36, 24, 12, 0)  # p, v, kp, kd, t
 _REPLY_SHIFTS = (40, 28, 16, 8, 0)  # p, v, t, temperature, error; the drive id lies above at 56
+
+BIG_ENDIAN = np.dtype(">u8")
 
 Frames = NDArray[np.uint8]
 ERROR_NAMES = {
@@ -122,6 +123,19 @@ def decode_reply(motor: MotorRange, data: bytes) -> Reply:
     )
 
 
+class _Layout:
+    """Five fields of all motors in one 64-bit word; arrays are [5, motors], because broadcasting costs more than memory."""
+
+    def __init__(
+        self, low: FloatArray, span: FloatArray, codes: FloatArray, cap: FloatArray, shifts: tuple[int, ...]
+    ) -> None:
+        ones = np.ones_like(span)
+        self.low, self.span, self.codes, self.cap = low, span, codes * ones, cap * ones
+        self.step, self.half, self.zero = span / codes, 0.5 * ones, 0.0 * ones
+        self.masks = self.codes.astype(np.uint64)
+        self.shifts = np.repeat(np.array(shifts, dtype=np.uint64)[:, None], span.shape[1], axis=1)
+
+
 def is_special(data: bytes) -> bool:
     return data in (ENTER, EXIT, ZERO)
 
@@ -129,83 +143,86 @@ def is_special(data: bytes) -> bool:
 class MitArrayCodec:
     """The same codec for all motors at once, with buffers made once; used by plants and twins at loop rate.
 
+    Arrays are [motors, 5] outside; inside everything is [5, motors], so transposed arrays (column-major) are fastest.
+
     Args:
         ranges: one row per motor.
         drive_ids: the id each drive puts into byte 0 of its reply.
     """
 
     def __init__(self, ranges: Sequence[MotorRange], drive_ids: Sequence[int]) -> None:
-        full = np.array([[r.position_rad, r.velocity_rad_s, r.kp_nm_rad, r.kd_nm_s_rad, r.torque_nm] for r in ranges])
+        full = np.array([[r.position_rad, r.velocity_rad_s, r.kp_nm_rad, r.kd_nm_s_rad, r.torque_nm] for r in ranges]).T
         self.motors = len(ranges)
-        two_sided = np.array([1.0, 1.0, 0.0, 0.0, 1.0])
-        self._command_low = -full * two_sided
-        self._command_span = full * (1 + two_sided)
-        self._command_codes = np.array([_P_MAX, _CODE_MAX, _CODE_MAX, _CODE_MAX, _CODE_MAX], dtype=np.float64)
-        self._command_cap = np.array([_P_MAX, _CODE_MAX, _KP_MAX, _CODE_MAX, _CODE_MAX], dtype=np.float64)
-        self._command_step = self._command_span / self._command_codes
-        offsets = np.array([[r.temperature_offset_c] for r in ranges])
-        self._reply_low = np.hstack([self._command_low[:, [0, 1, 4]], offsets, np.zeros_like(offsets)])
-        self._reply_codes = np.array([_P_MAX, _CODE_MAX, _CODE_MAX, 255, 255], dtype=np.float64)
-        spans = np.full((self.motors, 2), 255.0)
-        self._reply_span = np.hstack([self._command_span[:, [0, 1, 4]], spans])
-        self._reply_step = self._reply_span / self._reply_codes
+        two_sided = np.array([[1.0], [1.0], [0.0], [0.0], [1.0]])
+        codes = np.array([[_P_MAX], [_CODE_MAX], [_CODE_MAX], [_CODE_MAX], [_CODE_MAX]], dtype=np.float64)
+        cap = np.array([[_P_MAX], [_CODE_MAX], [_KP_MAX], [_CODE_MAX], [_CODE_MAX]], dtype=np.float64)
+        self._command = _Layout(-full * two_sided, full * (1 + two_sided), codes, cap, _COMMAND_SHIFTS)
+        offsets = np.array([r.temperature_offset_c for r in ranges])
+        low = np.vstack([self._command.low[[0, 1, 4]], offsets, np.zeros_like(offsets)])
+        span = np.vstack([self._command.span[[0, 1, 4]], np.full((2, self.motors), 255.0)])
+        reply_codes = np.array([[_P_MAX], [_CODE_MAX], [_CODE_MAX], [255], [255]], dtype=np.float64)
+        self._reply = _Layout(low, span, reply_codes, reply_codes, _REPLY_SHIFTS)
         self._ids = np.array(drive_ids, dtype=np.uint64) << np.uint64(56)
-        self._command_shifts = np.array(_COMMAND_SHIFTS, dtype=np.uint64)
-        self._reply_shifts = np.array(_REPLY_SHIFTS, dtype=np.uint64)
-        self._command_masks = self._command_codes.astype(np.uint64)
-        self._reply_masks = self._reply_codes.astype(np.uint64)
-        self._scaled = np.empty((self.motors, 5))
-        self._words5 = np.empty((self.motors, 5), dtype=np.uint64)
+        self._scaled = np.empty((5, self.motors))
+        self._parts = np.empty((5, self.motors), dtype=np.uint64)
         self._words = np.empty(self.motors, dtype=np.uint64)
 
-    def encode_commands(self, commands: FloatArray, frames: Frames) -> None:
-        """Commands [motors, 5] (p, v, kp, kd, t) into `frames` [motors, 8].
+    def encode_commands(self, commands: FloatArray, frames: Frames, carried: FloatArray | None = None) -> None:
+        """Commands [motors, 5] (p, v, kp, kd, t) into `frames` [motors, 8]; what they decode to into `carried`.
 
         Raises:
             SafetyError: a value is not finite; `frames` is untouched.
         """
-        scaled = self._scaled
-        np.subtract(commands, self._command_low, out=scaled)
-        np.divide(scaled, self._command_span, out=scaled)
-        if not isfinite(float(scaled.sum())):
+        layout, scaled = self._command, self._scaled
+        np.subtract(commands.T, layout.low, scaled)
+        np.divide(scaled, layout.span, scaled)
+        if not isfinite(float(np.add.reduce(scaled, axis=None))):
             bad = np.flatnonzero(~np.isfinite(commands).all(axis=1)).tolist()
             raise SafetyError(f"The commands of motors {bad} hold a number that is not finite. Nothing was sent; press stop.")
-        self._pack(self._command_codes, self._command_cap, self._command_shifts)
-        frames.view(">u8")[:, 0] = self._words
+        self._pack(layout)
+        if carried is not None:
+            scaled[...] = self._parts
+            np.multiply(scaled, layout.step, scaled)
+            np.add(scaled, layout.low, carried.T)
+        self._join(layout, frames)
 
     def encode_replies(self, states: FloatArray, frames: Frames) -> None:
         """States [motors, 5] (p, v, torque, temperature, error) into reply `frames` [motors, 8]."""
-        scaled = self._scaled
-        np.subtract(states, self._reply_low, out=scaled)
-        np.divide(scaled, self._reply_span, out=scaled)
-        self._pack(self._reply_codes, self._reply_codes, self._reply_shifts)
-        np.bitwise_or(self._words, self._ids, out=self._words)
-        frames.view(">u8")[:, 0] = self._words
+        layout, scaled = self._reply, self._scaled
+        np.subtract(states.T, layout.low, scaled)
+        np.divide(scaled, layout.span, scaled)
+        self._pack(layout)
+        self._join(layout, frames, self._ids)
 
-    def _pack(self, codes: FloatArray, cap: FloatArray, shifts: NDArray[np.uint64]) -> None:
-        scaled: Any = self._scaled
-        np.multiply(scaled, codes, out=scaled)
-        np.add(scaled, 0.5, out=scaled)
-        np.floor(scaled, out=scaled)
-        np.maximum(scaled, 0.0, out=scaled)
-        np.minimum(scaled, cap, out=scaled)
-        self._words5[...] = scaled
-        np.left_shift(self._words5, shifts, out=self._words5)
-        np.bitwise_or.reduce(self._words5, axis=1, out=self._words)
+    def _pack(self, layout: _Layout) -> None:
+        """Codes of the scaled values into `_parts`: casting cuts off, which is floor for what is not negative."""
+        scaled = self._scaled
+        np.multiply(scaled, layout.codes, scaled)
+        np.add(scaled, layout.half, scaled)
+        np.maximum(scaled, layout.zero, out=scaled)
+        np.minimum(scaled, layout.cap, out=scaled)
+        self._parts[...] = scaled
+
+    def _join(self, layout: _Layout, frames: Frames, ids: NDArray[np.uint64] | None = None) -> None:
+        np.left_shift(self._parts, layout.shifts, self._parts)
+        np.bitwise_or.reduce(self._parts, axis=0, out=self._words)
+        if ids is not None:
+            np.bitwise_or(self._words, ids, self._words)
+        frames.view(BIG_ENDIAN)[:, 0] = self._words
 
     def decode_commands(self, frames: Frames, commands: FloatArray) -> None:
         """What the drives read: `frames` [motors, 8] into `commands` [motors, 5]."""
-        self._unpack(frames, self._command_shifts, self._command_masks)
-        np.multiply(self._words5, self._command_step, out=commands)
-        np.add(commands, self._command_low, out=commands)
+        self._unpack(self._command, frames, commands)
 
     def decode_replies(self, frames: Frames, states: FloatArray) -> None:
         """Reply `frames` [motors, 8] into `states` [motors, 5]."""
-        self._unpack(frames, self._reply_shifts, self._reply_masks)
-        np.multiply(self._words5, self._reply_step, out=states)
-        np.add(states, self._reply_low, out=states)
+        self._unpack(self._reply, frames, states)
 
-    def _unpack(self, frames: Frames, shifts: NDArray[np.uint64], masks: NDArray[np.uint64]) -> None:
-        self._words[...] = frames.view(">u8")[:, 0]
-        np.right_shift(self._words[:, None], shifts, out=self._words5)
-        np.bitwise_and(self._words5, masks, out=self._words5)
+    def _unpack(self, layout: _Layout, frames: Frames, values: FloatArray) -> None:
+        parts, columns = self._parts, values.T
+        self._words[...] = frames.view(BIG_ENDIAN)[:, 0]
+        np.right_shift(self._words, layout.shifts, parts)
+        np.bitwise_and(parts, layout.masks, parts)
+        columns[...] = parts
+        np.multiply(columns, layout.step, columns)
+        np.add(columns, layout.low, columns)

@@ -55,16 +55,16 @@ class TwinPlant:
         t_ns[:] = self._reply_t_ns
 
     def send(self, commands: FloatArray, sent: FloatArray) -> None:
-        self._codec.encode_commands(commands, self._commands)
+        self._codec.encode_commands(commands, self._commands, sent)
         self._exchange(self._commands)
-        self._codec.decode_commands(self._commands, sent)
 
     def _exchange(self, frames: NDArray[np.uint8]) -> None:
-        if not self.twins.silent.any():
+        if True not in self.twins.silent:
             self.twins.receive(frames, self._replies)
-            self._reply_t_ns[:] = self._clock.now_ns()
+            self._reply_t_ns.fill(self._clock.now_ns())
             return
-        answered = self.twins.receive(frames, self._fresh)
+        self.twins.receive(frames, self._fresh)
+        answered = ~self.twins.silent
         self._replies[answered] = self._fresh[answered]
         self._reply_t_ns[answered] = self._clock.now_ns()
 
@@ -132,10 +132,9 @@ class CanPlant:
         t_ns[:] = self._t_ns
 
     def send(self, commands: FloatArray, sent: FloatArray) -> None:
-        self._codec.encode_commands(commands, self._frames)
+        self._codec.encode_commands(commands, self._frames, sent)
         for motor, data in enumerate(self._frames):
             self._buses[self._bus_of_motor[motor]].send(CanFrame(self._ids[motor], data.tobytes()))
-        self._codec.decode_commands(self._frames, sent)
 
     def close(self) -> None:
         self.disable(np.ones(self.motors, dtype=bool))

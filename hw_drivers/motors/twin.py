@@ -11,7 +11,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hw_drivers.motors.codec_mit import ENTER, EXIT, SPECIAL_WORD_MAX, SPECIAL_WORD_MIN, ZERO, Frames, MitArrayCodec
+from hw_drivers.motors.codec_mit import (
+    BIG_ENDIAN,
+    ENTER,
+    EXIT,
+    SPECIAL_WORD_MAX,
+    SPECIAL_WORD_MIN,
+    ZERO,
+    Frames,
+    MitArrayCodec,
+)
 from hw_drivers.motors.models import MotorRange
 from studio.core.protocols import STATE_ERROR, STATE_POSITION, TwinPorts
 
@@ -31,20 +40,22 @@ class TwinMotors:
         self.ports = ports
         self.codec = MitArrayCodec(ranges, drive_ids)
         self.motors = self.codec.motors
-        self.silent = np.zeros(self.motors, dtype=bool)  # a drive that does not answer (a cut wire)
+        self.silent = np.zeros(self.motors, dtype=bool)  # drives whose replies are lost (a cut wire); set by tests
+        self._words = np.zeros(self.motors, dtype=np.uint64)
         self._offset_rad = np.zeros(self.motors)
-        self._state = np.zeros((self.motors, 5))
+        self._state = np.zeros((5, self.motors)).T
+        self._zeroed = False
 
-    def receive(self, frames: Frames, replies: Frames) -> NDArray[np.bool_]:
-        """Take one frame per motor and answer each; returns who answered, [motors]."""
-        words = frames.view(">u8")[:, 0]
-        if int(words.max()) >= SPECIAL_WORD_MIN:
-            self._receive_mixed(frames, words.astype(np.uint64))
+    def receive(self, frames: Frames, replies: Frames) -> None:
+        """Take one frame per motor and write the answers; those of `silent` drives are lost on the way."""
+        words = self._words
+        words[:] = frames.view(BIG_ENDIAN)[:, 0]
+        if words.max() >= SPECIAL_WORD_MIN:
+            self._receive_mixed(frames, words)
         else:
             self.codec.decode_commands(frames, self.ports.command)
         self.ports.idle_s = 0.0
         self._answer(replies)
-        return ~self.silent
 
     def _receive_mixed(self, frames: Frames, words: NDArray[np.uint64]) -> None:
         special = (words >= SPECIAL_WORD_MIN) & (words <= SPECIAL_WORD_MAX)
@@ -62,11 +73,15 @@ class TwinMotors:
         self.ports.powered[leave] = 0.0
         self.ports.command[leave] = 0.0
         self._offset_rad[zero] = self.ports.state[zero, STATE_POSITION]
+        self._zeroed = self._zeroed or bool(zero.any())
 
     def _answer(self, replies: Frames) -> None:
-        np.copyto(self._state, self.ports.state)
-        self._state[:, STATE_POSITION] -= self._offset_rad
-        self.codec.encode_replies(self._state, replies)
+        state = self.ports.state
+        if self._zeroed:
+            np.copyto(self._state, state)
+            self._state[:, STATE_POSITION] -= self._offset_rad
+            state = self._state
+        self.codec.encode_replies(state, replies)
 
     def poll(self, replies: Frames) -> None:
         """Answers as after any frame, without changing a command."""

@@ -44,6 +44,8 @@ class DriveLaw:
         limit = np.array([[self._lag * robot.torque_limit_nm], [motor.coulomb_friction_nm]])
         self._high = np.repeat(limit, motors, axis=1)
         self._low = -self._high
+        self._keep = np.full(motors, 1.0 - self._lag)
+        self._scale, self._scratch = np.zeros(motors), np.empty((2, motors))
         products, channels = np.empty((3, 2, motors)), np.empty((3, motors))
         self._products, self._channels = products, channels
         self._by_position, self._by_velocity, self._clipped = products[:, 0], products[:, 1], channels[:_OUTSIDE]
@@ -56,18 +58,23 @@ class DriveLaw:
             gains[:] = 0.0
             constant[:] = 0.0
             return
-        command, scale = ports.command, ports.powered * self._lag
-        np.multiply(command[:, KP], scale, gains[POSITION])
-        np.multiply(command[:, KD], scale, gains[VELOCITY])
-        np.multiply(command[:, TORQUE], scale, constant)
-        constant += gains[POSITION] * command[:, POSITION]
-        constant += gains[VELOCITY] * command[:, VELOCITY]
+        command, scale, x = ports.command.T, self._scale, self._scratch
+        np.multiply(ports.powered, self._lag, scale)
+        np.multiply(command[KP : KD + 1], scale, gains)
+        np.multiply(command[TORQUE], scale, constant)
+        np.multiply(gains, command[POSITION : VELOCITY + 1], x)
+        np.add(constant, x[POSITION], constant)
+        np.add(constant, x[VELOCITY], constant)
 
-    def set_outside(self, motors: slice, stiffness: FloatArray, damping: FloatArray, constant: FloatArray) -> None:
-        """Torque from outside the drives, constant - stiffness * position - damping * velocity, on some motors."""
+    def set_outside(self, motors: slice, stiffness: FloatArray, damping: FloatArray) -> None:
+        """A spring-damper from outside the drives on some motors; `outside_constant` is its (and any other) constant."""
         self._gains[_OUTSIDE, POSITION, motors] = stiffness
         np.add(damping, self._viscous, self._gains[_OUTSIDE, VELOCITY, motors])
-        self._constant[_OUTSIDE, motors] = constant
+
+    @property
+    def outside_constant(self) -> FloatArray:
+        """Torque [motors] from outside the drives at position and velocity 0, in N*m; a view to write into."""
+        return self._constant[_OUTSIDE]
 
     def update(self) -> FloatArray:
         """One physics step; returns `net_nm` [motors], valid until the next call."""
@@ -75,9 +82,9 @@ class DriveLaw:
         np.multiply(self._gains, self._state, self._products)
         np.add(self._by_position, self._by_velocity, channels)
         np.subtract(self._constant, channels, channels)
-        np.minimum(self._clipped, self._high, self._clipped)
-        np.maximum(self._clipped, self._low, self._clipped)
-        np.multiply(torque, 1.0 - self._lag, torque)
+        np.minimum(self._clipped, self._high, out=self._clipped)
+        np.maximum(self._clipped, self._low, out=self._clipped)
+        np.multiply(torque, self._keep, torque)
         np.add(torque, self._winding, torque)
         np.add(torque, self._friction, net)
         return np.add(net, self._outside, net)

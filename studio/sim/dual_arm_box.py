@@ -53,8 +53,10 @@ class DualArmBoxWorld:
         self._state = np.zeros((2, motors))  # position and velocity of leader, then follower
         self._position, self._velocity = self._state
         self._follower = self._state[:, n:]
-        self._ports = TwinPorts(np.zeros((motors, 5)), np.zeros((motors, 5)), np.zeros(motors))
-        self._ports.state[:, STATE_TEMPERATURE] = _ROOM_TEMPERATURE_C
+        self._scratch = np.empty(motors)
+        self._ports = TwinPorts(np.zeros((5, motors)).T, np.zeros((5, motors)).T, np.zeros(motors))  # columns contiguous
+        self._columns = self._ports.state.T
+        self._columns[STATE_TEMPERATURE] = _ROOM_TEMPERATURE_C
         self._law = DriveLaw(robot, self._state, self.dt_s)
         self._leader = LeaderTwins(robot, self.kinematics, self._law, self._state[:, :n], self.dt_s)
         self._client: Any = connect()
@@ -118,12 +120,15 @@ class DualArmBoxWorld:
         self._publish(duration_s)
 
     def _publish(self, duration_s: float) -> None:
-        state = self._ports.state
-        state[:, STATE_POSITION] = self._position
-        state[:, STATE_VELOCITY] = self._velocity
-        state[:, STATE_TORQUE] = torque = self._law.torque_nm
-        heat = state[:, STATE_TEMPERATURE]
-        heat += duration_s * (_HEAT_C_PER_NM2_S * torque * torque - _COOL_PER_S * (heat - _ROOM_TEMPERATURE_C))
+        columns, torque, x = self._columns, self._law.torque_nm, self._scratch
+        columns[STATE_POSITION : STATE_VELOCITY + 1] = self._state
+        columns[STATE_TORQUE] = torque
+        heat = columns[STATE_TEMPERATURE]
+        np.multiply(torque, torque, x)
+        np.multiply(x, _HEAT_C_PER_NM2_S * duration_s, x)
+        np.multiply(heat, 1.0 - _COOL_PER_S * duration_s, heat)
+        np.add(heat, x, heat)
+        np.add(heat, _COOL_PER_S * duration_s * _ROOM_TEMPERATURE_C, heat)
 
     def object_pose(self) -> tuple[FloatArray, FloatArray]:
         position, orientation = self._client.getBasePositionAndOrientation(self._object)

@@ -29,23 +29,27 @@ class LeaderTwins:
         self._position, self._velocity = state
         self._motors = slice(0, robot.joints)
         self._net = law.net_nm[self._motors]
-        self._dt_s = physics_dt_s
+        self._time_s = np.full(robot.joints, physics_dt_s)
         self._speed_gain = physics_dt_s / robot.leader_inertia_kg_m2
         self._spring = robot.hand_stiffness_nm_rad
         self._damper = 2 * robot.hand_damping_ratio * np.sqrt(robot.hand_stiffness_nm_rad * robot.leader_inertia_kg_m2)
         self._target_rad, self._hand_rad = robot.home_rad.copy(), robot.home_rad.copy()
-        self._active = np.zeros(robot.joints)
+        self._active, self._active_key = np.zeros(robot.joints), b""
+        self._constant, self._scratch = law.outside_constant[self._motors], np.empty(robot.joints)
         self._kp, self._kd, self._step = np.zeros(robot.joints), np.zeros(robot.joints), np.empty(robot.joints)
 
     def hold(self, joint_target_rad: FloatArray, active: np.ndarray) -> None:
         """Hands on the pairs in `active` [pairs]; a hand that takes hold starts where the arm is."""
-        wanted = np.repeat(active, self._robot.joints_per_arm).astype(np.float64)
-        if (wanted != self._active).any():
+        key = active.tobytes()
+        if key != self._active_key:
+            self._active_key = key
+            wanted = np.repeat(active, self._robot.joints_per_arm).astype(np.float64)
             fresh = wanted > self._active
             self._hand_rad[fresh] = self._position[fresh]
             self._active = wanted
             np.multiply(self._spring, wanted, self._kp)
             np.multiply(self._damper, wanted, self._kd)
+            self._law.set_outside(self._motors, self._kp, self._kd)
         self._target_rad[:] = joint_target_rad
 
     def load(self, duration_s: float) -> None:
@@ -53,13 +57,15 @@ class LeaderTwins:
         step, limit = self._step, _HAND_SPEED_RAD_S * duration_s
         np.subtract(self._target_rad, self._hand_rad, step)
         np.multiply(step, min(1.0, duration_s / self._robot.hand_follow_s), step)
-        np.minimum(step, limit, step)
-        np.maximum(step, -limit, step)
+        np.minimum(step, limit, out=step)
+        np.maximum(step, -limit, out=step)
         np.add(self._hand_rad, step, self._hand_rad)
-        constant = self._kp * self._hand_rad
-        constant += self._kd * (step / duration_s)
-        constant -= self._kinematics.gravity_nm(self._position)
-        self._law.set_outside(self._motors, self._kp, self._kd, constant)
+        constant, x = self._constant, self._scratch
+        np.multiply(step, 1.0 / duration_s, step)
+        np.multiply(self._kd, step, step)
+        np.multiply(self._kp, self._hand_rad, x)
+        np.add(x, step, constant)
+        np.subtract(constant, self._kinematics.gravity_nm(self._position), constant)
         self._stop_at_limits()
 
     def update(self) -> None:
@@ -67,16 +73,17 @@ class LeaderTwins:
         step = self._step
         np.multiply(self._net, self._speed_gain, step)
         np.add(self._velocity, step, self._velocity)
-        np.multiply(self._velocity, self._dt_s, step)
+        np.multiply(self._velocity, self._time_s, step)
         np.add(self._position, step, self._position)
 
     def _stop_at_limits(self) -> None:
         q, v = self._position, self._velocity
-        low, high = self._robot.position_lower_rad, self._robot.position_upper_rad
-        if (q < low).any() or (q > high).any():
-            v[(q < low) & (v < 0)] = 0.0
-            v[(q > high) & (v > 0)] = 0.0
-            np.minimum(np.maximum(q, low), high, q)
+        low, high, x = self._robot.position_lower_rad, self._robot.position_upper_rad, self._scratch
+        np.maximum(q, low, out=x)
+        np.minimum(x, high, out=x)
+        if x.tobytes() != q.tobytes():
+            v[q != x] = 0.0
+            np.copyto(q, x)
 
     def place(self, position_rad: FloatArray) -> None:
         """At rest at joint angles [joints] in rad."""
