@@ -92,7 +92,7 @@ class Visitor:
 
     def drag_hand(self, view: RobotView, pair: int, path_m: list[np.ndarray], step_s: float = 0.03) -> None:
         """Press on a hand's ring and pull it through places in the world (m), by mouse."""
-        target = view.canvas.native
+        target = view.canvas.surface
         start = view.to_pixel(view.hand_position_m(pair)).toPoint()
         QTest.mousePress(target, Qt.MouseButton.LeftButton, pos=start)
         try:
@@ -115,7 +115,7 @@ class Visitor:
 
     def click_table(self, view: RobotView, place_m: np.ndarray) -> None:
         """A click on a place of the table (world, m)."""
-        QTest.mouseClick(view.canvas.native, Qt.MouseButton.LeftButton, pos=view.to_pixel(place_m).toPoint())
+        QTest.mouseClick(view.canvas.surface, Qt.MouseButton.LeftButton, pos=view.to_pixel(place_m).toPoint())
         self.rest(0.2)
 
 

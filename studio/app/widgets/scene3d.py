@@ -258,9 +258,8 @@ class RobotView(QWidget):
 
     def _style_note(self, label: QLabel) -> None:
         ground = theme().colour("bg.0", theme().number("fill.view_card"))
-        label.setStyleSheet(
-            f"#sceneNote {{ background: rgba{ground.getRgb()}; border-radius: 4px; padding: 3px 6px; font-weight: 600; }}"
-        )
+        look = f"background: rgba{ground.getRgb()}; border-radius: 4px; padding: 3px 6px; font-weight: 600;"
+        label.setStyleSheet(f"#sceneNote {{ {look} }}")
 
     # ---- drawing -------------------------------------------------------------------------------------------------
 

@@ -133,6 +133,7 @@ class SceneCanvas(app.Canvas):
     def __init__(self, body: mesh.Mesh, table_x_m: tuple[float, float], table_y_m: tuple[float, float]) -> None:
         # Four samples a pixel triple the time of a frame where the processor draws (57 against 28 ms at 1040x520).
         config = {"samples": 0 if draws_in_software() else 4, "stencil_size": 8, "depth_size": 24}
+        self.surface: SceneSurface | None = None
         super().__init__(app=app.use_app("pyside6"), keys=None, show=False, config=config, autoswap=True)
         self.camera = Camera(target_m=(0, 0, 0), distance_m=1.5, azimuth_rad=0, elevation_rad=0.5)
         self.before_draw: Callable[[], None] = lambda: None
@@ -151,7 +152,8 @@ class SceneCanvas(app.Canvas):
 
     def update(self, node: Any = None) -> None:
         """Draw again with the next paint of the surface."""
-        self.surface.redraw()
+        if self.surface is not None:  # vispy asks for a first update while it is being made
+            self.surface.redraw()
 
     def _make_programs(self, table_x_m: tuple[float, float], table_y_m: tuple[float, float]) -> None:
         self._sky = gloo.Program(_SKY_VERTEX, _SKY_FRAGMENT)
