@@ -103,7 +103,7 @@ def encode_reply(motor: MotorRange, reply: Reply) -> bytes:
     data = bytes([reply.drive_id]) + (p << 24 | v << 12 | t).to_bytes(5, "big")
     if reply.temperature_c is None or reply.error_code is None:
         return data
-    temperature = min(max(round(reply.temperature_c - motor.temperature_offset_c), 0), 255)
+    temperature = _code(reply.temperature_c, motor.temperature_offset_c, 255.0, 255)
     return data + bytes([temperature, reply.error_code])
 
 
