@@ -12,7 +12,7 @@ import tyro
 
 from studio.cli.output import format_range, write_result
 from studio.core.errors import DataError, StudioError
-from studio.jobs.queue import resume_run, start_run
+from studio.jobs.queue import resume_run, start_run, wait_for
 from studio.jobs.run import Run, RunStatus
 
 _BAR = 24
@@ -45,7 +45,10 @@ def run(arguments: list[str]) -> int:
     options = tyro.cli(TrainArguments, args=arguments, prog="main.py train")
     folder = options.out.with_name(options.out.name + ".run")
     started = _resume(folder) if options.resume else _start(folder, options)
-    status = _follow(started, quiet=not sys.stderr.isatty())
+    quiet = not sys.stderr.isatty()
+    status = _follow(started, quiet=quiet)
+    if not quiet:
+        print(file=sys.stderr)
     if status.state in ("failed", "lost"):
         raise _as_error(status, folder)
     result = started.result()
@@ -83,7 +86,7 @@ def _follow(started: Run, *, quiet: bool) -> RunStatus:
             if not quiet:
                 print(f"\r{_line(status):<110.110}", end="", file=sys.stderr, flush=True)
             if not status.active:
-                break
+                return wait_for(started)
             time.sleep(0.3)
         except KeyboardInterrupt:
             if asked:
@@ -91,9 +94,6 @@ def _follow(started: Run, *, quiet: bool) -> RunStatus:
             asked = True
             started.cancel()
             print("\nstopping: the bundle is written with what is trained so far", file=sys.stderr)
-    if not quiet:
-        print(file=sys.stderr)
-    return status
 
 
 def _line(status: RunStatus) -> str:

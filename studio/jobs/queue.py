@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -76,9 +77,20 @@ def wait_for(run: Run, timeout_s: float | None = None, interval_s: float = 0.2) 
     while True:
         collect_ended()
         status = run.status()
-        if not status.active or (end_s is not None and time.monotonic() >= end_s):
+        if not status.active:
+            _collect(status.pid)
+            return status
+        if end_s is not None and time.monotonic() >= end_s:
             return status
         time.sleep(interval_s)
+
+
+def _collect(pid: int) -> None:
+    """The last words are written before the interpreter is gone; wait for that as well, but not for ever."""
+    for child in _children:
+        if child.pid == pid:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=30)
 
 
 def _launch(run: Run) -> Run:

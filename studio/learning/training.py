@@ -222,6 +222,7 @@ class _PhaseLoop:
         self._average = [p.detach().clone() for p in self._parameters]
         self._best: list[Tensor] = []
         self._best_value = math.inf
+        self._warm_up_steps = max(1, min(_WARM_UP_STEPS, phase.steps // 10))
         self._sums: dict[str, float] = {}
         self._count = 0
         self._row_s = 0.0
@@ -296,7 +297,7 @@ class _PhaseLoop:
     def _learning_rate(self) -> float:
         low, high = self.phase.final_learning_rate, self.phase.learning_rate
         fallen = 0.5 * (1.0 + math.cos(math.pi * min(1.0, self._share_done())))
-        return (low + (high - low) * fallen) * min(1.0, (self.step_count + 1) / _WARM_UP_STEPS)
+        return (low + (high - low) * fallen) * min(1.0, (self.step_count + 1) / self._warm_up_steps)
 
     def _follow(self) -> None:
         if self.phase.average_decay > 0.0:

@@ -1,0 +1,108 @@
+"""Phases, limits, checkpoints: a resumed training ends where an uninterrupted one does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from studio.core.errors import DataError
+from studio.learning.checkpoint import load_checkpoint
+from studio.learning.training import Phase, Training, TrainingSettings
+
+
+class Listener:
+    """A reporter that asks to stop after a number of updates."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.steps: list[int] = []
+        self.left_s: list[tuple[float, float] | None] = []
+        self._stop_after = stop_after
+
+    def progress(self, stage: str, step: int, steps: int, wall_s: float, time_left_s: tuple[float, float] | None) -> None:
+        self.steps.append(step)
+        self.left_s.append(time_left_s)
+
+    def metric(self, row: dict[str, Any]) -> None:
+        self.rows.append(row)
+
+    def checkpointed(self, step: int) -> None: ...
+
+    def asked(self) -> str:
+        return "cancel" if self._stop_after is not None and self.steps and self.steps[-1] >= self._stop_after else ""
+
+
+def make_training(folder: Path | None, listener: Listener, *, seconds: float = 0.0, broken: bool = False) -> tuple[Training, nn.Module]:
+    torch.manual_seed(0)
+    network = nn.ModuleDict({name: nn.Linear(3, 1) for name in ("a", "none", "b")})
+
+    def phase(name: str, steps: int) -> Phase:
+        def loss(generator: torch.Generator) -> Any:
+            x = torch.randn(16, 3, generator=generator)
+            wrong = network[name](x)[:, 0] - x.sum(-1)
+            value = wrong.square().mean() * (float("nan") if broken else 1.0)
+            return value, {"loss": value.detach()}
+
+        def held_out() -> dict[str, float]:
+            return {"error": float((network[name].weight.detach() - 1).abs().max())}
+
+        return Phase(name=name, module=network[name], loss=loss, held_out=held_out, steps=steps, seconds=seconds,
+                     learning_rate=0.1, final_learning_rate=0.001, average_decay=0.9, choose_by="error")
+
+    training = Training(network, [phase("a", 60), phase("none", 0), phase("b", 60)], settings=TrainingSettings(),
+                        reporter=listener, generator=torch.Generator().manual_seed(5), folder=folder)
+    return training, network
+
+
+def test_both_phases_learn_and_report() -> None:
+    listener = Listener()
+    training, network = make_training(None, listener)
+    result = training.run()
+    assert (result.steps, result.phase_steps, result.stopped) == (120, {"a": 60, "b": 60}, False)
+    assert all(float((network[name].weight.detach() - 1).abs().max()) < 0.2 for name in "ab")
+    assert [row["stage"] for row in listener.rows if "held_out/error" in row] == ["a", "b"]
+    assert listener.left_s[0] is None  # measuring
+    low, high = listener.left_s[100] or (0.0, 0.0)
+    assert 0.0 <= low < high
+
+
+@pytest.mark.parametrize("stop_after", [25, 60, 75])
+def test_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path, stop_after: int) -> None:
+    whole_training, whole = make_training(None, Listener())
+    whole_training.run()
+    first, _ = make_training(tmp_path / "c", Listener(stop_after))
+    assert first.run().stopped
+    second, network = make_training(tmp_path / "c", Listener())
+    with torch.no_grad():
+        network["a"].weight.fill_(7.0)  # whatever a fresh process starts with must not matter
+    result = second.run()
+    assert result.steps == 120 and not result.stopped
+    for ours, theirs in zip(network.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_time_ends_a_phase() -> None:
+    training, _ = make_training(None, Listener(), seconds=1e-9)
+    assert training.run().phase_steps == {"a": 1, "b": 1}
+
+
+def test_a_broken_batch_does_not_spoil_the_weights() -> None:
+    training, network = make_training(None, Listener(), broken=True)
+    training.run()
+    assert all(bool(torch.isfinite(p).all()) for p in network.parameters())
+
+
+def test_damaged_checkpoint_is_said(tmp_path: Path) -> None:
+    training, _ = make_training(tmp_path, Listener(25))
+    training.run()
+    file = tmp_path / "newest.safetensors"
+    assert load_checkpoint(tmp_path) is not None
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(DataError, match="cannot be read"):
+        make_training(tmp_path, Listener())[0].run()
+    file.unlink()
+    assert load_checkpoint(tmp_path) is None
