@@ -27,6 +27,7 @@ class StepAxis(pyqtgraph.AxisItem):
     """Steps as 0, 5k, 10k."""
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        # 12500 is written 12.5k
         return [f"{value / 1000:g}k" if abs(value) >= 1000 else f"{value:g}" for value in values]
 
 
@@ -76,18 +77,22 @@ class LossPlot(QWidget):
         self.title.setText(title)
         self.hint.setText(hint)
 
-    def set_curves(self, training: LossCurve, held_out: LossCurve, reference: LossCurve, steps: int) -> None:
-        """Draw. The axis reaches from 0 to `steps`; the value shown is the newest held-out one, else training."""
+    def set_curves(
+        self, training: LossCurve, held_out: LossCurve, reference: LossCurve, span: tuple[float, float]
+    ) -> None:
+        """Draw over steps `span`; the value shown is the newest held-out one, else training."""
         for item, curve in ((self._training, training), (self._held_out, held_out), (self._reference, reference)):
             x, y = thin(curve)
             item.setData(x, y, connect="finite")
         newest = held_out if len(held_out.values) else training
         self.value.setText(number_text(newest.values[-1]) if len(newest.values) else "–")
-        self._point.setData([newest.steps[-1]] if len(newest.steps) else [], newest.values[-1:] if len(newest.values) else [])
-        self._fit(training, held_out, reference, steps)
+        self._point.setData(list(newest.steps[-1:]), list(newest.values[-1:]))
+        self._fit(training, held_out, reference, span)
 
-    def _fit(self, training: LossCurve, held_out: LossCurve, reference: LossCurve, steps: int) -> None:
-        self.plot.setXRange(0, max(steps, 1), padding=0.01)
+    def _fit(
+        self, training: LossCurve, held_out: LossCurve, reference: LossCurve, span: tuple[float, float]
+    ) -> None:
+        self.plot.setXRange(span[0], max(span[1], span[0] + 1), padding=0.01)
         shown = [np.asarray(c.values, dtype=float) for c in (training, held_out, reference) if len(c.values)]
         shown = [values[np.isfinite(values)] for values in shown]
         if any(len(values) for values in shown):
@@ -129,4 +134,5 @@ def number_text(value: float) -> str:
     """Three figures that matter."""
     if not np.isfinite(value):
         return "–"
-    return f"{value:.0f}" if abs(value) >= 100 else (f"{value:.1f}" if abs(value) >= 5 else f"{value:.2f}" if abs(value) >= 0.095 else f"{value:.2g}")
+    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 5 else 2
+    return f"{value:.{decimals}f}" if abs(value) >= 0.095 or value == 0 else f"{value:.2g}"

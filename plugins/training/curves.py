@@ -1,0 +1,141 @@
+"""From `metrics.jsonl` to what the four plots show: names, stages, held-out against training, the last run. No Qt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+PLOTS = 4
+HELD_OUT = "held_out/"
+_ORDER = ("loss", "action", "reconstruction", "kl", "object_position", "object", "goal", "error", "nll", "last")
+_WORDS = {
+    "loss": ("Total loss", "lower is better"), "action": ("Reconstruction", "actions, scaled"), "kl": ("Skill size (KL)", "nats"),
+    "goal": ("Where it ends", "change of state, scaled"), "last": ("End of the chain", "scaled"),
+    "nll_flow": ("Likely skills: flow", "nats, lower is better"), "nll_gaussian": ("Likely skills: Gaussian", "nats"),
+}  # fmt: skip
+STAGE_WORDS = {"windows": "reading", "skills": "skills", "chains": "chains of skills", "flow": "likely skills",
+               "held out": "measuring", "value": "worth of a state"}  # fmt: skip
+_IGNORED = ("step", "t_s", "stage")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Steps [N] and values [N]."""
+
+    steps: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlotData:
+    """One plot: thin training, thick held-out, dashed reference."""
+
+    name: str
+    title: str
+    hint: str
+    training: Series
+    held_out: Series
+    reference: Series
+
+
+def stages(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Stages in the order in which they began."""
+    return list(dict.fromkeys(str(row["stage"]) for row in rows if "stage" in row))
+
+
+def metric_names(rows: Sequence[dict[str, Any]], stage: str) -> list[str]:
+    """Metrics of a stage, the telling ones first; a held-out one counts under its plain name."""
+    found: dict[str, None] = {}
+    for row in rows:
+        if row.get("stage") == stage:
+            found |= {key.removeprefix(HELD_OUT): None for key in row if key not in _IGNORED}
+    return sorted(found, key=_rank)
+
+
+def _rank(name: str) -> tuple[int, str]:
+    exact = next((i for i, word in enumerate(_ORDER) if name == word), None)
+    near = next((i for i, word in enumerate(_ORDER) if word in name), len(_ORDER))
+    return (exact if exact is not None else near + len(_ORDER), name)
+
+
+def choose(rows: Sequence[dict[str, Any]], stage: str) -> list[str]:
+    """The four metrics to show of a stage; one that says where the object goes is preferred to the scaled goal term."""
+    names = metric_names(rows, stage)
+    physical = [name for name in names if "object" in name and ("mm" in name or name.endswith("_m"))]
+    if len(names) > PLOTS and physical:
+        names = [name for name in names if name not in physical]
+        return [*names[: PLOTS - 1], physical[0]]
+    return names[:PLOTS]
+
+
+def series(rows: Sequence[dict[str, Any]], stage: str, key: str) -> Series:
+    """One metric over steps; values that are no finite numbers are left out."""
+    found = [
+        (float(row["step"]), float(row[key]))
+        for row in rows
+        if row.get("stage") == stage and isinstance(row.get(key), (int, float)) and row[key] == row[key]
+    ]
+    return Series(steps=tuple(s for s, _ in found), values=tuple(v for _, v in found))
+
+
+def make_plots(rows: Sequence[dict[str, Any]], reference: Sequence[dict[str, Any]], stage: str) -> list[PlotData]:
+    """What the plots of a stage show."""
+    return [
+        PlotData(
+            name=name, title=words(name)[0], hint=words(name)[1], training=series(rows, stage, name),
+            held_out=series(rows, stage, HELD_OUT + name), reference=_reference(reference, stage, name),
+        )  # fmt: skip
+        for name in choose(rows, stage)
+    ]
+
+
+def _reference(rows: Sequence[dict[str, Any]], stage: str, name: str) -> Series:
+    held_out = series(rows, stage, HELD_OUT + name)
+    return held_out if held_out.values else series(rows, stage, name)
+
+
+def words(name: str) -> tuple[str, str]:
+    """Title and hint of a metric; an unknown one is spelled out, its unit taken from its ending."""
+    if name in _WORDS:
+        return _WORDS[name]
+    unit = next((u for ending, u in (("_mm", "mm"), ("_deg", "°"), ("_m", "m"), ("_rad", "rad"), ("_s", "s"))
+                 if name.endswith(ending)), "lower is better")  # fmt: skip
+    chain = re.match(r"chain_([\d.]+)s_(.*)", name)
+    if chain:
+        plain = chain[2].removesuffix(f"_{unit}")
+        text = {"object_position": "where the box goes"}.get(plain, plain).replace("_", " ")
+        return text[:1].upper() + text[1:], f"{unit} after {chain[1]} s of skills".removeprefix("lower is better ")
+    text = name.removesuffix(f"_{unit}").replace("_", " ")
+    return text[:1].upper() + text[1:], unit
+
+
+def steps_per_second(rows: Sequence[dict[str, Any]], over_s: float = 60.0) -> float:
+    """Steps a second over the last minute of training time; 0 while it cannot be said."""
+    timed = [(float(row["t_s"]), float(row["step"])) for row in rows if "t_s" in row and "step" in row]
+    if len(timed) < 2:
+        return 0.0
+    newest = timed[-1]
+    oldest = next(item for item in timed if item[0] >= newest[0] - over_s)
+    return (newest[1] - oldest[1]) / (newest[0] - oldest[0]) if newest[0] > oldest[0] else 0.0
+
+
+def log_lines(rows: Sequence[dict[str, Any]], created_s: float) -> list[tuple[float, str]]:
+    """What happened, oldest first: (unix time, sentence). Stages, and each held-out record low of the stage's first metric."""
+    lines: list[tuple[float, str]] = []
+    best: dict[str, float] = {}
+    known: set[str] = set()
+    for row in rows:
+        stage, when = str(row.get("stage", "")), created_s + float(row.get("t_s", 0.0))
+        if stage not in known:
+            known.add(stage)
+            lines.append((when, f"Stage {len(known)}: {STAGE_WORDS.get(stage, stage)}."))
+        held_out = {key: value for key, value in row.items() if key.startswith(HELD_OUT) and value == value}
+        key = min(held_out, key=lambda k: _rank(k.removeprefix(HELD_OUT)), default="")
+        if key and held_out[key] < best.get(stage + key, float("inf")):
+            first = stage + key not in best
+            best[stage + key] = held_out[key]
+            name = words(key.removeprefix(HELD_OUT))[0].lower()
+            lines.append((when, f"{'First held-out' if first else 'Best so far on held-out'} {name}: {held_out[key]:.3g}."))
+    return lines

@@ -1,0 +1,383 @@
+"""The training's view-model: what to learn from, the settings, the runs and their curves. No Qt.
+
+A run is a folder written by its own process; this reads it once a second and never waits for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from psygnal import Signal
+
+from plugins.training.curves import PlotData, log_lines, make_plots, stages, steps_per_second
+from plugins.training.form import FormField, check, make_fields, make_settings, problems
+from plugins.training.sources import Source, read_sources
+from studio.app.api import Loader, RunView, StudioApi
+from studio.core.errors import StudioError
+from studio.methods.table import METHODS, MethodEntry
+
+CUSTOM = "custom"
+_LOOK_S = 3.0
+_TRIES = {"planner": "mppi", "goal_class": "easy", "goals": 20, "seed": 1}
+
+
+class TrainingModel:
+    """Signals: `form_changed`, `sources_changed`, `runs_changed` (the list or the chosen run), `curves_changed`."""
+
+    form_changed = Signal()
+    sources_changed = Signal()
+    runs_changed = Signal()
+    curves_changed = Signal()
+
+    def __init__(self, studio: StudioApi) -> None:
+        self._studio = studio
+        self._loader = Loader("training")
+        self._looked_s = -_LOOK_S
+        self._started: set[str] = set()
+        self.sources: list[Source] = []
+        self.dataset: Path | None = None
+        self.method: MethodEntry = next(iter(METHODS.values()))
+        self.preset, self.base = "", ""
+        self.seed = 1
+        self.texts: dict[str, str] = {}
+        self.problems: dict[str, str] = {}
+        self.try_goals, self.tell = False, True
+        self.chosen = ""
+        self.stage = ""
+        self.rows: list[dict[str, Any]] = []
+        self.choose_preset(next(iter(self.method.presets())))
+        studio.state.runs.changed.connect(self._on_runs)
+        studio.state.runs.ended.connect(self._on_ended)
+
+    # the form
+
+    def choose_method(self, name: str) -> None:
+        self.method = METHODS[name]
+        self.choose_preset(next(iter(self.method.presets())))
+
+    def choose_preset(self, preset: str) -> None:
+        """A preset fills every field; `custom` keeps what is there."""
+        if preset != CUSTOM:
+            self.base = preset
+            self._config = self.method.make_config(preset)
+            self.texts = {field.path: field.text for field in make_fields(self._config)}
+            self.problems = {}
+        self.preset = preset
+        self.form_changed.emit()
+
+    @property
+    def fields(self) -> list[FormField]:
+        """Every setting with what is entered now."""
+        return [dataclasses.replace(field, text=self.texts[field.path]) for field in make_fields(self._config)]
+
+    @property
+    def config(self) -> Any:
+        """The configuration as entered; fields that are wrong keep the preset's value."""
+        good = {path: text for path, text in self.texts.items() if path not in self.problems}
+        return check(self._config, make_settings(self._config, good))[0]
+
+    @property
+    def settings(self) -> list[str]:
+        """`key=value` for what differs from the preset."""
+        return make_settings(self._config, self.texts)
+
+    def enter(self, path: str, text: str) -> None:
+        """A field was changed; from then on the size is Custom."""
+        if self.texts[path] == text:
+            return
+        self.texts[path] = text
+        self.problems = problems(self._config, self.texts)
+        if not self.problems:  # fields can be right one by one and wrong together
+            together = check(self._config, self.settings)[1]
+            self.problems = {path: together} if together else {}
+        self.preset = CUSTOM if self.settings else self.base
+        self.form_changed.emit()
+
+    def set_seed(self, seed: int) -> None:
+        self.seed = seed
+
+    def choose_dataset(self, path: Path) -> None:
+        self.dataset = path
+        self.sources_changed.emit()
+
+    @property
+    def source(self) -> Source | None:
+        return next((source for source in self.sources if source.path == self.dataset), None)
+
+    # starting and stopping
+
+    def blocked_train(self) -> str:
+        """Why training cannot start; empty when it can."""
+        source = self.source
+        if source is None or not source.episodes:
+            return "no play yet: record a minute"
+        if self.problems:
+            return next(iter(self.problems.values()))
+        return ""
+
+    def train(self) -> None:
+        """Start a run with exactly what the form shows."""
+        source = self.source
+        if source is None or self.blocked_train():
+            return
+        name = self._new_name(source.name)
+        spec = {
+            "title": name, "method": self.method.name, "dataset": str(source.path.resolve()),
+            "bundle": str(self._studio.project.folder("bundles") / name), "preset": self.base,
+            "set": self.settings, "seed": self.seed,
+        }  # fmt: skip
+        try:
+            run = self._studio.jobs.start("train", spec)
+        except (StudioError, OSError) as error:
+            self._studio.notices.error(error)
+            return
+        self._started.add(run.id)
+        self.choose_run(run.id)
+
+    def _new_name(self, dataset: str) -> str:
+        """`play-3`: one more than any run or bundle of this name."""
+        pattern = re.compile(rf"{re.escape(dataset)}-(\d+)$")
+        names = [run.title for run in self._studio.state.runs.runs]
+        names += [path.name for path in self._studio.project.folder("bundles").iterdir()]
+        used = [int(match[1]) for name in names if (match := pattern.match(name))]
+        return f"{dataset}-{max(used, default=0) + 1}"
+
+    def toggle_pause(self) -> None:
+        view = self.run
+        if view is None or not view.active:
+            return
+        run = self._studio.jobs.run(view.id)
+        if view.state == "paused":
+            run.go_on()
+        else:
+            run.pause()
+
+    def cancel(self) -> None:
+        if self.run is not None and self.run.active:
+            self._studio.jobs.run(self.run.id).cancel()
+
+    def resume(self) -> None:
+        if self.run is None:
+            return
+        try:
+            self._studio.jobs.resume(self.run.id)
+        except (StudioError, OSError) as error:
+            self._studio.notices.error(error)
+
+    def blocked_skills(self) -> str:
+        """Why the trained skills cannot be used; empty when they can."""
+        view = self.run
+        if view is None:
+            return "train first"
+        if view.active:
+            return "the bundle is written when the run is done"
+        return "" if self.bundle is not None else "this run made no bundle"
+
+    def use_skills(self) -> None:
+        if self.bundle is not None:
+            self._studio.settings.set("bundle", str(self.bundle))
+            self._studio.navigate("deploy", bundle=str(self.bundle))
+
+    @property
+    def bundle(self) -> Path | None:
+        """What the chosen run made, once it is there."""
+        path = Path(str(self.spec.get("bundle", ""))) if self.run is not None else Path()
+        return path if (path / "bundle.json").exists() else None
+
+    # the runs
+
+    @property
+    def runs(self) -> list[RunView]:
+        return [run for run in self._studio.state.runs.runs if run.kind == "train"]
+
+    @property
+    def run(self) -> RunView | None:
+        """The run that is shown."""
+        return next((run for run in self.runs if run.id == self.chosen), None)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return self._studio.jobs.run(self.chosen).spec if self.run is not None else {}
+
+    @property
+    def running(self) -> bool:
+        return any(run.active for run in self.runs)
+
+    def choose_run(self, identity: str) -> None:
+        self.chosen, self.stage, self.rows = identity, "", []
+        self._read_curves()
+        self.runs_changed.emit()
+
+    def step_run(self, step: int) -> None:
+        """To the next or previous run of the list."""
+        names = [run.id for run in self.runs]
+        if names:
+            index = names.index(self.chosen) + step if self.chosen in names else 0
+            self.choose_run(names[min(max(index, 0), len(names) - 1)])
+
+    def _on_runs(self) -> None:
+        names = [run.id for run in self.runs]
+        if self.chosen not in names and names:
+            self.choose_run(names[0])
+        else:
+            self.runs_changed.emit()
+
+    def _on_ended(self, view: RunView) -> None:
+        if view.kind != "train":
+            return
+        if self.tell or view.state in ("failed", "lost"):
+            level = "fault" if view.state in ("failed", "lost") else "info"
+            words = {"done": "is done", "cancelled": "was cancelled", "failed": "failed", "lost": "was ended from outside"}
+            text = f"{view.title} {words.get(view.state, view.state)}. {view.message}".strip()
+            self._studio.notices.add(level, text, detail=view.detail)
+        if self.try_goals and view.state == "done" and view.id in self._started:
+            self._try(view)
+
+    def _try(self, view: RunView) -> None:
+        bundle = self._studio.jobs.run(view.id).spec.get("bundle", "")
+        try:
+            self._studio.jobs.start("evaluate", {"title": f"{view.title}: 20 goals", "bundle": bundle, **_TRIES})
+        except (StudioError, OSError) as error:
+            self._studio.notices.error(error)
+
+    # the curves
+
+    def _read_curves(self) -> None:
+        if self.run is None:
+            return
+        rows = self._studio.jobs.run(self.chosen).metrics()
+        if len(rows) != len(self.rows):
+            self.rows = list(rows)
+            self.curves_changed.emit()
+
+    @property
+    def stages(self) -> list[str]:
+        return stages(self.rows)
+
+    @property
+    def shown_stage(self) -> str:
+        """The chosen stage, else the newest that has more than its first numbers."""
+        if self.stage in self.stages:
+            return self.stage
+        return self.stages[-1] if self.stages else ""
+
+    def choose_stage(self, stage: str) -> None:
+        self.stage = stage
+        self.curves_changed.emit()
+
+    @property
+    def plots(self) -> list[PlotData]:
+        last = self.last_run
+        reference = self._studio.jobs.run(last.id).metrics() if last is not None else []
+        return make_plots(self.rows, reference, self.shown_stage)
+
+    @property
+    def last_run(self) -> RunView | None:
+        """The run before the chosen one that was finished."""
+        names = [run.id for run in self.runs]
+        later = self.runs[names.index(self.chosen) + 1 :] if self.chosen in names else []
+        return next((run for run in later if run.state == "done"), None)
+
+    @property
+    def rate_steps_s(self) -> float:
+        return steps_per_second(self.rows)
+
+    @property
+    def log(self) -> list[tuple[float, str]]:
+        """What happened in the chosen run, newest first."""
+        view = self.run
+        if view is None:
+            return []
+        lines = [(view.created_s, f"Started with {self.spec.get('preset', '')} settings, seed {self.spec.get('seed', 0)}.")]
+        lines += log_lines(self.rows, view.created_s)
+        if not view.active and view.message:
+            lines.append((max(lines[-1][0], view.created_s), view.message))
+        return lines[::-1]
+
+    def held_out(self, identity: str) -> float:
+        """The newest held-out loss of the first stage of a run; NaN before there is one."""
+        rows = self._studio.jobs.run(identity).metrics()
+        return next((float(row["held_out/loss"]) for row in reversed(rows) if "held_out/loss" in row), float("nan"))
+
+    def stage_marks(self) -> list[tuple[float, str]]:
+        """Where each later stage begins, as a share of the whole, from the settings' own limits; empty when unknown."""
+        parts = [(f.name, getattr(self.run_config, f.name)) for f in dataclasses.fields(self.run_config)]
+        phases = [(name, part) for name, part in parts if dataclasses.is_dataclass(part) and hasattr(part, "steps")]
+        unit = "seconds" if all(part.seconds or not part.steps for _, part in phases) else "steps"  # type: ignore[attr-defined]
+        sizes = [float(getattr(part, unit)) if part.steps else 0.0 for _, part in phases]  # type: ignore[attr-defined]
+        whole = sum(sizes)
+        ends = [sum(sizes[: i + 1]) / whole for i in range(len(sizes) - 1)] if whole else []
+        return [(end, phases[i + 1][0].replace("_", " ")) for i, end in enumerate(ends) if sizes[i + 1]]
+
+    @property
+    def run_config(self) -> Any:
+        """The settings of the chosen run, or those of the form when it has none."""
+        if self.run is None or self.spec.get("method") not in METHODS:
+            return self.config
+        entry = METHODS[str(self.spec["method"])]
+        return check(entry.make_config(str(self.spec.get("preset") or "small")), list(self.spec.get("set") or []))[0]
+
+    # called by the window
+
+    def tick(self, now_s: float) -> None:
+        """Once a second: new metrics; every 3 s the datasets."""
+        for _, result in self._loader.poll():
+            if result != self.sources:
+                self.sources = result
+                if self.dataset is None and result:
+                    self.dataset = result[0].path
+                self.sources_changed.emit()
+        if now_s - self._looked_s >= _LOOK_S and not self._loader.busy:
+            self._looked_s = now_s
+            self._loader.ask("sources", read_sources, list(self._studio.project.datasets()))
+        self._read_curves()
+
+    def close(self) -> None:
+        self._loader.close()
+
+
+def time_left_text(view: RunView | None) -> tuple[str, str]:
+    """The big words and the small one after them: (`5 to 7 min`, `left`)."""
+    if view is None:
+        return "No run yet", ""
+    words = {"done": "Done", "failed": "Failed", "cancelled": "Cancelled", "lost": "Ended from outside", "paused": "Paused",
+             "queued": "Starting"}  # fmt: skip
+    if view.state in words:
+        return words[view.state], ""
+    if view.time_left_s is None:
+        return "measuring", ""
+    low, high = view.time_left_s
+    if high < 90:
+        return f"{round(low)} to {max(round(high), round(low) + 1)} s", "left"
+    return f"{round(low / 60)} to {max(round(high / 60), round(low / 60) + 1)} min", "left"
+
+
+def when_text(unix_s: float) -> str:
+    """`14:52` today, else `18 Nov`."""
+    today = time.strftime("%Y%m%d") == time.strftime("%Y%m%d", time.localtime(unix_s))
+    return time.strftime("%H:%M" if today else "%-d %b", time.localtime(unix_s))
+
+
+def make_model(studio: StudioApi) -> TrainingModel:
+    model = TrainingModel(studio)
+    bindings: dict[str, tuple[Callable[[], Any], Callable[[], str]]] = {
+        "train": (model.train, model.blocked_train),
+        "pause": (model.toggle_pause, lambda: "" if model.run and model.run.active else "nothing is running"),
+        "cancel": (model.cancel, lambda: "" if model.run and model.run.active else "nothing is running"),
+        "resume": (model.resume, lambda: "" if can_resume(model.run) else "no stopped run is chosen"),
+        "skills": (model.use_skills, model.blocked_skills),
+        "next_run": (lambda: model.step_run(1), lambda: ""),
+        "previous_run": (lambda: model.step_run(-1), lambda: ""),
+    }
+    for name, (run, blocked) in bindings.items():
+        studio.commands.bind(f"training.{name}", run, blocked=blocked)
+    return model
+
+
+def can_resume(view: RunView | None) -> bool:
+    return view is not None and view.state in ("failed", "lost", "cancelled")

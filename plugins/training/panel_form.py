@@ -1,0 +1,316 @@
+"""The left side: what to learn from, the method's own settings as a form, where it runs, where it comes from."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QIntValidator
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from plugins.training.form import FIRST_FIELDS, FormField
+from plugins.training.model import CUSTOM, TrainingModel
+from plugins.training.sources import Source, cores, day_text, memory_text
+from studio.app.api import StudioApi
+from studio.app.theme import set_property
+from studio.app.widgets.control import KeyButton, SegmentedControl, ValueRow
+from studio.methods.table import METHODS
+
+
+class FieldRow(QWidget):
+    """Name, entry and unit of one setting. What is wrong is said under it, with what is allowed."""
+
+    def __init__(self, field: FormField, model: TrainingModel) -> None:
+        super().__init__()
+        self.path, self._model = field.path, model
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 2, 0, 2)
+        column.setSpacing(2)
+        row = QHBoxLayout()
+        name = QLabel(field.title)
+        set_property(name, "tone", "2")
+        row.addWidget(name)
+        row.addStretch(1)
+        self.entry = self._make_entry(field)
+        self.entry.setAccessibleName(field.title)
+        row.addWidget(self.entry)
+        self.unit = QLabel(field.unit)
+        set_property(self.unit, "type", "small")
+        set_property(self.unit, "tone", "3")
+        if field.unit:
+            row.addWidget(self.unit)
+        column.addLayout(row)
+        self.problem = QLabel()
+        self.problem.setWordWrap(True)
+        set_property(self.problem, "type", "hint")
+        set_property(self.problem, "tone", "fault")
+        self.problem.hide()
+        column.addWidget(self.problem)
+        self.setToolTip(field.help)
+        self.show_field(field, "")
+
+    def _make_entry(self, field: FormField) -> QWidget:
+        model, path = self._model, field.path
+        if field.kind == "bool":
+            box = QCheckBox()
+            box.clicked.connect(lambda on: model.enter(path, "true" if on else "false"))
+            return box
+        if field.choices:
+            combo = QComboBox()
+            combo.addItems(list(field.choices))
+            combo.textActivated.connect(lambda text: model.enter(path, text))
+            return combo
+        line = QLineEdit()
+        line.setFixedWidth(96)
+        line.setAlignment(Qt.AlignmentFlag.AlignLeft)
+        line.textEdited.connect(lambda text: model.enter(path, text.strip()))
+        return line
+
+    def show_field(self, field: FormField, problem: str) -> None:
+        if isinstance(self.entry, QCheckBox):
+            self.entry.setChecked(field.text == "true")
+        elif isinstance(self.entry, QComboBox):
+            self.entry.setCurrentText(field.text)
+        elif isinstance(self.entry, QLineEdit) and self.entry.text() != field.text:
+            self.entry.setText(field.text)
+        if isinstance(self.entry, QLineEdit):
+            set_property(self.entry, "wrong", "true" if problem else "false")
+        self.problem.setText(problem)
+        self.problem.setVisible(bool(problem))
+
+
+class FormPanel(QFrame):
+    """304 wide; the button at its foot does not scroll."""
+
+    def __init__(self, studio: StudioApi, model: TrainingModel) -> None:
+        super().__init__()
+        self._studio, self._model = studio, model
+        set_property(self, "frame", "panel-left")
+        self.setFixedWidth(304)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(16, 12, 12, 16)
+        outer.setSpacing(10)
+        title = QLabel("What to learn from")
+        set_property(title, "type", "title")
+        outer.addWidget(title)
+        outer.addWidget(self._make_scroll(), 1)
+        self.reason = QLabel()
+        self.reason.setWordWrap(True)
+        set_property(self.reason, "type", "small")
+        set_property(self.reason, "tone", "stopped")
+        outer.addWidget(self.reason)
+        self.train = KeyButton("Train skills", "Ctrl Enter", kind="primary", icon="train")
+        self.train.clicked.connect(lambda: studio.commands.run("training.train"))
+        outer.addWidget(self.train)
+        model.form_changed.connect(self.show_form)
+        model.sources_changed.connect(self.show_sources)
+        model.runs_changed.connect(self.show_button)
+        self.show_sources()
+        self.show_form()
+
+    def _make_scroll(self) -> QScrollArea:
+        content = QWidget()
+        set_property(content, "ground", "1")
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 8, 0)
+        column.setSpacing(6)
+        column.addWidget(self._make_card())
+        self._add_method(column)
+        self._add_fields(column)
+        self._add_where(column)
+        column.addStretch(1)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setWidget(content)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        return area
+
+    def _make_card(self) -> QFrame:
+        card = QFrame()
+        set_property(card, "frame", "card")
+        column = QVBoxLayout(card)
+        column.setContentsMargins(12, 10, 12, 10)
+        row = QHBoxLayout()
+        self.datasets = QComboBox()
+        self.datasets.setAccessibleName("Dataset")
+        self.datasets.activated.connect(self._choose_dataset)
+        self.episodes = QLabel()
+        set_property(self.episodes, "type", "small")
+        set_property(self.episodes, "tone", "2")
+        row.addWidget(self.datasets, 1)
+        row.addWidget(self.episodes)
+        column.addLayout(row)
+        self.amount, self.marks = QLabel(), QLabel()
+        for label in (self.amount, self.marks):
+            set_property(label, "type", "small")
+            set_property(label, "tone", "2")
+            column.addWidget(label)
+        return card
+
+    def _add_method(self, column: QVBoxLayout) -> None:
+        column.addWidget(_caption("Method"))
+        self.methods = QComboBox()
+        self.methods.setAccessibleName("Method")
+        for name, entry in METHODS.items():
+            self.methods.addItem(entry.title, name)
+        self.methods.activated.connect(lambda index: self._model.choose_method(self.methods.itemData(index)))
+        column.addWidget(self.methods)
+        column.addWidget(_caption("Size"))
+        presets = [*self._model.method.presets(), CUSTOM]
+        self.sizes = SegmentedControl([name.capitalize() for name in presets])
+        self.sizes.chosen.connect(lambda word: self._model.choose_preset(word.lower()))
+        column.addWidget(self.sizes)
+
+    def _add_fields(self, column: QVBoxLayout) -> None:
+        self.rows: dict[str, FieldRow] = {}
+        fields = self._model.fields
+        column.addSpacing(6)
+        for field in fields:
+            if field.path in FIRST_FIELDS:
+                column.addWidget(self._make_row(field))
+        column.addWidget(self._make_seed())
+        self.all = QPushButton(f"All {len(fields)} settings  ›")
+        set_property(self.all, "kind", "link")
+        self.all.setCheckable(True)
+        self.all.clicked.connect(self._fold)
+        column.addWidget(self.all, 0, Qt.AlignmentFlag.AlignLeft)
+        self.more = QWidget()
+        inner = QVBoxLayout(self.more)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(0)
+        group = ""
+        for field in fields:
+            if field.group != group:
+                group = field.group
+                inner.addWidget(_caption(group))
+            if field.path not in FIRST_FIELDS:
+                inner.addWidget(self._make_row(field))
+        self.more.hide()
+        column.addWidget(self.more)
+
+    def _make_row(self, field: FormField) -> FieldRow:
+        self.rows[field.path] = row = FieldRow(field, self._model)
+        return row
+
+    def _make_seed(self) -> QWidget:
+        widget = QWidget()
+        row = QHBoxLayout(widget)
+        row.setContentsMargins(0, 2, 0, 2)
+        name = QLabel("Seed")
+        set_property(name, "tone", "2")
+        self.seed = QLineEdit(str(self._model.seed))
+        self.seed.setFixedWidth(96)
+        self.seed.setValidator(QIntValidator(0, 2_147_483_647))
+        self.seed.setAccessibleName("Seed")
+        self.seed.textEdited.connect(lambda text: self._model.set_seed(int(text or 0)))
+        row.addWidget(name)
+        row.addStretch(1)
+        row.addWidget(self.seed)
+        return widget
+
+    def _add_where(self, column: QVBoxLayout) -> None:
+        column.addWidget(_line())
+        column.addWidget(_heading("Where it runs"))
+        self.memory = ValueRow("Memory", memory_text())
+        for row in (ValueRow("Device", f"CPU, {cores()} cores"), self.memory, ValueRow("If the window closes", "keeps running")):
+            column.addWidget(row)
+        column.addWidget(_line())
+        column.addWidget(_heading("Comes from"))
+        self.lineage = QLabel()
+        self.lineage.setWordWrap(True)
+        set_property(self.lineage, "tone", "2")
+        column.addWidget(self.lineage)
+
+    def _fold(self, on: bool) -> None:
+        self.more.setVisible(on)
+        self.all.setText(f"All {len(self.rows)} settings  {'⌄' if on else '›'}")
+
+    def _choose_dataset(self, index: int) -> None:
+        self._model.choose_dataset(self._model.sources[index].path)
+
+    # what is shown
+
+    def show_form(self) -> None:
+        model = self._model
+        for field in model.fields:
+            self.rows[field.path].show_field(field, model.problems.get(field.path, ""))
+        self.sizes.choose(model.preset.capitalize())
+        ticks, rate = self.rows.get("window_ticks"), getattr(model.config, "rate_hz", 0.0)
+        if ticks is not None and rate:
+            ticks.unit.setText(f"ticks = {model.config.window_ticks / rate:g} s")
+        self._show_lineage()
+        self.show_button()
+
+    def show_sources(self) -> None:
+        model = self._model
+        self.datasets.clear()
+        self.datasets.addItems([source.name for source in model.sources])
+        source = model.source
+        if source is None:
+            self.episodes.setText("")
+            self.amount.setText("No play yet. Record a minute.")
+            self.marks.setText("")
+        else:
+            self.datasets.setCurrentIndex(model.sources.index(source))
+            self.episodes.setText(f"{source.episodes} episode{'s' if source.episodes != 1 else ''}")
+            self.amount.setText(amount_text(source))
+            self.marks.setText(f"{source.labels} labels · {source.left_out} left out")
+        self._show_lineage()
+        self.show_button()
+
+    def _show_lineage(self) -> None:
+        model, source = self._model, self._model.source
+        changed = len(model.settings)
+        words = "nothing changed" if not changed else f"{changed} changed"
+        lines = [f"Settings: {model.base}, {words}"]
+        if source is not None and source.episodes:
+            first, last = day_text(source.first_unix_s), day_text(source.last_unix_s)
+            lines.insert(0, f"{source.episodes} episodes, {first}" + (f" – {last}" if last != first else ""))
+            lines.insert(1, f"{source.labels} labels by {source.authors} reviewer{'s' if source.authors != 1 else ''}")
+        self.lineage.setText("\n".join(lines))
+
+    def show_button(self) -> None:
+        """One primary button a screen: this one while nothing runs."""
+        running = self._model.running
+        blocked = self._model.blocked_train()
+        set_property(self.train, "kind", "main" if running else "primary")
+        self.train.set_words("Train another" if running else "Train skills")
+        self.train.setEnabled(not blocked)
+        self.reason.setText(blocked if blocked and not self._model.problems else "")
+        self.reason.setVisible(bool(self.reason.text()))
+        self.memory.set_value(memory_text())
+
+
+def amount_text(source: Source) -> str:
+    """`40:12 min · 965 000 ticks`."""
+    minutes = f"{int(source.seconds) // 60}:{int(source.seconds) % 60:02d} min"
+    return f"{minutes} · {source.ticks:,} ticks".replace(",", " ")
+
+
+def _caption(text: str) -> QLabel:
+    label = QLabel(text)
+    set_property(label, "tone", "2")
+    label.setContentsMargins(0, 6, 0, 0)
+    return label
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(text)
+    set_property(label, "type", "strong")
+    label.setContentsMargins(0, 4, 0, 2)
+    return label
+
+
+def _line() -> QFrame:
+    line = QFrame()
+    set_property(line, "frame", "line")
+    return line
