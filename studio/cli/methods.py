@@ -21,11 +21,20 @@ class MethodsArguments:
 def run(arguments: list[str]) -> int:
     options = tyro.cli(MethodsArguments, args=arguments, prog="main.py methods")
     listed = [
-        {"name": entry.name, "title": entry.title, "source": entry.source, "kind": entry.kind, "status": entry.status,
-         "presets": list(entry.presets())}
+        {
+            "name": entry.name,
+            "title": entry.title,
+            "source": entry.source,
+            "kind": entry.kind,
+            "status": entry.status,
+            "presets": list(entry.presets()),
+        }
         for entry in METHODS.values()
     ]
-    text = "\n".join(f"{m['name']:<14} {m['title']} ({m['kind']}, {m['status']}); presets {', '.join(m['presets'])}\n"
-                     f"{'':<14} {m['source']}" for m in listed)
+    text = "\n".join(
+        f"{m['name']:<14} {m['title']} ({m['kind']}, {m['status']}); presets {', '.join(m['presets'])}\n"
+        f"{'':<14} {m['source']}"
+        for m in listed
+    )
     write_result({"methods": listed}, options.json, text=text)
     return 0

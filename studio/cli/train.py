@@ -65,8 +65,12 @@ def _start(folder: Path, options: TrainArguments) -> Run:
     if not options.dataset.exists():
         raise DataError(f"Dataset {options.dataset} does not exist. Give the folder of a dataset; `play` makes one.")
     spec: dict[str, Any] = {
-        "method": options.method, "dataset": str(options.dataset.resolve()), "bundle": str(options.out.resolve()),
-        "preset": options.preset, "set": list(options.set), "seed": options.seed,
+        "method": options.method,
+        "dataset": str(options.dataset.resolve()),
+        "bundle": str(options.out.resolve()),
+        "preset": options.preset,
+        "set": list(options.set),
+        "seed": options.seed,
     }
     return start_run(folder, "train", spec)
 
@@ -113,10 +117,21 @@ def _as_error(status: RunStatus, folder: Path) -> StudioError:
 
 def _summary(result: dict[str, Any]) -> str:
     held_out = result["held_out"]
-    names = [n for n in ("one_skill_object_position_mm", "chain_4s_object_position_mm", "chain_4s_object_rotation_deg",
-                         "policy_command_tip_mm", "action_unexplained", "nll_gaussian", "nll_flow") if n in held_out]
+    names = [
+        n
+        for n in (
+            "one_skill_object_position_mm",
+            "chain_4s_object_position_mm",
+            "chain_4s_object_rotation_deg",
+            "policy_command_tip_mm",
+            "action_unexplained",
+            "nll_gaussian",
+            "nll_flow",
+        )
+        if n in held_out
+    ]
     rows = "\n".join(f"  {name:<34} {held_out[name]:.4g}" for name in names)
-    return (f"{result['steps']} updates in {result['wall_s']:.0f} s -> {result['bundle']}\nheld out:\n{rows}\n"
-            f"{result['prior_reason']}")
-
-
+    return (
+        f"{result['steps']} updates in {result['wall_s']:.0f} s -> {result['bundle']}\nheld out:\n{rows}\n"
+        f"{result['prior_reason']}"
+    )

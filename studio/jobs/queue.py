@@ -117,7 +117,12 @@ def _mark_queued(run: Run, pid: int) -> None:
     if status.pid == pid:  # the worker was quicker
         return
     status = replace(
-        status, state="queued", pid=pid, pid_started=process_started(pid), message="Starting", detail="",
+        status,
+        state="queued",
+        pid=pid,
+        pid_started=process_started(pid),
+        message="Starting",
+        detail="",
         updated_s=time.time(),
     )
     write_json(run.path / "status.json", asdict(status))

@@ -60,8 +60,9 @@ def save_bundle(path: Path, info: dict[str, Any], parts: dict[str, dict[str, Ten
         _swap(building, path)
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
-        raise DataError(f"Bundle {path} cannot be written: {error.strerror or error}. "
-                        "Free some space or choose another place.") from error
+        raise DataError(
+            f"Bundle {path} cannot be written: {error.strerror or error}. Free some space or choose another place."
+        ) from error
     return Bundle(path=path, info=whole, parts=parts)
 
 
@@ -83,14 +84,18 @@ def read_bundle_info(path: Path) -> dict[str, Any]:
     try:
         info = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise DataError(f"{path} is not a bundle: it has no bundle.json. Give the folder that `train --out` made.") from None
+        raise DataError(
+            f"{path} is not a bundle: it has no bundle.json. Give the folder that `train --out` made."
+        ) from None
     except (ValueError, OSError) as error:
         raise DataError(f"{file} cannot be read ({error}). The bundle is damaged; train or copy it again.") from error
     missing = [key for key in _NEEDED if not isinstance(info, dict) or key not in info]
     if missing:
         raise DataError(f"{file} has no {missing[0]!r}. It is no bundle of this studio; train one with `train`.")
     if info["format_version"] != FORMAT_VERSION:
-        raise DataError(f"{file} has format {info['format_version']}; this studio reads {FORMAT_VERSION}. Update the studio.")
+        raise DataError(
+            f"{file} has format {info['format_version']}; this studio reads {FORMAT_VERSION}. Update the studio."
+        )
     return info
 
 
@@ -98,11 +103,15 @@ def check_fits_robot(info: dict[str, Any], robot_name: str, state_size: int, *, 
     """Raise DataError unless a bundle was trained for this robot and state."""
     trained_size = _state_size(info["task"])
     if trained_size != state_size:
-        raise DataError(f"{where}: trained for {trained_size} signals, this robot has {state_size}. "
-                        "Choose a bundle that was trained on this robot.")
+        raise DataError(
+            f"{where}: trained for {trained_size} signals, this robot has {state_size}. "
+            "Choose a bundle that was trained on this robot."
+        )
     if info["task"].get("robot", "") != robot_name:
-        raise DataError(f"{where}: trained for robot {info['task'].get('robot') or 'none'!r}, this one is {robot_name!r}. "
-                        "Choose a bundle that was trained on this robot.")
+        raise DataError(
+            f"{where}: trained for robot {info['task'].get('robot') or 'none'!r}, this one is {robot_name!r}. "
+            "Choose a bundle that was trained on this robot."
+        )
 
 
 def _state_size(task: dict[str, Any]) -> int:
@@ -120,14 +129,20 @@ def _load_part(folder: Path, name: str, entry: dict[str, str]) -> dict[str, Tens
     try:
         content_hash = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError:
-        raise DataError(f"Bundle {folder}: part {name} ({file.name}) is missing. Copy the whole folder again.") from None
+        raise DataError(
+            f"Bundle {folder}: part {name} ({file.name}) is missing. Copy the whole folder again."
+        ) from None
     if content_hash != entry.get("sha256"):
-        raise DataError(f"Bundle {folder}: part {name} ({file.name}) was changed or cut short: its SHA-256 differs. "
-                        "Train or copy the bundle again.")
+        raise DataError(
+            f"Bundle {folder}: part {name} ({file.name}) was changed or cut short: its SHA-256 differs. "
+            "Train or copy the bundle again."
+        )
     try:
         return load_file(file)
     except SafetensorError as error:
-        raise DataError(f"Bundle {folder}: part {name} is not safetensors ({error}). Train or copy it again.") from error
+        raise DataError(
+            f"Bundle {folder}: part {name} is not safetensors ({error}). Train or copy it again."
+        ) from error
 
 
 def _swap(building: Path, path: Path) -> None:

@@ -26,7 +26,9 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], state: dict[str, A
         save_file({name: t.detach().contiguous().clone() for name, t in tensors.items()}, temporary, metadata=metadata)
         temporary.replace(folder / _FILE)
     except (OSError, SafetensorError) as error:
-        raise DataError(f"The checkpoint in {folder} cannot be written: {error}. Free some space, then resume.") from error
+        raise DataError(
+            f"The checkpoint in {folder} cannot be written: {error}. Free some space, then resume."
+        ) from error
 
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -41,13 +43,15 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}
+            tensors = {name: opened.get_tensor(name) for name in list(opened.keys())}
         state = json.loads(metadata["state"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise DataError(f"Checkpoint {file} cannot be read ({error}). Remove it; the run then starts anew.") from error
     if metadata.get("format_version") != _VERSION:
-        raise DataError(f"Checkpoint {file} is of version {metadata.get('format_version')}; this studio reads {_VERSION}. "
-                        "Start the run anew.")
+        raise DataError(
+            f"Checkpoint {file} is of version {metadata.get('format_version')}; this studio reads {_VERSION}. "
+            "Start the run anew."
+        )
     return tensors, state
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -26,8 +27,8 @@ Statistics = Mapping[str, Tensor]
 class LossWeights:
     """Weights of stage 1; all visible, none hidden in a loss (1c trap 8).
 
-    `feature_noise` blurs what the prior (and later the flow) sees of the state, in spreads: without it both learn single
-    recordings by heart when there are few.
+    `feature_noise` blurs what the prior (and later the flow) sees of the state, in spreads: without it both learn
+    single recordings by heart when there are few.
     """
 
     action: float = 1.0
@@ -122,12 +123,20 @@ def encode_windows(networks: SkillNetworks, windows: WindowTensors, starts: Tens
 def _mean_between(actions: Tensor, ends: Tensor) -> Tensor:
     """Mean actions [B, K, A] over the stretches that end at ticks `ends` [K], of actions [B, W, A]."""
     edges = [0, *ends.tolist()]
-    return torch.stack([actions[:, a:b].mean(1) for a, b in zip(edges[:-1], edges[1:], strict=True)], dim=1)
+    return torch.stack([actions[:, a:b].mean(1) for a, b in pairwise(edges)], dim=1)
 
 
-def stage_1_loss(networks: SkillNetworks, windows: WindowTensors, starts: Tensor, weights: LossWeights, *,
-                 noise: PolicyNoise | None, goal_noise: float, policy_ticks: int, generator: torch.Generator
-                 ) -> tuple[Tensor, Statistics]:
+def stage_1_loss(
+    networks: SkillNetworks,
+    windows: WindowTensors,
+    starts: Tensor,
+    weights: LossWeights,
+    *,
+    noise: PolicyNoise | None,
+    goal_noise: float,
+    policy_ticks: int,
+    generator: torch.Generator,
+) -> tuple[Tensor, Statistics]:
     """The conditional autoencoder's loss on the windows at `starts` [B]."""
     batch = encode_windows(networks, windows, starts)
     mean, log_deviation = networks.posterior(batch.features, batch.ticks)
@@ -137,15 +146,26 @@ def stage_1_loss(networks: SkillNetworks, windows: WindowTensors, starts: Tensor
     error = (networks.predicted_change(batch.features, z) - batch.change).square() * networks.transition.weight
     wrong = _policy_error(networks, windows, batch, z, noise, goal_noise, policy_ticks, generator)
     if weights.reduction == "sum":
-        goal, action = error.sum(-1).mean(), wrong.mean((0, 2)).sum() * wrong.shape[-1] * windows.window / wrong.shape[1]
+        goal, action = (
+            error.sum(-1).mean(),
+            wrong.mean((0, 2)).sum() * wrong.shape[-1] * windows.window / wrong.shape[1],
+        )
     else:
         goal, action = error.mean(), wrong.mean()
     loss = weights.action * action + weights.goal * goal + weights.beta * kl
     return loss, {"loss": loss.detach(), "action": action.detach(), "goal": goal.detach(), "kl": kl.detach()}
 
 
-def _policy_error(networks: SkillNetworks, windows: WindowTensors, batch: Encoded, z: Tensor, noise: PolicyNoise | None,
-                  goal_noise: float, policy_ticks: int, generator: torch.Generator) -> Tensor:
+def _policy_error(
+    networks: SkillNetworks,
+    windows: WindowTensors,
+    batch: Encoded,
+    z: Tensor,
+    noise: PolicyNoise | None,
+    goal_noise: float,
+    policy_ticks: int,
+    generator: torch.Generator,
+) -> Tensor:
     """Squared normalised action errors [B, K, A]."""
     starts, window = batch.starts, windows.window
     if isinstance(networks.policy, RecurrentPolicy) or policy_ticks >= window:
@@ -160,8 +180,17 @@ def _policy_error(networks: SkillNetworks, windows: WindowTensors, batch: Encode
     return (output - networks.actions.encode(actions)).square()
 
 
-def policy_output(networks: SkillNetworks, states: Tensor, goal: Tensor, z: Tensor, frame: Tensor, ticks: Tensor, *,
-                  goal_noise: float = 0.0, generator: torch.Generator | None = None) -> Tensor:
+def policy_output(
+    networks: SkillNetworks,
+    states: Tensor,
+    goal: Tensor,
+    z: Tensor,
+    frame: Tensor,
+    ticks: Tensor,
+    *,
+    goal_noise: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> Tensor:
     """Normalised actions [B, K, A] at states [B, K, S] of windows with goals [B, S] and skills [B, d]."""
     count, per_window = ticks.shape
     wide_frame = frame[:, None].expand(count, per_window)
@@ -176,8 +205,9 @@ def policy_output(networks: SkillNetworks, states: Tensor, goal: Tensor, z: Tens
     return networks.policy(inputs.flatten(0, 1), phase).unflatten(0, (count, per_window))
 
 
-def chain_loss(networks: SkillNetworks, windows: WindowTensors, starts: Tensor, *, skills: int,
-               generator: torch.Generator) -> tuple[Tensor, Statistics]:
+def chain_loss(
+    networks: SkillNetworks, windows: WindowTensors, starts: Tensor, *, skills: int, generator: torch.Generator
+) -> tuple[Tensor, Statistics]:
     """Error of the dynamics rolled over `skills` recorded windows in a row; only the dynamics get a gradient.
 
     Each window's skill is drawn from the posterior and used in that window's own canonical frame, also for the
@@ -201,8 +231,9 @@ class Chain:
     frame: Tensor  # [K, B]
 
 
-def posterior_chain(networks: SkillNetworks, windows: WindowTensors, starts: Tensor, skills: int,
-                    generator: torch.Generator | None) -> tuple[Chain, Tensor]:
+def posterior_chain(
+    networks: SkillNetworks, windows: WindowTensors, starts: Tensor, skills: int, generator: torch.Generator | None
+) -> tuple[Chain, Tensor]:
     """Frames [K, B] and posterior skills [K, B, d] of `skills` windows in a row; means without a generator."""
     with torch.no_grad():
         all_starts = (starts + windows.window * torch.arange(skills)[:, None]).flatten()
@@ -216,8 +247,14 @@ def _blurred(features: Tensor, noise: float, generator: torch.Generator) -> Tens
     return features if noise <= 0.0 else features + noise * torch.randn(features.shape, generator=generator)
 
 
-def stage_2_loss(networks: SkillNetworks, windows: WindowTensors, starts: Tensor, *, generator: torch.Generator,
-                 feature_noise: float = 0.0) -> tuple[Tensor, Statistics]:
+def stage_2_loss(
+    networks: SkillNetworks,
+    windows: WindowTensors,
+    starts: Tensor,
+    *,
+    generator: torch.Generator,
+    feature_noise: float = 0.0,
+) -> tuple[Tensor, Statistics]:
     """Negative log likelihood of the flow, and of the Gaussian prior on the same skills, in nats."""
     with torch.no_grad():
         batch = encode_windows(networks, windows, starts)

@@ -48,8 +48,12 @@ class FeatureMap(nn.Module):
         self._joints = next((task.span(b.name) for b in task.state if b.field == JOINT_FIELD), None)
         self._names = frozenset(task.features)
         self.register_buffer("group", symmetry_rotations(task.symmetry), persistent=False)
-        self.register_buffer("bases_m", torch.tensor(geometry.arm_bases_m if geometry else [[0.0] * 3]), persistent=False)
-        self.register_buffer("links_m", torch.tensor(geometry.link_lengths_m if geometry else [0.0] * 3), persistent=False)
+        self.register_buffer(
+            "bases_m", torch.tensor(geometry.arm_bases_m if geometry else [[0.0] * 3]), persistent=False
+        )
+        self.register_buffer(
+            "links_m", torch.tensor(geometry.link_lengths_m if geometry else [0.0] * 3), persistent=False
+        )
         self.size = self._count()
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("deviation", torch.ones(self.size))
@@ -122,7 +126,9 @@ def _check_features(task: Task, geometry: ArmGeometry | None) -> None:
         if name not in _KNOWN:
             raise ConfigError(f"Task {task.name}: unknown feature {name!r}. Known features: {', '.join(_KNOWN)}.")
     if task.features and geometry is None:
-        raise ConfigError(f"Task {task.name} asks for {task.features[0]!r} but names no robot. Set `robot` in the task.")
+        raise ConfigError(
+            f"Task {task.name} asks for {task.features[0]!r} but names no robot. Set `robot` in the task."
+        )
     if task.features and not any(block.field == JOINT_FIELD for block in task.state):
         raise ConfigError(f"Task {task.name}: feature {task.features[0]!r} needs a state block of field {JOINT_FIELD}.")
     kinds = {block.kind for block in task.state}

@@ -2,7 +2,7 @@
 
 z = head( block_B( … block_1( atanh(u) ) ) ),  u uniform on (-1, 1)^d
 
-Every map is conditioned on features of the state. The first layer atanh gives each z a finite likelihood; the last one is
+Every map is conditioned on features of the state. The first layer atanh gives each z a finite likelihood; the last is
 affine and starts as the Gaussian prior of stage 1, the blocks between start as the identity, so that training starts at
 (nearly) the Gaussian's likelihood and not far below it (spec/feasibility.md, traps).
 
@@ -81,8 +81,14 @@ class MaskedBlock(nn.Module):
             total = total - log_scale
         return torch.stack(known, dim=-1), total
 
-    def _extend_hidden(self, index: int, known: list[Tensor], hidden_1: list[Tensor], hidden_2: list[Tensor],
-                       from_context: Sequence[Tensor]) -> None:
+    def _extend_hidden(
+        self,
+        index: int,
+        known: list[Tensor],
+        hidden_1: list[Tensor],
+        hidden_2: list[Tensor],
+        from_context: Sequence[Tensor],
+    ) -> None:
         """Compute the hidden units of degree `index`, which need only the first `index` components."""
         start, end = self._ends[index], self._ends[index + 1]
         first = from_context[0][:, start:end]
@@ -105,8 +111,16 @@ class ConditionalFlow(nn.Module):
         head_hidden: layers of the affine head; those of the Gaussian prior, from which it is started.
     """
 
-    def __init__(self, *, feature_size: int, size: int, blocks: int, hidden: int, context_hidden: Sequence[int],
-                 head_hidden: Sequence[int]) -> None:
+    def __init__(
+        self,
+        *,
+        feature_size: int,
+        size: int,
+        blocks: int,
+        hidden: int,
+        context_hidden: Sequence[int],
+        head_hidden: Sequence[int],
+    ) -> None:
         super().__init__()
         self.size = size
         self.context = nn.Sequential(mlp([feature_size, *context_hidden]), nn.SiLU())

@@ -35,8 +35,10 @@ class ArmGeometry:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "robot": self.robot, "arm_bases_m": [list(base) for base in self.arm_bases_m],
-            "link_lengths_m": list(self.link_lengths_m), "joints_per_arm": self.joints_per_arm,
+            "robot": self.robot,
+            "arm_bases_m": [list(base) for base in self.arm_bases_m],
+            "link_lengths_m": list(self.link_lengths_m),
+            "joints_per_arm": self.joints_per_arm,
         }
 
     @staticmethod
@@ -44,18 +46,28 @@ class ArmGeometry:
         try:
             x, y, z = (float(length) for length in data["link_lengths_m"])
             bases = tuple((float(a), float(b), float(c)) for a, b, c in data["arm_bases_m"])
-            return ArmGeometry(robot=str(data["robot"]), arm_bases_m=bases, link_lengths_m=(x, y, z),
-                               joints_per_arm=int(data["joints_per_arm"]))
+            return ArmGeometry(
+                robot=str(data["robot"]),
+                arm_bases_m=bases,
+                link_lengths_m=(x, y, z),
+                joints_per_arm=int(data["joints_per_arm"]),
+            )
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"The arm geometry of the bundle is incomplete ({error}). Train or copy it again.") from error
+            raise DataError(
+                f"The arm geometry of the bundle is incomplete ({error}). Train or copy it again."
+            ) from error
 
 
 def arm_geometry(robot: Any) -> ArmGeometry:
     """The geometry of a `studio.robot.description.Robot`."""
     bases = tuple((float(a), float(b), float(c)) for a, b, c in robot.arm_bases_m)
     upper_m, fore_m, hand_m = (float(length) for length in robot.link_lengths_m)
-    return ArmGeometry(robot=robot.name, arm_bases_m=bases, link_lengths_m=(upper_m, fore_m, hand_m),
-                       joints_per_arm=int(robot.joints_per_arm))
+    return ArmGeometry(
+        robot=robot.name,
+        arm_bases_m=bases,
+        link_lengths_m=(upper_m, fore_m, hand_m),
+        joints_per_arm=int(robot.joints_per_arm),
+    )
 
 
 def tip_positions(position_rad: Tensor, bases_m: Tensor, links_m: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ LOG_DEVIATION_LOW, LOG_DEVIATION_HIGH = -6.0, 2.0
 def mlp(sizes: Sequence[int]) -> nn.Sequential:
     """Linear layers of the given sizes with SiLU between them; the last layer is linear."""
     layers: list[nn.Module] = []
-    for index, (size_in, size_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (size_in, size_out) in enumerate(pairwise(sizes)):
         if index:
             layers.append(nn.SiLU())
         layers.append(nn.Linear(size_in, size_out))

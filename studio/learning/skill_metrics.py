@@ -1,4 +1,4 @@
-"""What a trained skill model is worth on held-out windows: losses, unexplained variance, errors of one and many skills."""
+"""What a skill model is worth on held-out windows: losses, unexplained variance, errors of one and many skills."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ def pick_evenly(starts: Tensor, count: int) -> Tensor:
 
 
 @torch.no_grad()
-def quick_losses(networks: SkillNetworks, windows: WindowTensors, weights: LossWeights, *, policy_ticks: int,
-                 count: int = 1024) -> dict[str, float]:
+def quick_losses(
+    networks: SkillNetworks, windows: WindowTensors, weights: LossWeights, *, policy_ticks: int, count: int = 1024
+) -> dict[str, float]:
     """Stage 1's terms on held-out windows, without noise and with the same draws every time."""
     generator = torch.Generator().manual_seed(_SEED)
     starts = pick_evenly(windows.starts, count)
     sharp = dataclasses.replace(weights, feature_noise=0.0)
-    statistics = stage_1_loss(networks, windows, starts, sharp, noise=None, goal_noise=0.0,
-                              policy_ticks=policy_ticks, generator=generator)[1]
+    statistics = stage_1_loss(
+        networks, windows, starts, sharp, noise=None, goal_noise=0.0, policy_ticks=policy_ticks, generator=generator
+    )[1]
     return {name: float(value) for name, value in statistics.items()}
 
 
@@ -55,8 +57,9 @@ def quick_likelihood(networks: SkillNetworks, windows: WindowTensors, *, count: 
 
 
 @torch.no_grad()
-def quick_chain(networks: SkillNetworks, windows: WindowTensors, rate_hz: float, *, seconds: float = 2.0,
-                count: int = 256) -> dict[str, float]:
+def quick_chain(
+    networks: SkillNetworks, windows: WindowTensors, rate_hz: float, *, seconds: float = 2.0, count: int = 256
+) -> dict[str, float]:
     """Error after `seconds` of recorded skills in a row."""
     skills = max(1, round(seconds * rate_hz / windows.window))
     starts = pick_evenly(chained_starts(windows, skills), count)
@@ -70,8 +73,15 @@ def quick_chain(networks: SkillNetworks, windows: WindowTensors, rate_hz: float,
 
 
 @torch.no_grad()
-def full_metrics(networks: SkillNetworks, windows: WindowTensors, rate_hz: float, weights: LossWeights, *,
-                 policy_ticks: int, with_flow: bool) -> dict[str, float]:
+def full_metrics(
+    networks: SkillNetworks,
+    windows: WindowTensors,
+    rate_hz: float,
+    weights: LossWeights,
+    *,
+    policy_ticks: int,
+    with_flow: bool,
+) -> dict[str, float]:
     """Every held-out number that a bundle carries; names end in their unit."""
     starts = pick_evenly(windows.starts, 4096)
     values = quick_losses(networks, windows, weights, policy_ticks=policy_ticks, count=4096)

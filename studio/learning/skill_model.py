@@ -1,6 +1,6 @@
 """A trained skill model as planners, policies and reports use it: raw SI states in, skills, states and actions out.
 
-Canonicalising, features and normalisation happen inside. Batch first, float32, one prior behind one call: the flow, or the
+Canonicalising, features and normalisation happen inside. Batch first, float32, one prior behind one call: flow, or the
 Gaussian through the inverse error function, so that every planner runs unchanged on either (spec/methods-papers.md 1f).
 """
 
@@ -43,8 +43,9 @@ class SkillModel:
         info: the bundle's description; empty for a model in training.
     """
 
-    def __init__(self, networks: SkillNetworks, *, rate_hz: float, prior: str = "flow",
-                 info: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, networks: SkillNetworks, *, rate_hz: float, prior: str = "flow", info: dict[str, Any] | None = None
+    ) -> None:
         if prior not in PRIORS:
             raise DataError(f"Bundle: prior {prior!r} is unknown; allowed flow, gaussian. Train the bundle again.")
         self.networks = networks.eval().requires_grad_(False)
@@ -111,8 +112,9 @@ class SkillModel:
         self._memory = None
         self._policy_frame = None if state is None else self.networks.features.frame(_row(state))
 
-    def act(self, state: Tensor | np.ndarray, state_goal: Tensor | np.ndarray, z: Tensor | np.ndarray,
-            phase: int) -> Tensor:
+    def act(
+        self, state: Tensor | np.ndarray, state_goal: Tensor | np.ndarray, z: Tensor | np.ndarray, phase: int
+    ) -> Tensor:
         """Action [A] in SI units at tick `phase` (0 .. window-1) of the running window."""
         now, goal = _row(state), _row(state_goal)
         nets = self.networks
@@ -154,8 +156,9 @@ def make_skill_model(bundle: Bundle, *, prior: str | None = None) -> SkillModel:
             elif name != "flow":
                 raise KeyError(name)
     except (KeyError, RuntimeError, TypeError) as error:
-        raise DataError(f"Bundle {bundle.path}: its parts do not fit its description. Train or copy it again.",
-                        detail=str(error)) from error
+        raise DataError(
+            f"Bundle {bundle.path}: its parts do not fit its description. Train or copy it again.", detail=str(error)
+        ) from error
     chosen = prior or str(info.get("prior", "gaussian"))
     if chosen == "flow" and "flow" not in bundle.parts:
         raise DataError(f"Bundle {bundle.path} has no flow. Use the Gaussian prior, or train stage 2.")

@@ -41,7 +41,9 @@ class NetworkSizes:
 
     def __post_init__(self) -> None:
         if self.policy not in ("mlp", "gru") or self.posterior not in ("mlp", "bigru"):
-            raise ConfigError(f"policy is {self.policy!r} (allowed mlp, gru), posterior {self.posterior!r} (mlp, bigru).")
+            raise ConfigError(
+                f"policy is {self.policy!r} (allowed mlp, gru), posterior {self.posterior!r} (mlp, bigru)."
+            )
 
     def to_json(self) -> dict[str, Any]:
         return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
@@ -106,7 +108,9 @@ class SkillNetworks(nn.Module):
     Inputs are raw SI states [N, S] with the index of the canonical frame [N].
     """
 
-    def __init__(self, task: Task, geometry: ArmGeometry | None, action_size: int, window: int, sizes: NetworkSizes) -> None:
+    def __init__(
+        self, task: Task, geometry: ArmGeometry | None, action_size: int, window: int, sizes: NetworkSizes
+    ) -> None:
         super().__init__()
         self.task, self.sizes, self.window, self.action_size = task, sizes, window, action_size
         self.features = FeatureMap(task, geometry)
@@ -120,14 +124,20 @@ class SkillNetworks(nn.Module):
             self.policy = RecurrentPolicy(policy_input, sizes.policy_hidden[-1], action_size)
         tick = change + action_size
         if sizes.posterior == "mlp":
-            self.posterior: nn.Module = SampledPosterior(width, tick, sizes.posterior_ticks, sizes.posterior_hidden, skill)
+            self.posterior: nn.Module = SampledPosterior(
+                width, tick, sizes.posterior_ticks, sizes.posterior_hidden, skill
+            )
         else:
             self.posterior = RecurrentPosterior(width, tick, sizes.posterior_hidden[-1], skill)
         self.dynamics = mlp([width + skill, *sizes.dynamics_hidden, change])
         self.prior = GaussianHead(width, sizes.prior_hidden, skill)
         self.flow = ConditionalFlow(
-            feature_size=width, size=skill, blocks=sizes.flow_blocks, hidden=sizes.flow_hidden,
-            context_hidden=sizes.flow_context_hidden, head_hidden=sizes.prior_hidden,
+            feature_size=width,
+            size=skill,
+            blocks=sizes.flow_blocks,
+            hidden=sizes.flow_hidden,
+            context_hidden=sizes.flow_context_hidden,
+            head_hidden=sizes.prior_hidden,
         )
 
     def predicted_change(self, features: Tensor, z: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def turn_frame(rotation: Tensor, chosen: Tensor) -> Tensor:
 
 
 def mirror_map(arm_bases_m: np.ndarray, joints_per_arm: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """How joint vectors change when the scene is mirrored in the plane y = 0, or None when the robot has no such mirror.
+    """How joint vectors change when the scene is mirrored in the plane y = 0; None when the robot has no mirror.
 
     The arms of a pair of equal arms swap; the first joint turns about z and changes its sign, the others turn about y
     and keep it (docs/architecture.md, kinematics of one arm).

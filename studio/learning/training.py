@@ -1,4 +1,4 @@
-"""A training made of phases, each limited by updates and by time; it reports, pauses, stops, and resumes after a kill."""
+"""A training in phases, each limited by updates and by time; it reports, pauses, stops, and resumes after a kill."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ Loss = Callable[[torch.Generator], tuple[Tensor, Mapping[str, Tensor]]]
 class Reporter(Protocol):
     """Where a training tells how it goes, and what it is asked to do."""
 
-    def progress(self, stage: str, step: int, steps: int, wall_s: float, time_left_s: tuple[float, float] | None) -> None: ...
+    def progress(
+        self, stage: str, step: int, steps: int, wall_s: float, time_left_s: tuple[float, float] | None
+    ) -> None: ...
     def metric(self, row: dict[str, Any]) -> None: ...
     def checkpointed(self, step: int) -> None: ...
     def asked(self) -> str: ...
@@ -87,8 +89,16 @@ class Training:
         folder: for checkpoints; None keeps none.
     """
 
-    def __init__(self, networks: nn.Module, phases: Sequence[Phase], *, settings: TrainingSettings, reporter: Reporter,
-                 generator: torch.Generator, folder: Path | None) -> None:
+    def __init__(
+        self,
+        networks: nn.Module,
+        phases: Sequence[Phase],
+        *,
+        settings: TrainingSettings,
+        reporter: Reporter,
+        generator: torch.Generator,
+        folder: Path | None,
+    ) -> None:
         self._networks, self._phases = networks, [phase for phase in phases if phase.steps > 0]
         self._settings, self._reporter, self._generator, self._folder = settings, reporter, generator, folder
         self.result = TrainingResult()
@@ -190,8 +200,12 @@ class Training:
             tensors.update(self._loop.tensors())
             loop_state = {"step": self._loop.step_count, "elapsed_s": self._loop.elapsed_s}
         state = {
-            "phase": self._index, "loop": loop_state, "steps": self.result.steps, "wall_s": self.result.wall_s,
-            "losses": self.result.losses, "phase_steps": self.result.phase_steps,
+            "phase": self._index,
+            "loop": loop_state,
+            "steps": self.result.steps,
+            "wall_s": self.result.wall_s,
+            "losses": self.result.losses,
+            "phase_steps": self.result.phase_steps,
         }
         save_checkpoint(self._folder, tensors, state)
         self._reporter.checkpointed(self.result.steps)
@@ -205,8 +219,12 @@ class Training:
         self._index = int(state["phase"])
         self._loop = self._make_loop()
         self._networks.load_state_dict({n[4:]: t for n, t in tensors.items() if n.startswith("net.")})  # after `begin`
-        self.result = TrainingResult(steps=int(state["steps"]), wall_s=float(state["wall_s"]),
-                                     losses=dict(state["losses"]), phase_steps=dict(state["phase_steps"]))
+        self.result = TrainingResult(
+            steps=int(state["steps"]),
+            wall_s=float(state["wall_s"]),
+            losses=dict(state["losses"]),
+            phase_steps=dict(state["phase_steps"]),
+        )
         if self._loop is not None and state["loop"]:
             self._loop.restore(tensors, int(state["loop"]["step"]), float(state["loop"]["elapsed_s"]))
 

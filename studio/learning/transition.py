@@ -1,4 +1,4 @@
-"""What changes from one state to another, block by block of a task: differences, and a rotation vector for rotations."""
+"""What changes from one state to another, block by block: differences, and rotation vectors for rotations."""
 
 from __future__ import annotations
 
@@ -102,4 +102,3 @@ def _width(kind: str, size: int) -> int:
 def _turn_between(first: Tensor, second: Tensor) -> Tensor:
     matrix_from, matrix_to = first.unflatten(-1, (3, 3)), second.unflatten(-1, (3, 3))
     return rotation_vector((matrix_to.unsqueeze(-2) * matrix_from.unsqueeze(-3)).sum(-1))
-

@@ -40,8 +40,10 @@ class WindowTensors:
 def make_window_tensors(windows: Any, starts: np.ndarray, *, what: str) -> WindowTensors:
     """Tensors over a `studio.data.windows.WindowSet` and one of its lists of starts."""
     if len(starts) < _MINIMUM_WINDOWS:
-        raise DataError(f"Only {len(starts)} {what} windows of {windows.window} ticks at {windows.rate_hz:g} Hz; at least "
-                        f"{_MINIMUM_WINDOWS} are needed. Record more play, or shorten the window.")
+        raise DataError(
+            f"Only {len(starts)} {what} windows of {windows.window} ticks at {windows.rate_hz:g} Hz; at least "
+            f"{_MINIMUM_WINDOWS} are needed. Record more play, or shorten the window."
+        )
     states = torch.from_numpy(np.array(windows.states, dtype=np.float32))
     actions = torch.from_numpy(np.array(windows.actions, dtype=np.float32))
     if not (torch.isfinite(states).all() and torch.isfinite(actions).all()):
@@ -60,7 +62,9 @@ def with_mirror(windows: WindowTensors, task: Task, geometry: ArmGeometry | None
     halves = windows.actions.unflatten(-1, (-1, joints))
     actions = (halves[..., order] * signs).flatten(-2)
     starts = torch.cat([windows.starts, windows.starts + len(windows.states)])
-    return WindowTensors(torch.cat([windows.states, states]), torch.cat([windows.actions, actions]), starts, windows.window)
+    return WindowTensors(
+        torch.cat([windows.states, states]), torch.cat([windows.actions, actions]), starts, windows.window
+    )
 
 
 def _mirror_of(task: Task, geometry: ArmGeometry | None) -> tuple[np.ndarray, np.ndarray] | None:

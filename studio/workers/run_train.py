@@ -22,9 +22,18 @@ class RunReporter:
         self._asked_s = 0.0
         self._word = ""
 
-    def progress(self, stage: str, step: int, steps: int, wall_s: float, time_left_s: tuple[float, float] | None) -> None:
-        self._writer.update(state="running", stage=stage, step=step, steps=steps, time_left_s=time_left_s,
-                            wall_s=round(wall_s, 2), message="Training" if time_left_s else "Measuring")
+    def progress(
+        self, stage: str, step: int, steps: int, wall_s: float, time_left_s: tuple[float, float] | None
+    ) -> None:
+        self._writer.update(
+            state="running",
+            stage=stage,
+            step=step,
+            steps=steps,
+            time_left_s=time_left_s,
+            wall_s=round(wall_s, 2),
+            message="Training" if time_left_s else "Measuring",
+        )
 
     def metric(self, row: dict[str, Any]) -> None:
         self._writer.metric(row)
@@ -69,7 +78,9 @@ def train(writer: RunWriter) -> None:
     method.save(bundle_path, result, began_s)
     writer.finish(_result(entry.name, method, result, bundle_path, time.time() - began_s))
     state = "cancelled" if result.stopped else "done"
-    message = "Stopped by you; what was trained is in the bundle." if result.stopped else method.summary()["prior_reason"]
+    message = (
+        "Stopped by you; what was trained is in the bundle." if result.stopped else method.summary()["prior_reason"]
+    )
     writer.update(state=state, message=message, time_left_s=(0.0, 0.0), step=result.steps, steps=result.steps)
 
 
@@ -86,8 +97,14 @@ def load_play(dataset: Any, task: Any, config: Any) -> Any:
 
 def _result(name: str, method: Any, result: Any, bundle_path: Path, wall_s: float) -> dict[str, Any]:
     return {
-        "method": name, "steps": result.steps, "wall_s": round(wall_s, 2), "losses": result.losses,
-        "bundle": str(bundle_path), "phase_steps": result.phase_steps, "stopped": result.stopped, **method.summary(),
+        "method": name,
+        "steps": result.steps,
+        "wall_s": round(wall_s, 2),
+        "losses": result.losses,
+        "bundle": str(bundle_path),
+        "phase_steps": result.phase_steps,
+        "stopped": result.stopped,
+        **method.summary(),
     }
 
 
@@ -109,17 +126,27 @@ def main(arguments: list[str]) -> int:
         train(writer)
         return 0
     except StudioError as error:
-        writer.update(state="failed", message=str(error), detail=error.detail, time_left_s=None,
-                      exit_code=error.exit_code)
+        writer.update(
+            state="failed", message=str(error), detail=error.detail, time_left_s=None, exit_code=error.exit_code
+        )
         return error.exit_code
     except MemoryError:
-        writer.update(state="failed", time_left_s=None, detail=traceback.format_exc(), message="The training ran out of "
-                      f"memory at step {writer.status.step}. Use the preset small, or close other workers, then resume.")
+        writer.update(
+            state="failed",
+            time_left_s=None,
+            detail=traceback.format_exc(),
+            message="The training ran out of "
+            f"memory at step {writer.status.step}. Use the preset small, or close other workers, then resume.",
+        )
         return 1
-    except Exception as error:  # worker main: whatever it is must reach the window as a sentence
+    except Exception as error:  # noqa: BLE001  worker main: whatever it is must reach the window as a sentence
         message = f"The training stopped at step {writer.status.step}: {error or type(error).__name__}. "
-        writer.update(state="failed", message=message + "Its last checkpoint is kept; resume it, or look at the detail.",
-                      detail=traceback.format_exc(), time_left_s=None)
+        writer.update(
+            state="failed",
+            message=message + "Its last checkpoint is kept; resume it, or look at the detail.",
+            detail=traceback.format_exc(),
+            time_left_s=None,
+        )
         traceback.print_exc()
         return 1
     finally:

@@ -110,7 +110,7 @@ def test_worker_that_cannot_start_does_not_stay_queued(tmp_path: Path) -> None:
     run = queue.start_run(tmp_path / "r", "train", {"method": "no_such_method"})
     status = queue.wait_for(run, timeout_s=60)
     assert status.state in ("failed", "lost") and status.message
+    alive = {"state": "running", "pid": os.getpid(), "pid_started": process_started(os.getpid())}
+    write_json(run.path / "status.json", alive)
     with pytest.raises(ConfigError, match="still"):
-        write_json(run.path / "status.json", {"state": "running", "pid": os.getpid(),
-                                              "pid_started": process_started(os.getpid())})
         queue.resume_run(run)

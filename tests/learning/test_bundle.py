@@ -18,8 +18,14 @@ from studio.learning.skill_networks import NetworkSizes, SkillNetworks
 from studio.learning.symmetry import symmetry_rotations, turn_frame
 from tests.learning.toy import GEOMETRY, pushed_box
 
-SMALL = NetworkSizes(policy_hidden=(16,), posterior_hidden=(16,), dynamics_hidden=(32,), prior_hidden=(16,), flow_hidden=16,
-                     flow_context_hidden=(8,))
+SMALL = NetworkSizes(
+    policy_hidden=(16,),
+    posterior_hidden=(16,),
+    dynamics_hidden=(32,),
+    prior_hidden=(16,),
+    flow_hidden=16,
+    flow_context_hidden=(8,),
+)
 
 
 def make_networks(sizes: NetworkSizes = SMALL) -> SkillNetworks:
@@ -30,8 +36,15 @@ def make_networks(sizes: NetworkSizes = SMALL) -> SkillNetworks:
 def write(path: Path, networks: SkillNetworks | None = None, **changes: Any) -> Path:
     networks = networks or make_networks()
     info = {
-        "method": "haptic_play", "rate_hz": 100.0, "window": 20, "task": networks.task.to_json(),
-        "geometry": GEOMETRY.to_json(), "networks": networks.sizes.to_json(), "action_size": 16, "prior": "flow", **changes,
+        "method": "haptic_play",
+        "rate_hz": 100.0,
+        "window": 20,
+        "task": networks.task.to_json(),
+        "geometry": GEOMETRY.to_json(),
+        "networks": networks.sizes.to_json(),
+        "action_size": 16,
+        "prior": "flow",
+        **changes,
     }
     save_bundle(path, info, {name: dict(part.state_dict()) for name, part in networks.parts().items()}, card="# card\n")
     return path
@@ -75,8 +88,15 @@ def test_features_are_shared_between_skill_and_predict() -> None:
 
 @pytest.mark.parametrize("policy", ["mlp", "gru"])
 def test_model_is_equivariant_under_the_cubes_rotations(policy: str) -> None:
-    sizes = NetworkSizes(policy=policy, policy_hidden=(16,), posterior_hidden=(16,), dynamics_hidden=(32,),
-                         prior_hidden=(16,), flow_hidden=16, flow_context_hidden=(8,))
+    sizes = NetworkSizes(
+        policy=policy,
+        policy_hidden=(16,),
+        posterior_hidden=(16,),
+        dynamics_hidden=(32,),
+        prior_hidden=(16,),
+        flow_hidden=16,
+        flow_context_hidden=(8,),
+    )
     model = SkillModel(make_networks(sizes), rate_hz=100.0)
     span = model.task.span("object_rotation")
     state, u = box_states(), torch.rand(40, 8) - 0.5
@@ -98,7 +118,9 @@ def run_policy(model: SkillModel, state: torch.Tensor, goal: torch.Tensor, z: to
 
 
 def test_recurrent_policy_remembers_until_the_next_window() -> None:
-    sizes = NetworkSizes(policy="gru", policy_hidden=(16,), posterior="bigru", posterior_hidden=(16,), flow_context_hidden=(8,))
+    sizes = NetworkSizes(
+        policy="gru", policy_hidden=(16,), posterior="bigru", posterior_hidden=(16,), flow_context_hidden=(8,)
+    )
     model = SkillModel(make_networks(sizes), rate_hz=100.0)
     state = box_states()[0]
     first, second = run_policy(model, state, state, torch.ones(8))[:2]
@@ -122,14 +144,18 @@ def test_broken_bundles_are_said(tmp_path: Path) -> None:
     part = path / "dynamics.safetensors"
     whole = part.read_bytes()
     part.write_bytes(whole[:-8])
-    with pytest.raises(DataError, match="part dynamics .* SHA-256"):
+    with pytest.raises(DataError, match=r"part dynamics .* SHA-256"):
         load_bundle(path)
     part.unlink()
-    with pytest.raises(DataError, match="dynamics .* missing"):
+    with pytest.raises(DataError, match=r"dynamics .* missing"):
         load_bundle(path)
     part.write_bytes(whole)
     info = json.loads((path / "bundle.json").read_text())
-    for broken, text in (({**info, "format_version": 9}, "format 9"), ({"method": "x"}, "no bundle of this studio"), ([], "no bundle")):
+    for broken, text in (
+        ({**info, "format_version": 9}, "format 9"),
+        ({"method": "x"}, "no bundle of this studio"),
+        ([], "no bundle"),
+    ):
         (path / "bundle.json").write_text(json.dumps(broken))
         with pytest.raises(DataError, match=text):
             load_bundle(path)

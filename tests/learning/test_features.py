@@ -27,8 +27,11 @@ def test_tips_agree_with_pinocchio() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         q = rng.uniform(robot.position_lower_rad, robot.position_upper_rad)
-        ours = tip_positions(torch.from_numpy(q), torch.tensor(geometry.arm_bases_m, dtype=torch.float64),
-                             torch.tensor(geometry.link_lengths_m, dtype=torch.float64))
+        ours = tip_positions(
+            torch.from_numpy(q),
+            torch.tensor(geometry.arm_bases_m, dtype=torch.float64),
+            torch.tensor(geometry.link_lengths_m, dtype=torch.float64),
+        )
         assert np.allclose(ours.numpy(), kinematics.tip_positions(q), atol=1e-6)
     assert ArmGeometry.from_json(geometry.to_json()) == geometry
 

@@ -15,7 +15,9 @@ from studio.learning.networks import GaussianHead
 
 def make_flow(size: int, blocks: int = 2, *, features: int = 3, seed: int = 0, spread: float = 0.7) -> ConditionalFlow:
     torch.manual_seed(seed)
-    flow = ConditionalFlow(feature_size=features, size=size, blocks=blocks, hidden=32, context_hidden=(16,), head_hidden=(16,))
+    flow = ConditionalFlow(
+        feature_size=features, size=size, blocks=blocks, hidden=32, context_hidden=(16,), head_hidden=(16,)
+    )
     with torch.no_grad():
         for block in flow.blocks:  # away from the identity
             block.out.weight.normal_(0, spread / math.sqrt(32))
@@ -23,7 +25,7 @@ def make_flow(size: int, blocks: int = 2, *, features: int = 3, seed: int = 0, s
     return flow.double()
 
 
-@pytest.mark.parametrize("size,blocks", [(1, 1), (2, 2), (8, 2), (5, 3)])
+@pytest.mark.parametrize(("size", "blocks"), [(1, 1), (2, 2), (8, 2), (5, 3)])
 def test_inverse_undoes_forward_and_determinants_cancel(size: int, blocks: int) -> None:
     flow = make_flow(size, blocks)
     u = torch.rand(200, size, dtype=torch.float64) * 1.9 - 0.95
@@ -42,7 +44,7 @@ def test_determinant_is_that_of_the_jacobian() -> None:
     for _ in range(5):
         u = torch.rand(4, dtype=torch.float64) * 1.8 - 0.9
         features = torch.randn(1, 3, dtype=torch.float64)
-        jacobian = torch.autograd.functional.jacobian(lambda x: flow(x[None], features)[0][0], u)
+        jacobian = torch.autograd.functional.jacobian(lambda x, f=features: flow(x[None], f)[0][0], u)
         assert abs(float(torch.linalg.slogdet(jacobian)[1] - flow(u[None], features)[1][0])) < 1e-9
 
 

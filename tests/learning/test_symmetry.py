@@ -61,7 +61,9 @@ def test_features_and_changes_do_not_change_under_the_symmetries() -> None:
         turned[:, span] = turn_frame(states[:, span], g).flatten(1)
         turned_later[:, span] = turn_frame(later[:, span], g).flatten(1)
         assert torch.allclose(features(turned, features.frame(turned)), first, atol=1e-5)
-        assert torch.allclose(transition.difference(turned, turned_later), transition.difference(states, later), atol=2e-3)
+        assert torch.allclose(
+            transition.difference(turned, turned_later), transition.difference(states, later), atol=2e-3
+        )
 
 
 def test_change_is_applied_back() -> None:

@@ -23,7 +23,9 @@ class Listener:
         self.left_s: list[tuple[float, float] | None] = []
         self._stop_after = stop_after
 
-    def progress(self, stage: str, step: int, steps: int, wall_s: float, time_left_s: tuple[float, float] | None) -> None:
+    def progress(
+        self, stage: str, step: int, steps: int, wall_s: float, time_left_s: tuple[float, float] | None
+    ) -> None:
         self.steps.append(step)
         self.left_s.append(time_left_s)
 
@@ -36,7 +38,9 @@ class Listener:
         return "cancel" if self._stop_after is not None and self.steps and self.steps[-1] >= self._stop_after else ""
 
 
-def make_training(folder: Path | None, listener: Listener, *, seconds: float = 0.0, broken: bool = False) -> tuple[Training, nn.Module]:
+def make_training(
+    folder: Path | None, listener: Listener, *, seconds: float = 0.0, broken: bool = False
+) -> tuple[Training, nn.Module]:
     torch.manual_seed(0)
     network = nn.ModuleDict({name: nn.Linear(3, 1) for name in ("a", "none", "b")})
 
@@ -50,11 +54,27 @@ def make_training(folder: Path | None, listener: Listener, *, seconds: float = 0
         def held_out() -> dict[str, float]:
             return {"error": float((network[name].weight.detach() - 1).abs().max())}
 
-        return Phase(name=name, module=network[name], loss=loss, held_out=held_out, steps=steps, seconds=seconds,
-                     learning_rate=0.1, final_learning_rate=0.001, average_decay=0.9, choose_by="error")
+        return Phase(
+            name=name,
+            module=network[name],
+            loss=loss,
+            held_out=held_out,
+            steps=steps,
+            seconds=seconds,
+            learning_rate=0.1,
+            final_learning_rate=0.001,
+            average_decay=0.9,
+            choose_by="error",
+        )
 
-    training = Training(network, [phase("a", 60), phase("none", 0), phase("b", 60)], settings=TrainingSettings(),
-                        reporter=listener, generator=torch.Generator().manual_seed(5), folder=folder)
+    training = Training(
+        network,
+        [phase("a", 60), phase("none", 0), phase("b", 60)],
+        settings=TrainingSettings(),
+        reporter=listener,
+        generator=torch.Generator().manual_seed(5),
+        folder=folder,
+    )
     return training, network
 
 

@@ -28,7 +28,7 @@ def numbered(starts: list[int], window: int = 5, rows: int = 60) -> WindowTensor
 
 
 def test_chains_stay_in_one_stretch() -> None:
-    windows = numbered([*range(0, 16), *range(30, 41)])  # stretches of 21 and 16 rows, W = 5
+    windows = numbered([*range(16), *range(30, 41)])  # stretches of 21 and 16 rows, W = 5
     assert chained_starts(windows, 1).tolist() == windows.starts.tolist()
     assert chained_starts(windows, 3).tolist() == [0, 1, 2, 3, 4, 5, 30]
     assert chained_starts(windows, 5).tolist() == []
@@ -93,4 +93,6 @@ def test_too_few_or_broken_windows_are_refused() -> None:
     broken = rows.copy()
     broken[7] = np.nan
     with pytest.raises(DataError, match="not numbers"):
-        make_window_tensors(SimpleNamespace(states=broken, actions=rows, window=5, rate_hz=30.0), np.arange(150), what="training")
+        make_window_tensors(
+            SimpleNamespace(states=broken, actions=rows, window=5, rate_hz=30.0), np.arange(150), what="training"
+        )

@@ -27,7 +27,7 @@ def tips(q: np.ndarray) -> np.ndarray:
         angle = np.cumsum(pitches)
         reach = float(np.cos(angle) @ GEOMETRY.link_lengths_m)
         drop = float(np.sin(angle) @ GEOMETRY.link_lengths_m)
-        found.append(base + [reach * np.cos(yaw), reach * np.sin(yaw), -drop])
+        found.append(base + np.array([reach * np.cos(yaw), reach * np.sin(yaw), -drop]))
     return np.stack(found)
 
 
@@ -65,8 +65,14 @@ def make_windows(states: np.ndarray, actions: np.ndarray, task: Task, *, window:
     last = len(states) - window
     cut = int(0.8 * last)
     return SimpleNamespace(
-        states=states, actions=actions, train_starts=np.arange(cut - window), held_out_starts=np.arange(cut, last),
-        window=window, rate_hz=rate_hz, task=task, action_names=tuple(f"a{i}" for i in range(actions.shape[1])),
+        states=states,
+        actions=actions,
+        train_starts=np.arange(cut - window),
+        held_out_starts=np.arange(cut, last),
+        window=window,
+        rate_hz=rate_hz,
+        task=task,
+        action_names=tuple(f"a{i}" for i in range(actions.shape[1])),
         lineage={"dataset": "toy"},
     )
 
@@ -76,7 +82,9 @@ def box_windows(seed: int = 0, ticks: int = 6000, window: int = 10) -> Any:
 
 
 def vector_task(size: int) -> Task:
-    return Task(name="plain", title="Plain", state=(StateBlock(name="state", stream="observation", field="state", size=size),))
+    return Task(
+        name="plain", title="Plain", state=(StateBlock(name="state", stream="observation", field="state", size=size),)
+    )
 
 
 def vector_windows(seed: int = 0, ticks: int = 4000, size: int = 5, window: int = 8) -> Any:

@@ -20,9 +20,19 @@ from studio.learning.skill_model import load_skill_model
 from tests.data.recordings import play_records, write_episode
 from tests.learning.toy import pushed_box
 
-TINY = ["threads=1", "window_ticks=10", "policy_hidden=[32]", "posterior_hidden=[32]", "dynamics_hidden=[32]",
-        "prior_hidden=[32]", "flow_hidden=32", "flow_context_hidden=[16]", "chain_skills=3",
-        "checkpoint_every_s=0.2", "held_out_every_s=1.0"]
+TINY = [
+    "threads=1",
+    "window_ticks=10",
+    "policy_hidden=[32]",
+    "posterior_hidden=[32]",
+    "dynamics_hidden=[32]",
+    "prior_hidden=[32]",
+    "flow_hidden=32",
+    "flow_context_hidden=[16]",
+    "chain_skills=3",
+    "checkpoint_every_s=0.2",
+    "held_out_every_s=1.0",
+]
 SHORT = [*TINY, "stage_1.steps=40", "chains.steps=15", "stage_2.steps=20"]
 
 
@@ -46,7 +56,14 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def spec(play: Path, bundle: Path, settings: list[str]) -> dict[str, object]:
-    return {"method": "haptic_play", "dataset": str(play), "bundle": str(bundle), "preset": "small", "set": settings, "seed": 1}
+    return {
+        "method": "haptic_play",
+        "dataset": str(play),
+        "bundle": str(bundle),
+        "preset": "small",
+        "set": settings,
+        "seed": 1,
+    }
 
 
 def wait_until(run: Run, ready: object, timeout_s: float = 90.0) -> None:
@@ -66,10 +83,22 @@ def test_command_trains_and_writes_its_json(play: Path, tmp_path: Path, capsys: 
     result = json.loads(result_path.read_text())
     assert result["method"] == "haptic_play" and result["steps"] == 75 and result["bundle"] == str(out)
     assert result["phase_steps"] == {"skills": 40, "chains": 15, "flow": 20}
-    for name in ("action", "goal", "kl", "nll_gaussian", "nll_flow", "one_skill_object_position_mm", "policy_command_tip_mm"):
+    for name in (
+        "action",
+        "goal",
+        "kl",
+        "nll_gaussian",
+        "nll_flow",
+        "one_skill_object_position_mm",
+        "policy_command_tip_mm",
+    ):
         assert np.isfinite(result["held_out"][name]), name
     info = json.loads((out / "bundle.json").read_text())
-    assert info["prior"] == result["prior"] == ("flow" if result["held_out"]["nll_flow"] < result["held_out"]["nll_gaussian"] else "gaussian")
+    assert (
+        info["prior"]
+        == result["prior"]
+        == ("flow" if result["held_out"]["nll_flow"] < result["held_out"]["nll_gaussian"] else "gaussian")
+    )
     assert info["streams"] == ["control", "object_pose.world"] and info["robot"] == "dual_arm_ak60"
     assert info["lineage"]["held_out_episodes"] and info["fields"][0]["unit"] == "rad"
     assert load_skill_model(out).window == 10
@@ -120,5 +149,5 @@ def test_wrong_input_is_a_sentence(play: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no run to resume"):
         command.run(["haptic_play", str(play), "--out", str(tmp_path / "b"), "--resume"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="[Dd]ataset|episode"):
+    with pytest.raises(DataError, match=r"[Dd]ataset|episode"):
         command.run(["haptic_play", str(tmp_path / "empty"), "--out", str(tmp_path / "b")])

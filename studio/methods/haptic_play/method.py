@@ -1,4 +1,4 @@
-"""`haptic_play`: stage 1 (conditional autoencoder), chains for the dynamics, stage 2 (conditional flow), and the bundle."""
+"""`haptic_play`: stage 1 (conditional autoencoder), chains for the dynamics, stage 2 (flow), and the bundle."""
 
 from __future__ import annotations
 
@@ -50,23 +50,38 @@ class HapticPlay:
         sizes = _network_sizes(config)
         self.networks = SkillNetworks(self.task, geometry, train.actions.shape[-1], train.window, sizes)
         fit_scales(self.networks, self.train_windows, pick_evenly(self.train_windows.starts, _SCALE_WINDOWS))
-        self.weights = LossWeights(action=config.action_weight, goal=config.goal_weight, beta=config.beta,
-                                   reduction=config.reduction, feature_noise=config.feature_noise)
+        self.weights = LossWeights(
+            action=config.action_weight,
+            goal=config.goal_weight,
+            beta=config.beta,
+            reduction=config.reduction,
+            feature_noise=config.feature_noise,
+        )
         self.prior = "gaussian"
         self.held_out: dict[str, float] = {}
 
     def train(self, reporter: Reporter, folder: Path | None) -> TrainingResult:
         """Run every phase (from the newest checkpoint in `folder`), then measure on held-out windows."""
-        settings = TrainingSettings(clip=self.config.clip, checkpoint_every_s=self.config.checkpoint_every_s,
-                                    held_out_every_s=self.config.held_out_every_s)
+        settings = TrainingSettings(
+            clip=self.config.clip,
+            checkpoint_every_s=self.config.checkpoint_every_s,
+            held_out_every_s=self.config.held_out_every_s,
+        )
         phases = [self._skills_phase(), self._chains_phase(), self._flow_phase()]
-        training = Training(self.networks, phases, settings=settings, reporter=reporter, generator=self.generator,
-                            folder=folder)
+        training = Training(
+            self.networks, phases, settings=settings, reporter=reporter, generator=self.generator, folder=folder
+        )
         result = training.run()
         began_s = time.monotonic()
         flow_trained = result.phase_steps.get("flow", 0) > 0
-        self.held_out = full_metrics(self.networks, self.held_out_windows, self.rate_hz, self.weights,
-                                     policy_ticks=self.config.policy_ticks, with_flow=flow_trained)
+        self.held_out = full_metrics(
+            self.networks,
+            self.held_out_windows,
+            self.rate_hz,
+            self.weights,
+            policy_ticks=self.config.policy_ticks,
+            with_flow=flow_trained,
+        )
         result.wall_s += time.monotonic() - began_s
         self.prior = choose_prior(self.held_out)
         return result
@@ -86,18 +101,43 @@ class HapticPlay:
     def _describe(self, result: TrainingResult, created_s: float) -> dict[str, Any]:
         task = self.task
         return {
-            "method": self.name, "title": task.title, "created_s": round(created_s, 3), "rate_hz": self.rate_hz,
-            "window": self.networks.window, "task": task.to_json(), "robot": task.robot,
+            "method": self.name,
+            "title": task.title,
+            "created_s": round(created_s, 3),
+            "rate_hz": self.rate_hz,
+            "window": self.networks.window,
+            "task": task.to_json(),
+            "robot": task.robot,
             "geometry": self.geometry.to_json() if self.geometry else None,
             "streams": sorted({self._stream_of(block.stream) for block in task.state}),
-            "action": task.action, "action_names": list(self.action_names), "action_size": self.networks.action_size,
-            "fields": [{"name": b.name, "stream": self._stream_of(b.stream), "field": b.field, "size": b.size,
-                        "kind": b.kind, "unit": _unit_of(b.field)} for b in task.state],
-            "networks": self.networks.sizes.to_json(), "skill_size": self.networks.sizes.skill_size,
-            "prior": self.prior, "prior_reason": prior_reason(self.held_out), "seed": self.seed,
-            "settings": dataclasses.asdict(self.config), "mirrored": self.mirrored, "stopped_early": result.stopped,
-            "steps": result.steps, "phase_steps": result.phase_steps, "wall_s": round(result.wall_s, 2),
-            "losses": result.losses, "held_out": self.held_out, "lineage": self.lineage,
+            "action": task.action,
+            "action_names": list(self.action_names),
+            "action_size": self.networks.action_size,
+            "fields": [
+                {
+                    "name": b.name,
+                    "stream": self._stream_of(b.stream),
+                    "field": b.field,
+                    "size": b.size,
+                    "kind": b.kind,
+                    "unit": _unit_of(b.field),
+                }
+                for b in task.state
+            ],
+            "networks": self.networks.sizes.to_json(),
+            "skill_size": self.networks.sizes.skill_size,
+            "prior": self.prior,
+            "prior_reason": prior_reason(self.held_out),
+            "seed": self.seed,
+            "settings": dataclasses.asdict(self.config),
+            "mirrored": self.mirrored,
+            "stopped_early": result.stopped,
+            "steps": result.steps,
+            "phase_steps": result.phase_steps,
+            "wall_s": round(result.wall_s, 2),
+            "losses": result.losses,
+            "held_out": self.held_out,
+            "lineage": self.lineage,
         }
 
     def _stream_of(self, stream: str) -> str:
@@ -106,13 +146,22 @@ class HapticPlay:
     def _skills_phase(self) -> Phase:
         config, windows = self.config, self.train_windows
         sampler = StartSampler(windows, self.task, moving_share=config.moving_share)
-        noise = make_policy_noise(self.task, position_rad=config.position_noise_rad, velocity=config.velocity_noise,
-                                  plain=self._plain_noise())
+        noise = make_policy_noise(
+            self.task, position_rad=config.position_noise_rad, velocity=config.velocity_noise, plain=self._plain_noise()
+        )
 
         def loss(generator: torch.Generator) -> Any:
             starts = sampler.draw(config.stage_1.batch, generator)
-            return stage_1_loss(self.networks, windows, starts, self.weights, noise=noise, goal_noise=config.goal_noise,
-                                policy_ticks=config.policy_ticks, generator=generator)
+            return stage_1_loss(
+                self.networks,
+                windows,
+                starts,
+                self.weights,
+                noise=noise,
+                goal_noise=config.goal_noise,
+                policy_ticks=config.policy_ticks,
+                generator=generator,
+            )
 
         def held_out() -> dict[str, float]:
             values = quick_losses(self.networks, self.choosing_windows, self.weights, policy_ticks=config.policy_ticks)
@@ -134,22 +183,29 @@ class HapticPlay:
         def held_out() -> dict[str, float]:
             return quick_chain(self.networks, self.choosing_windows, self.rate_hz)
 
-        return _make_phase("chains", self.networks.dynamics, loss, held_out, phase, config.average_decay,
-                           "chain_2s_error")
+        return _make_phase(
+            "chains", self.networks.dynamics, loss, held_out, phase, config.average_decay, "chain_2s_error"
+        )
 
     def _flow_phase(self) -> Phase:
         config, windows = self.config, self.train_windows
         sampler = StartSampler(windows, self.task, moving_share=0.0)  # the density of the data itself, not reweighted
 
         def loss(generator: torch.Generator) -> Any:
-            return stage_2_loss(self.networks, windows, sampler.draw(config.stage_2.batch, generator), generator=generator,
-                                feature_noise=config.feature_noise)
+            return stage_2_loss(
+                self.networks,
+                windows,
+                sampler.draw(config.stage_2.batch, generator),
+                generator=generator,
+                feature_noise=config.feature_noise,
+            )
 
         def held_out() -> dict[str, float]:
             return quick_likelihood(self.networks, self.choosing_windows)
 
-        phase = _make_phase("flow", self.networks.flow, loss, held_out, config.stage_2, config.average_decay,
-                            "nll_flow")
+        phase = _make_phase(
+            "flow", self.networks.flow, loss, held_out, config.stage_2, config.average_decay, "nll_flow"
+        )
         return dataclasses.replace(phase, begin=lambda: self.networks.flow.start_from(self.networks.prior))
 
     def _plain_noise(self) -> torch.Tensor:
@@ -169,9 +225,13 @@ def prior_reason(held_out: dict[str, float]) -> str:
         return f"Stage 2 was not trained; the bundle uses the Gaussian prior ({gaussian:.2f} nats on held-out data)."
     flow = held_out["nll_flow"]
     if flow < gaussian:
-        return f"The flow explains held-out skills better than the Gaussian prior: {flow:.2f} against {gaussian:.2f} nats."
-    return (f"The flow is worse than the Gaussian prior on held-out data ({flow:.2f} against {gaussian:.2f} nats), so the "
-            "bundle uses the Gaussian. Train stage 2 longer, or record more play.")
+        return (
+            f"The flow explains held-out skills better than the Gaussian prior: {flow:.2f} against {gaussian:.2f} nats."
+        )
+    return (
+        f"The flow is worse than the Gaussian prior on held-out data ({flow:.2f} against {gaussian:.2f} nats), so the "
+        "bundle uses the Gaussian. Train stage 2 longer, or record more play."
+    )
 
 
 def make_card(info: dict[str, Any]) -> str:
@@ -184,11 +244,11 @@ def make_card(info: dict[str, Any]) -> str:
         f"Trained on `{lineage.get('dataset', 'unknown')}`: {lineage.get('train_windows', '?')} windows of "
         f"{info['window']} ticks at {info['rate_hz']:g} Hz, robot {info['robot'] or 'none'}, seed {info['seed']}.\n"
         f"{info['steps']} updates in {info['wall_s']:.0f} s.\n{early}\n{info['prior_reason']}\n\n"
-        "Numbers below were measured on recordings that were held out (half of them picked the weights that were kept, the "
-        "other half was only measured). They are not those of any paper.\n\n"
+        "Numbers below were measured on recordings that were held out (half of them picked the weights that were kept, "
+        "the other half was only measured). They are not those of any paper.\n\n"
         f"| held out | value |\n|---|---|\n{rows}\n\n"
-        "Use it only on the robot named above. It knows the part of the table and the motions that its play covers; outside "
-        "of them its predictions are guesses.\n"
+        "Use it only on the robot named above. It knows the part of the table and the motions that its play covers; "
+        "outside of them its predictions are guesses.\n"
     )
 
 
@@ -202,11 +262,21 @@ def split_held_out(windows: WindowTensors) -> tuple[WindowTensors, WindowTensors
     return dataclasses.replace(windows, starts=starts[:half]), dataclasses.replace(windows, starts=reporting)
 
 
-def _make_phase(name: str, module: torch.nn.Module, loss: Any, held_out: Any, limits: PhaseConfig, decay: float,
-                choose_by: str) -> Phase:
-    return Phase(name=name, module=module, loss=loss, held_out=held_out, steps=limits.steps, seconds=limits.seconds,
-                 learning_rate=limits.learning_rate, final_learning_rate=limits.final_learning_rate, average_decay=decay,
-                 choose_by=choose_by)
+def _make_phase(
+    name: str, module: torch.nn.Module, loss: Any, held_out: Any, limits: PhaseConfig, decay: float, choose_by: str
+) -> Phase:
+    return Phase(
+        name=name,
+        module=module,
+        loss=loss,
+        held_out=held_out,
+        steps=limits.steps,
+        seconds=limits.seconds,
+        learning_rate=limits.learning_rate,
+        final_learning_rate=limits.final_learning_rate,
+        average_decay=decay,
+        choose_by=choose_by,
+    )
 
 
 def _network_sizes(config: HapticPlayConfig) -> NetworkSizes:
