@@ -117,7 +117,8 @@ class Import:
         done = import_dataset(self.source, self.out)
         result = {"episodes": done.episodes, "total_s": done.total_s, "streams": list(done.streams),
                   "cameras": list(done.cameras), "left_out": list(done.left_out), "dataset": str(self.out)}  # fmt: skip
-        text = f"{done.episodes} episodes, {done.total_s:.1f} s, cameras: {', '.join(done.cameras) or 'none'}, in {self.out}"
+        cameras = ", ".join(done.cameras) or "none"
+        text = f"{done.episodes} episodes, {done.total_s:.1f} s, cameras: {cameras}, in {self.out}"
         write_result(result, self.json, text=text)
         return 0
 

@@ -56,7 +56,7 @@ def load_bundle_info(path: Path | str) -> BundleInfo:
     folder = Path(path)
     if not folder.is_dir() or not (folder / FILE_NAME).exists():
         raise DataError(f"{folder} is not a bundle: it has no {FILE_NAME}. Give the folder that `train --out` made.")
-    data = load_json_object(folder / FILE_NAME, "bundle")
+    data = load_json_object(folder / FILE_NAME, "a bundle")
     missing = [key for key in _NEEDED if key not in data]
     if missing:
         raise DataError(f"{folder / FILE_NAME} has no {missing[0]!r}. It is no bundle of this studio; train one.")
@@ -70,8 +70,9 @@ def load_bundle_info(path: Path | str) -> BundleInfo:
 def _check_parts(folder: Path, parts: Any) -> None:
     if not isinstance(parts, dict) or not parts:
         raise DataError(f"{folder / FILE_NAME}: `parts` names no file. Train the bundle again.")
-    for name, entry in parts.items():
-        file = Path(str(entry.get("file", "") if isinstance(entry, dict) else "")).name
+    listed: dict[str, Any] = dict(parts)  # pyright: ignore[reportUnknownArgumentType]
+    for name, entry in listed.items():
+        file = Path(str(dict(entry).get("file", "")) if isinstance(entry, dict) else "").name  # pyright: ignore
         if not file or not (folder / file).is_file():
             raise DataError(
                 f"Bundle {folder}: part {name} ({file or 'no file'}) is missing. Copy the whole folder again."

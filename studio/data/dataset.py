@@ -68,7 +68,7 @@ class Dataset:
         path = self.path / DATASET_FILE
         if not path.exists():
             return {}
-        facts = load_json_object(path, "dataset")
+        facts = load_json_object(path, "a dataset")
         if facts.get("format_version") != FORMAT_VERSION:
             raise DataError(
                 f"{path}: format_version is {facts.get('format_version')!r}; this studio reads "

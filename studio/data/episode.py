@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -127,8 +127,8 @@ class EpisodeWriter:
         writer.write(t_ns, receive_t_ns, packet)
 
     def _open_camera(self, name: str) -> CameraWriter:
-        known = self._info.config.get("cameras", {})
-        info = CameraInfo(**known[name]) if isinstance(known, dict) and name in known else CameraInfo()
+        known: dict[str, dict[str, Any]] = self._info.config.get("cameras", {})
+        info = CameraInfo(**known[name]) if name in known else CameraInfo()
         return CameraWriter(self.folder / f"cam_{name}.mcap", name, info, self._settings)
 
     def note_dropped(self, source: str, count: int) -> None:
@@ -202,7 +202,10 @@ def _make_folder(folder: Path) -> None:
 
 
 def _name(value: Any) -> str:
-    return str(value.get("name", "")) if isinstance(value, Mapping) else str(value)
+    """A robot or task by name, or by its whole description."""
+    if isinstance(value, dict):
+        return str(cast(dict[str, Any], value).get("name", ""))
+    return str(value)
 
 
 def _flush_what_fits(stream: StreamWriter) -> None:

@@ -113,7 +113,7 @@ def load_episode_info(folder: Path) -> EpisodeInfo:
         DataError: missing, empty, cut off, foreign, or of a newer format.
     """
     path = folder / FILE_NAME
-    data = load_json_object(path, "episode")
+    data = load_json_object(path, "an episode")
     version = data.get("format_version")
     if version != FORMAT_VERSION:
         raise DataError(
@@ -146,9 +146,9 @@ def load_json_object(path: Path, what: str) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise DataError(f"{path} is missing. Is this the folder of a {what}? Check the path.") from None
+        raise DataError(f"{path} is missing. Is this the folder of {what}? Check the path.") from None
     except (IsADirectoryError, NotADirectoryError, PermissionError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a {what}: {error}. Check the path.") from error
+        raise DataError(f"{path} cannot be read as {what}: {error}. Check the path.") from error
     if not text.strip():
         raise DataError(f"{path} is empty: writing it was interrupted. Run `dataset repair`.")
     try:
@@ -156,5 +156,7 @@ def load_json_object(path: Path, what: str) -> dict[str, Any]:
     except ValueError as error:
         raise DataError(f"{path} is cut off or is not JSON ({error}). Run `dataset repair`.") from error
     if not isinstance(data, dict):
-        raise DataError(f"{path} is not a {what}: it holds a {type(data).__name__}, not an object. Check the path.")
+        raise DataError(
+            f"{path} is not a description of {what}: it holds a {type(data).__name__}, not an object. Check the path."
+        )
     return data  # pyright: ignore[reportUnknownVariableType]

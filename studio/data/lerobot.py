@@ -4,6 +4,10 @@ Numbers become one record per frame on the stream `imported` (features `observat
 actions, the rest labels); video packets are kept as they are, only rewrapped. The result appears whole or not at all.
 """
 
+# pyarrow has no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+
 from __future__ import annotations
 
 import json
@@ -112,7 +116,7 @@ def _open_source(root: Path) -> _Source:
         raise DataError(f"{root} is not a folder. Give the root of a LeRobot dataset (with `meta/info.json`).")
     if not path.exists():
         raise DataError(f"{root} is not a LeRobot dataset: meta/info.json is missing. Check the path.")
-    info = load_json_object(path, "LeRobot dataset")
+    info = load_json_object(path, "a LeRobot dataset")
     missing = [k for k in ("codebase_version", "fps", "features", "data_path", "total_episodes") if k not in info]
     if missing:
         raise DataError(f"{path} has no {missing[0]!r}; it is not a LeRobot description. Check the download.")

@@ -4,6 +4,9 @@ The library's writer closes a chunk by size only, cannot be flushed and takes me
 whole chunks (one channel each) and hands every chunk to the kernel with one write. The result is plain MCAP 1.
 """
 
+# lz4 has no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import fcntl
@@ -11,7 +14,7 @@ import os
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import lz4.frame
@@ -103,7 +106,7 @@ class McapWriter:
             offsets: where each starts in `messages`, shape [N].
         """
         data = _compress(messages, self._compression)
-        checksum = zlib.crc32(messages)
+        checksum = zlib.crc32(messages)  # pyright: ignore[reportArgumentType] - an array is a buffer too
         start_ns, end_ns = int(log_times.min()), int(log_times.max())
         chunk = _record(
             records.Chunk(
@@ -301,7 +304,7 @@ def scan(data: memoryview, path: Path) -> McapContents:
             break
         contents.valid_bytes = end
         if opcode == FOOTER:
-            contents.finished = data[end:] == MAGIC
+            contents.finished = bytes(data[end:]) == MAGIC
             contents.problem = "" if contents.finished else "the last bytes of the file are not its end"
             break
     return contents
@@ -339,7 +342,7 @@ def _note(contents: McapContents, opcode: int, data: memoryview, start: int, end
     elif opcode == MESSAGE_INDEX and contents.chunks and contents.chunks[-1].channel_id == 0:
         last = contents.chunks[-1]
         channel_id = int.from_bytes(data[start : start + 2], "little")
-        contents.chunks[-1] = ChunkPlace(**{**last.__dict__, "channel_id": channel_id})
+        contents.chunks[-1] = replace(last, channel_id=channel_id)
 
 
 def _stream(data: memoryview) -> ReadDataStream:

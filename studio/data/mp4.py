@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 from av.bitstream import BitStreamFilterContext
+from av.error import FFmpegError
 
 from studio.core.errors import DataError
 from studio.data.video import VideoPacket, is_keyframe
@@ -40,7 +41,7 @@ def read_mp4(path: Path) -> Mp4Info:
     try:
         with av.open(str(path)) as container:
             return _read(container, path)
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         raise DataError(
             f"{path} is not a readable video ({error}). It is cut off or foreign; copy it again."
         ) from error

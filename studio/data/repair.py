@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -196,7 +196,7 @@ def _copy_chunk(data: bytes, writer: McapWriter) -> None:
         writer.write_chunk(channel_id, data, np.array(times, dtype=np.int64), np.array(offsets))
 
 
-def _replace_file(path: Path, fill: Any) -> None:
+def _replace_file(path: Path, fill: Callable[[McapWriter], None]) -> None:
     """Write a new file, keep the old one as `.original` (the first one, if repaired twice), swap in one step."""
     fresh, original = path.with_name(f".{path.name}.repaired"), path.with_name(path.name + ORIGINAL)
     fresh.unlink(missing_ok=True)

@@ -60,7 +60,7 @@ def list_trash(folder: Path) -> list[Trashed]:
     found: list[Trashed] = []
     for path in folder.glob("*"):
         try:
-            facts = load_json_object(path / _ORIGIN, "trashed episode")
+            facts = load_json_object(path / _ORIGIN, "a trashed episode")
             found.append(Trashed(path=path, origin=Path(facts["origin"]), unix_s=float(facts["unix_s"])))
         except (DataError, KeyError, TypeError, ValueError):
             continue  # not put there by us

@@ -64,7 +64,8 @@ def judge(counts: Mapping[str, StreamCount], frames_dropped: int, lateness_us: M
     """
     if not any(count.records for count in counts.values()):
         return "poor", "nothing was recorded"
-    poor, fair = [], []
+    poor: list[str] = []
+    fair: list[str] = []
     for name, count in counts.items():
         share = count.dropped / max(1, count.records + count.dropped)
         if count.dropped:

@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -180,7 +181,7 @@ class VideoDecoder:
         try:
             for frame in self._context.decode(unit):
                 self._keep(frame)
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             raise DataError(f"{self._where}: damaged video packet at {packet.t_ns} ns ({error}).") from error
 
     def _flush(self) -> None:

@@ -16,7 +16,8 @@ from studio.data.bundle_info import list_bundles, load_bundle_info
 def _make_bundle(folder: Path, **changes: Any) -> Path:
     folder.mkdir(parents=True)
     data = {
-        "format_version": 1, "method": "haptic_play", "rate_hz": 100.0, "window": 20, "task": load_task("move_box").to_json(),
+        "format_version": 1, "method": "haptic_play", "rate_hz": 100.0, "window": 20,
+        "task": load_task("move_box").to_json(),
         "parts": {"flow": {"file": "flow.safetensors", "sha256": "0"}}, "lineage": {"pose_stream": "object_pose.world"},
         **changes,
     }  # fmt: skip

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from studio.core.errors import DataError
-from studio.data.dataset import Dataset
-from studio.data.disk import DiskFullError
+from studio.core.paths import repository_root
 from studio.data.episode import EpisodeReader, EpisodeWriter
 from studio.data.episode_info import load_episode_info
 from studio.data.mcap_file import McapWriter
-from studio.data.stream_writer import WriterSettings
 from studio.data.verify import verify_episode
 from studio.data.video_encoder import GROUP_OF_PICTURES, FrameEncoder
 from tests.data.recordings import CONTROL, EVERY_KIND, POSE, QUICK, make_play, play_records, random_records
@@ -129,8 +129,7 @@ def test_foreign_broken_and_missing_files_are_data_errors(tmp_path: Path) -> Non
     control.write_bytes(_flipped(whole, whole.index(b"lz4") + 60))
     reader = EpisodeReader(folder)
     with pytest.raises(DataError, match="repair"):
-        reader.read("control")
-        reader.read("object_pose.world")
+        [reader.read(stream) for stream in ("control", "object_pose.world")]
     reader.close()
     control.write_bytes(whole)
 
@@ -141,8 +140,15 @@ def test_foreign_broken_and_missing_files_are_data_errors(tmp_path: Path) -> Non
     control.write_bytes(whole)
     assert verify_episode(folder) == []
 
-    cases = (("", "empty"), (told[:50], "cut off"), ("[1]", "not a episode"), ("{}", "format_version"),
-             (version_9, "reads 1"), (told.replace('"closed"', '"open"'), "state is 'open'"), (None, "missing"))  # fmt: skip
+    cases = (
+        ("", "empty"),
+        (told[:50], "cut off"),
+        ("[1]", "not a description of an episode"),
+        ("{}", "format_version"),
+        (version_9, "reads 1"),
+        (told.replace('"closed"', '"open"'), "state is 'open'"),
+        (None, "missing"),
+    )
     for text, words in cases:
         facts.unlink()
         if text is not None:
@@ -160,7 +166,7 @@ def test_a_recording_of_something_else_is_refused(tmp_path: Path) -> None:
     writer = McapWriter(folder / "control.mcap")
     writer.add_channel("/tf", "foxglove.FrameTransform", b"", {})
     writer.close()
-    with pytest.raises(DataError, match="not recorded by this studio.*dataset import"):
+    with pytest.raises(DataError, match=r"not recorded by this studio.*dataset import"):
         EpisodeReader(folder)
 
 
@@ -172,44 +178,58 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 def test_an_unknown_stream_is_named(tmp_path: Path) -> None:
     writer = EpisodeWriter(tmp_path / "s" / "e", [CONTROL], {}, settings=QUICK)
-    with pytest.raises(DataError, match="no stream object_pose.world. It has control"):
+    with pytest.raises(DataError, match=r"no stream object_pose\.world\. It has control"):
         writer.write("object_pose.world", POSE.empty(1))
     writer.add_stream(POSE)
     writer.write("object_pose.world", POSE.empty(1))
     assert writer.close().streams["object_pose.world"].records == 1
 
 
-def _fill_until_full(folder: Path, settings: WriterSettings, limit_bytes: int) -> tuple[int, int]:
-    """In a child with a file size limit (a real EFBIG): write until it fails; records written and found again."""
-    import resource
+_FILL = """
+import resource, subprocess, sys
+from pathlib import Path
+from studio.data.disk import DiskFullError
+from studio.data.episode import EpisodeWriter
+from studio.data.stream_writer import WriterSettings
+from tests.data.recordings import CONTROL, POSE, play_records
+place, kind = Path(sys.argv[1]), sys.argv[2]
+if kind == "limit":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 20, 3 << 20))
+else:
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], check=True)
+folder = place / "s" / "episode_000001"
+writer = EpisodeWriter(folder, [CONTROL, POSE], {}, settings=WriterSettings(reserve_bytes=65536))
+control, pose = play_records(40_000)
+try:
+    for start in range(0, 40_000, 50):
+        writer.write("control", control[start : start + 50])
+        writer.write("object_pose.world", pose[start : start + 50])
+except DiskFullError as error:
+    print(error)
+info = writer.close("disk full")
+if kind == "tmpfs":
+    subprocess.run(["cp", "-r", str(place), str(place) + "_kept"], check=True)
+print(start, info.streams["control"].records)
+"""
 
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
-    writer = EpisodeWriter(folder, [CONTROL, POSE], {}, settings=settings)
-    control, pose = play_records(40_000)
-    written = 0
-    try:
-        for start in range(0, 40_000, 50):
-            writer.write("control", control[start : start + 50])
-            writer.write("object_pose.world", pose[start : start + 50])
-            written = start + 50
-    except DiskFullError as error:
-        assert "disk is full" in str(error)
-    info = writer.close("disk full")
-    return written, info.streams["control"].records
 
-
-def test_a_full_disk_ends_the_episode_and_keeps_what_is_there(tmp_path: Path) -> None:
-    import multiprocessing
-
-    folder = tmp_path / "s" / "episode_000001"
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        written, kept = pool.apply(_fill_until_full, (folder, QUICK, 4 << 20))
-        pool.close()
-        pool.join()
-    control, _ = play_records(40_000)
-    assert 0 < written < 40_000 and written - 200 <= kept <= written + 50
+@pytest.mark.parametrize("kind", ["limit", "tmpfs"])
+def test_a_full_disk_ends_the_episode_and_keeps_what_is_there(tmp_path: Path, kind: str) -> None:
+    """Really full: a file size limit of the kernel, and a small disk in a mount namespace of its own."""
+    place = tmp_path / "disk"
+    command = [sys.executable, "-c", _FILL, str(place), kind]
+    if kind == "tmpfs":
+        if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
+            pytest.skip("this kernel lets us mount nothing")
+        command = ["unshare", "-rm", *command]
+    done = subprocess.run(command, cwd=repository_root(), capture_output=True, text=True, check=True)
+    assert "the disk is full" in done.stdout
+    written, kept = (int(word) for word in done.stdout.split()[-2:])
+    assert 500 < written < 39_900 and written - 200 <= kept <= written + 50
+    folder = (tmp_path / ("disk_kept" if kind == "tmpfs" else "disk")) / "s" / "episode_000001"
     reader = EpisodeReader(folder)
     assert reader.info.state == "closed" and reader.info.close_reason == "disk full"
-    assert reader.read("control").tobytes() == control[:kept].tobytes()
+    assert reader.read("control").tobytes() == play_records(40_000)[0][:kept].tobytes()
     reader.close()
-    Dataset(tmp_path)
+    assert verify_episode(folder) == []

@@ -150,5 +150,5 @@ def test_wrong_places_and_versions(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not empty"):
         import_dataset(tmp_path / "src", tmp_path / "taken")
     _change_info(codebase_version="v3.0")(tmp_path / "src" / INFO)
-    with pytest.raises(ConfigError, match="version is v3.0"):
+    with pytest.raises(ConfigError, match=r"version is v3\.0"):
         import_dataset(tmp_path / "src", tmp_path / "out")

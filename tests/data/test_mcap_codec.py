@@ -89,7 +89,7 @@ def test_damaged_messages_are_data_errors() -> None:
 
 
 def test_a_kind_without_a_protobuf_number_is_refused() -> None:
-    with pytest.raises(ConfigError, match="bad.*cannot be recorded"):
+    with pytest.raises(ConfigError, match=r"bad.*cannot be recorded"):
         BlockCodec(RecordType("x", 1.0, (Field(name="bad", dtype="<c16"),)), 1)
 
 
