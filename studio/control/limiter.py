@@ -39,13 +39,17 @@ class Limiter:
         self._a, self._b, self._c = np.empty(shape), np.empty(shape), np.empty(shape)
         self._mask, self._mask2 = np.empty(shape, dtype=bool), np.empty(shape, dtype=bool)
         self._all = np.ones(shape, dtype=bool).tobytes()
+        self._finite = np.empty((7, *shape), dtype=bool)
+        self._all_finite = np.ones((7, *shape), dtype=bool).tobytes()
 
     def apply(self) -> None:
         """Fill `frame.command` from `frame.requested` and the measured state."""
         frame = self._frame
         command, measured = frame.command, frame.measured
         np.copyto(command, frame.requested)
-        if not np.isfinite(command.sum() + measured[:2].sum()):
+        np.isfinite(command, out=self._finite[:5])
+        np.isfinite(measured[:2], out=self._finite[5:])
+        if self._finite.tobytes() != self._all_finite:
             self._replace_not_finite()
         self._limit_set_points()
         np.maximum(command, self._low, out=command)
