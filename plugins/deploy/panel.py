@@ -80,7 +80,7 @@ class DeployPanel(QWidget):
             legend.setStyleSheet(f"#legend {{ background: rgba{ground}; border-radius: 5px; }}")
             line.setStyleSheet(f"background: {theme().hex('scene.goal')};")
 
-        theme().changed.connect(recolour)
+        theme().follow(legend, recolour)
         recolour()
         legend.adjustSize()
         legend.setVisible(self.view.works)

@@ -82,7 +82,7 @@ class CheckRow(QWidget):
         row.addWidget(self.icon)
         row.addWidget(self.words, 1)
         self._verdict = "good"
-        theme().changed.connect(lambda: self.set_check(self.words.text(), self._verdict))
+        theme().follow(self, lambda: self.set_check(self.words.text(), self._verdict))
 
     def set_check(self, words: str, verdict: str) -> None:
         self._verdict = verdict

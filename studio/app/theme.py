@@ -11,6 +11,7 @@ Widgets ask `theme()` while painting and listen to `theme().changed`. Style-shee
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -104,6 +105,11 @@ class Theme(QObject):
         if isinstance(app, QApplication):
             self.apply(app)
         self.changed.emit()
+
+    def follow(self, owner: QObject, call: Callable[[], object]) -> None:
+        """Call at every switch for as long as `owner` lives; for anything that is not a method of a QObject."""
+        connection = self.changed.connect(lambda: call())
+        owner.destroyed.connect(lambda: self.changed.disconnect(connection))
 
     def apply(self, app: QApplication) -> None:
         """Palette, style sheet and default font onto the application."""

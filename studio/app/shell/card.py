@@ -9,9 +9,8 @@ from PySide6.QtWidgets import (
 )  # fmt: skip
 
 from studio.app.host import Failure
-from studio.app.shell.topbar import icon_button
 from studio.app.theme import theme
-from studio.app.widgets.control import KeyButton
+from studio.app.widgets.control import IconButton, KeyButton
 
 _WIDTH_PX = 720
 
@@ -103,7 +102,7 @@ class ErrorCard(QWidget):
         self._typed = QLabel(self.failure.command)
         self._typed.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row.addWidget(self._typed, 1)
-        copy = icon_button("Copy", "copy", 32)
+        copy = IconButton("copy", "Copy")
         copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.failure.command))
         row.addWidget(copy)
         return frame

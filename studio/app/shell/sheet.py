@@ -15,9 +15,10 @@ from studio.app.api import StudioApi
 from studio.app.commands import GLOBAL, Command
 from studio.app.shell.card import label
 from studio.app.shell.painting import draw_keys
-from studio.app.shell.topbar import icon_button, time_left_words
+from studio.app.shell.topbar import time_left_words
 from studio.app.state import Notice, RunView
 from studio.app.theme import theme
+from studio.app.widgets.control import IconButton
 
 _WIDTH_PX = 388
 _LEVEL = {"info": ("info", "text.2", "2"), "warn": ("warn", "verdict.fair", "fair"), "fault": ("fault", "state.fault", "fault")}
@@ -37,7 +38,7 @@ class Sheet(QFrame):
         self.head = QHBoxLayout()
         self.head.setContentsMargins(16, 12, 8, 8)
         self.head.addWidget(label(title, "title"), 1)
-        close = icon_button("Close", "close")
+        close = IconButton("close", "Close")
         close.clicked.connect(self.close_sheet)
         self.head.addWidget(close)
         column.addLayout(self.head)

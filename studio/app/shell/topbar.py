@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QWidget
 
 from studio.app.shell.painting import Logo, draw_icon, draw_key, draw_ring
 from studio.app.state import LinkState, RunsModel, RunView
@@ -278,15 +278,3 @@ class TopBar(QFrame):
         super().resizeEvent(event)
         self.find.move((self.width() - self.find.width()) // 2 + 20, 9)
         self.find.raise_()
-
-
-def icon_button(name: str, icon: str, size_px: int = 28) -> QToolButton:
-    """A bare square button with an icon, for panels of the shell."""
-    button = QToolButton()
-    button.setProperty("kind", "bare")
-    button.setIcon(theme().icon(icon, "text.2"))
-    button.setFixedSize(size_px, size_px)
-    button.setToolTip(name)
-    button.setAccessibleName(name)
-    theme().changed.connect(lambda: button.setIcon(theme().icon(icon, "text.2")))
-    return button

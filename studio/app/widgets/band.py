@@ -44,7 +44,7 @@ class StateBand(QFrame):
         self.take.hide()
         self.take.button.clicked.connect(self.record_pressed)
         row.addWidget(self.take)
-        theme().changed.connect(lambda: self.set_state(self.state, self.word_label.text()))
+        theme().follow(self, lambda: self.set_state(self.state, self.word_label.text()))
         self.set_state("disabled", "Disabled")
 
     def set_state(self, state: str, word: str, fact: str | None = None, following: str | None = None) -> None:
