@@ -151,11 +151,18 @@ class GuardWorker:
         while not self._link.ending:
             due_s = max(due_s + _PERIOD_S, time.monotonic())
             self._link.wait(max(0.0, due_s - time.monotonic()))
-            record = self._control.read()
-            if self._watch.update(record, time.monotonic_ns()):
-                self._begin(record) if self._watch.silent else self._end()
+            self.look()
+
+    def look(self) -> None:
+        """One look at control, and what follows from it."""
+        record = self._control.read()
+        if self._watch.update(record, time.monotonic_ns()):
             if self._watch.silent:
-                self._act()
+                self._begin(record)
+            else:
+                self._end()
+        if self._watch.silent:
+            self._act()
 
     def _begin(self, record: np.ndarray | None) -> None:
         assert record is not None

@@ -1,0 +1,146 @@
+"""The control worker and its neighbours as real processes: deaths, silence, a frozen window."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio.core.records import Driver, PairState
+from tests.process.station import Station
+
+FORBIDDEN = ("PySide6", "pyqtgraph", "vispy", "torch", "cv2", "av", "psygnal", "matplotlib", "tyro")
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    made = Station(tmp_path / "session")
+    yield made
+    made.close()
+
+
+def test_control_runs_at_its_rate_and_follows_a_scripted_hand(station: Station) -> None:
+    station.start("control", "operator")
+    ring = station.follow()
+    station.engage()
+    station.live(2.5)
+    records = ring.read()
+    span_s = float(records["t_ns"][-1] - records["t_ns"][0]) * 1e-9
+    skipped = int(records["missed_ticks"][-1] - records["missed_ticks"][0])
+    assert (len(records) - 1 + skipped) / span_s == pytest.approx(400.0, rel=0.01)
+    assert len(np.unique(records["tick"])) == len(records) and ring.lost == 0
+    assert records["driver"][-1] == Driver.OPERATOR and records["hand_active"][-1].all()
+    moved = np.ptp(records["follower_position_rad"], axis=0).max()
+    assert moved > 0.03
+    lateness = station.said("control", "state")[-1]["lateness_us"]
+    assert set(lateness) == {"p50", "p99", "p99_9", "max"} and lateness["max"] >= lateness["p50"]
+    assert "without real-time priority" in station.texts("control")  # the reduced mode is said
+
+
+def test_control_killed_is_noticed_by_the_guard_reported_and_started_again(station: Station) -> None:
+    station.start("control", "guard")
+    ring = station.follow()
+    station.engage()
+    assert not any(values.get("silent") for values in station.said("guard", "state")[-1:])
+    station.heard.clear()
+    station.kill("control")
+    station.wait(lambda: station.said("guard", "state"), "the guard speaks", 3.0)
+    silent = station.said("guard", "state")[0]
+    assert silent["silent"] and 20.0 <= silent["age_ms"] < 200.0
+    assert "silent for" in station.texts("guard")
+    station.wait(lambda: station.said("control", "ended"), "the supervisor reports it", 3.0)
+    assert station.said("control", "ended")[0]["returncode"] == -9
+    assert station.supervisor.alive("guard")
+    ring.read()
+    station.heard.clear()
+    station.start("control")
+    station.wait(lambda: "back" in station.texts("guard"), "the guard sees it again", 3.0)
+    assert len(ring.read()) > 0  # readers of the old process's ring see the new one
+    assert station.state() in ("none", "disabled")  # it starts with motors off
+    station.engage()
+
+
+@pytest.mark.parametrize("victim", ["guard", "operator"])
+def test_the_death_of_another_worker_leaves_the_arms_alone(station: Station, victim: str) -> None:
+    station.start("control", victim)
+    station.engage()
+    station.kill(victim)
+    station.wait(lambda: station.said(victim, "ended"), "the death is reported", 3.0)
+    ring = station.follow()
+    station.live(0.5)
+    records = ring.read()
+    assert len(records) > 100 and (records["pair_state"] == PairState.ENGAGED).all()
+
+
+def test_a_frozen_window_holds_the_arms_then_stops_them(station: Station) -> None:
+    station.start("control")
+    ring = station.follow()
+    station.engage()
+    station.beating = False
+    station.wait(lambda: station.state() == "stopped", "stopped", 5.0)
+    records = ring.read()
+    held_s = (int(station.first(records, PairState.HOLDING)["t_ns"]) - station.last_beat_ns) * 1e-9
+    stopped_s = (int(station.first(records, PairState.STOPPED)["t_ns"]) - station.last_beat_ns) * 1e-9
+    assert 0.15 <= held_s < 0.25 and 1.0 <= stopped_s < 1.1
+    station.beating = True
+    station.live(1.2)
+    assert station.state() == "stopped"  # it does not start again by itself
+    station.engage()
+
+
+def test_stop_acts_at_the_next_tick(station: Station) -> None:
+    station.start("control")
+    ring = station.follow()
+    station.engage()
+    station.stop_count += 1
+    station.wait(lambda: station.state() == "stopped", "stopped", 3.0)
+    records = ring.read()
+    stopped = station.first(records, PairState.STOPPED)
+    assert stopped["stop_pressed"] == 1 and (stopped["follower_sent_kp_nm_rad"] == 0).all()
+    assert (stopped["follower_sent_kd_nm_s_rad"] > 0.3).all()
+
+
+def test_the_arms_are_let_down_when_the_supervisor_is_gone(station: Station) -> None:
+    station.start("control")
+    ring = station.follow()
+    station.engage()
+    child = station.supervisor._children["control"]
+    assert child.process.stdin is not None
+    child.process.stdin.close()
+    assert child.process.wait(timeout=10) == 0
+    last = ring.read()[-1]
+    assert (last["pair_state"] == PairState.DISABLED).all() and (last["follower_sent_kp_nm_rad"] == 0).all()
+
+
+def test_requests_nobody_knows_are_said(station: Station) -> None:
+    station.start("control")
+    station.ask("dance")
+    station.ask("driver", driver="ghost")
+    station.wait(lambda: "ghost" in station.texts("control"), "the refusals")
+    assert "dance" in station.texts("control")
+
+
+def test_put_the_box_back_is_marked(station: Station) -> None:
+    station.start("control")
+    poses = station.follow("object_pose.world")
+    station.ask("put_box_back")
+    station.wait(lambda: (latest := poses.latest()) is not None and latest["reset_count"] == 1, "the mark")
+
+
+def test_control_needs_neither_window_nor_torch() -> None:
+    code = f"import studio.workers.control, sys; print([m for m in {FORBIDDEN!r} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_the_running_worker_has_neither_qt_nor_torch_mapped(station: Station) -> None:
+    station.start("control")
+    time.sleep(0.2)
+    maps = Path(f"/proc/{station.supervisor.pid('control')}/maps").read_text()
+    assert "pybullet" in maps
+    assert not any(name in maps for name in ("libQt6", "libtorch", "libvispy"))

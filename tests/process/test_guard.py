@@ -1,0 +1,135 @@
+"""The guard's judgement and what it puts on a bus."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_drivers.motors.codec_mit import EXIT, decode_command
+from hw_drivers.motors.models import find_range
+from studio.core.errors import ConfigError, DeviceError
+from studio.core.protocols import CanFrame
+from studio.core.records import PairState, make_control_record
+from studio.ipc.channels import make_guard_slot
+from studio.ipc.ring import RingWriter
+from studio.ipc.session import SessionFolder
+from studio.ipc.slot import SlotReader
+from studio.ipc.worker_link import WorkerLink
+from studio.workers.guard import BusConfig, EmergencyFrames, GuardConfig, GuardWorker, SilenceWatch, make_frames
+
+KIND = make_control_record(joints=8, pairs=2, rate_hz=400.0)
+MOTOR = find_range("AK60-6")
+MS = 1_000_000
+
+
+class ListBus:
+    """Keeps what is sent; a `dead` one refuses."""
+
+    def __init__(self, *, dead: bool = False) -> None:
+        self.sent: list[CanFrame] = []
+        self.dead = dead
+
+    def send(self, frame: CanFrame) -> None:
+        if self.dead:
+            raise DeviceError("Bus can1 does not send. Check its power.")
+        self.sent.append(frame)
+
+    def receive(self, timeout_s: float) -> CanFrame | None:
+        del timeout_s
+        return None
+
+    def close(self) -> None: ...
+
+
+def _record(t_ns: int, state: PairState) -> np.ndarray:
+    record = KIND.empty()[0]
+    record["t_ns"], record["pair_state"] = t_ns, state
+    return record
+
+
+@pytest.mark.parametrize(
+    ("state", "age_ms", "silent"),
+    [
+        (PairState.ENGAGED, 19, False),
+        (PairState.ENGAGED, 21, True),
+        (PairState.HOLDING, 21, True),
+        (PairState.ALIGNING, 500, True),
+        (PairState.DISABLED, 500, False),
+        (PairState.STOPPED, 500, False),
+        (PairState.FAULT, 500, False),
+    ],
+)
+def test_silence_counts_only_with_motors_on(state: PairState, age_ms: int, silent: bool) -> None:
+    watch = SilenceWatch(0.02)
+    assert watch.update(_record(10 * MS, state), (10 + age_ms) * MS) is silent
+    assert watch.silent is silent
+
+
+def test_arms_that_are_being_let_down_still_count() -> None:
+    watch = SilenceWatch(0.02)
+    watch.update(_record(10 * MS, PairState.ENGAGED), 11 * MS)
+    assert watch.update(_record(100 * MS, PairState.STOPPED), 130 * MS)
+    watch.update(_record(700 * MS, PairState.STOPPED), 701 * MS)
+    assert not watch.update(_record(700 * MS, PairState.STOPPED), 800 * MS)
+
+
+def test_no_record_is_no_silence() -> None:
+    assert not SilenceWatch(0.02).update(None, 10**12)
+
+
+def test_every_drive_gets_damping_and_exit_even_when_one_bus_is_dead() -> None:
+    good, dead = ListBus(), ListBus(dead=True)
+    frames = EmergencyFrames([(dead, (1, 2)), (good, (3, 4))], MOTOR, 1.5)
+    assert frames.send_damping() == ["Bus can1 does not send. Check its power."]
+    position, velocity, kp, kd, torque = decode_command(MOTOR, good.sent[0].data)
+    assert kp == 0.0 and kd == pytest.approx(1.5, abs=0.002)
+    assert abs(torque) < 0.005 and abs(velocity) < 0.02 and abs(position) < 0.001
+    frames.send_exit()
+    assert [(f.arbitration_id, f.data == EXIT) for f in good.sent] == [(3, False), (4, False), (3, True), (4, True)]
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Iterator[WorkerLink]:
+    session = SessionFolder(tmp_path / "session").create()
+    read_in, write_in = os.pipe()
+    read_out, write_out = os.pipe()
+    yield WorkerLink(session, "guard", {}, read_fd=read_in, write_fd=write_out)
+    for descriptor in (read_in, write_in, read_out, write_out):
+        os.close(descriptor)
+    session.remove()
+
+
+def test_the_guard_acts_once_per_silence_and_counts_it(link: WorkerLink) -> None:
+    ring, bus = RingWriter(link.session.ring_path("control"), KIND), ListBus()
+    config = GuardConfig(damping_s=0.03, buses=(BusConfig(interface="virtual", channel="0", drive_ids=(5,)),))
+    guard = GuardWorker(link, config, EmergencyFrames([(bus, (5,))], MOTOR, 1.5), 0.02)
+    slot = SlotReader(link.session.slot_path("guard"))
+    ring.write(_record(time.monotonic_ns() - 25 * MS, PairState.ENGAGED))
+    for _ in range(8):
+        guard.look()
+        time.sleep(0.01)
+    kinds = [frame.data == EXIT for frame in bus.sent]
+    assert 2 <= kinds.count(False) <= 5 and kinds.count(True) == 1 and kinds[-1]
+    value = slot.read()
+    assert value is not None and value["acted_count"] == 1 and value["silence_count"] == 1
+    assert value.dtype == make_guard_slot().dtype
+    ring.write(_record(time.monotonic_ns(), PairState.ENGAGED))
+    time.sleep(0.001)
+    guard.look()
+    before = len(bus.sent)
+    guard.look()
+    assert len(bus.sent) == before
+    slot.close()
+    guard.close()
+    ring.close()
+
+
+def test_a_bus_without_drives_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no drive ids"):
+        make_frames(GuardConfig(buses=(BusConfig(interface="virtual", channel="0", drive_ids=()),)), MOTOR)
+    assert make_frames(GuardConfig(), MOTOR) is None
