@@ -240,7 +240,8 @@ def posterior_chain(
         batch = encode_windows(networks, windows, all_starts)
         mean, log_deviation = networks.posterior(batch.features, batch.ticks)
         z = mean if generator is None else gaussian_sample(mean, log_deviation, generator)
-    return Chain(batch.frame.unflatten(0, (skills, -1))), z.unflatten(0, (skills, -1))
+    frames = batch.frame.reshape(skills, len(starts))
+    return Chain(frames), z.unflatten(0, (skills, -1))
 
 
 def _blurred(features: Tensor, noise: float, generator: torch.Generator) -> Tensor:
@@ -258,7 +259,8 @@ def stage_2_loss(
     """Negative log likelihood of the flow, and of the Gaussian prior on the same skills, in nats."""
     with torch.no_grad():
         batch = encode_windows(networks, windows, starts)
-        z = gaussian_sample(*networks.posterior(batch.features, batch.ticks), generator)
+        mean, log_deviation = networks.posterior(batch.features, batch.ticks)
+        z = gaussian_sample(mean, log_deviation, generator)
         gaussian = -gaussian_log_density(z, *networks.prior(batch.features)).mean()
     loss = -networks.flow.log_density(z, _blurred(batch.features, feature_noise, generator)).mean()
     return loss, {"loss": loss.detach(), "nll_flow": loss.detach(), "nll_gaussian": gaussian}

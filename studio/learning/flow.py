@@ -171,6 +171,7 @@ class ConditionalFlow(nn.Module):
         total = -log_deviation.sum(-1) + self.size * math.log(LOGISTIC_HALF_DEVIATION)
         context = self.context(features)
         for block in reversed(self.blocks):
+            assert isinstance(block, MaskedBlock)
             x, log_det = block.inverse(x.flip(-1), context)
             total = total + log_det
         return x * LOGISTIC_HALF_DEVIATION, total

@@ -74,8 +74,8 @@ class RecurrentPolicy(nn.Module):
         self.out = nn.Linear(hidden, action_size)
 
     def forward(self, inputs: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        hidden, memory = self.gru(inputs, memory)
-        return self.out(hidden), memory
+        hidden, later = self.gru(inputs, memory)
+        return self.out(hidden), later
 
 
 class SampledPosterior(nn.Module):

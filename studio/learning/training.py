@@ -321,7 +321,8 @@ class _PhaseLoop:
         if self.phase.average_decay > 0.0:
             decay = min(self.phase.average_decay, (1 + self.step_count) / (10 + self.step_count))
             with torch.no_grad():
-                torch._foreach_lerp_(self._average, self._parameters, 1.0 - decay)
+                for average, parameter in zip(self._average, self._parameters, strict=True):
+                    average.lerp_(parameter, 1.0 - decay)
 
     def _swap(self) -> None:
         with torch.no_grad():
