@@ -17,9 +17,11 @@ from psygnal import Signal
 from plugins.library.entry import SORTS, Entry, Filter, counts, minutes_text, sort_entries
 from plugins.library.facts import Area, FactsCache
 from plugins.library.scan import EditResult, FactsResult, edit_journals, read_facts, scan, signature
-from studio.app.api import Loader, StudioApi
+from studio.app.api import Loader, RunView, StudioApi
 from studio.core.errors import StudioError
 from studio.data.annotations import Journal
+from studio.data.dataset import Dataset
+from studio.data.trash import Trashed, move_to_trash, restore
 
 _LOOK_S = 2.0  # how often the folders are looked at for new episodes
 
@@ -28,6 +30,27 @@ def cache_dir() -> Path:
     """Where facts are kept between starts; safe to delete."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "haptic-play-studio" / "library"
+
+
+class Deletion:
+    """Episodes in the trash; can be brought back and sent there again."""
+
+    def __init__(self, moved: list[Trashed]) -> None:
+        self._moved = moved
+
+    def undo(self) -> None:
+        for trashed in self._moved:
+            restore(trashed)
+
+    def redo(self) -> None:
+        self._moved = [
+            move_to_trash(Dataset(t.origin.parent.parent), f"{t.origin.parent.name}/{t.origin.name}") for t in self._moved
+        ]
+
+
+def visible(folders: list[Path]) -> list[Path]:
+    """Datasets without the half-made ones of a running import."""
+    return [folder for folder in folders if not folder.name.startswith(".")]
 
 
 class LibraryModel:
@@ -47,14 +70,15 @@ class LibraryModel:
         self._signature: Any = None
         self._looked_s = -_LOOK_S
         self._asked: set[str] = set()
-        self._undone: list[list[Path]] = []
-        self._done: list[list[Path]] = []
+        self._undone: list[Deletion | list[Path]] = []
+        self._done: list[Deletion | list[Path]] = []
         self.loading = True
         self.filter = Filter()
         self.order = SORTS[0]
         self.shown: list[Entry] = []
         self.selection: tuple[str, ...] = ()
         self.delete_asked: tuple[Entry, ...] = ()
+        studio.state.runs.ended.connect(self._on_ended)
 
     # what is there
 
@@ -83,7 +107,7 @@ class LibraryModel:
         """Look for new episodes every 2 s and take over what the thread has read."""
         if now_s - self._looked_s >= _LOOK_S:
             self._looked_s = now_s
-            self._loader.ask("look", self._look, list(self._studio.project.datasets()))
+            self._loader.ask("look", self._look, visible(self._studio.project.datasets()))
         for key, result in self._loader.poll():
             if key == "look" and result is not None:
                 self._signature, entries = result
@@ -190,11 +214,19 @@ class LibraryModel:
             self._done.append(folders)
             self._undone.clear()
 
-    def _step(self, source: list[list[Path]], target: list[list[Path]], what: str) -> None:
-        if source:
-            folders = source.pop()
-            target.append(folders)
-            self._each(folders, lambda journal: getattr(journal, what)())
+    def _step(self, source: list[Deletion | list[Path]], target: list[Deletion | list[Path]], what: str) -> None:
+        if not source:
+            return
+        action = source.pop()
+        target.append(action)
+        if isinstance(action, Deletion):
+            try:
+                action.undo() if what == "undo" else action.redo()
+            except StudioError as error:
+                self._studio.notices.error(error)
+            self.refresh()
+        else:
+            self._each(action, lambda journal: getattr(journal, what)())
 
     def _each(self, folders: list[Path], change: Callable[[Journal], Any]) -> bool:
         """Write to the journals beside the window: every edit is flushed to the disk, which may take its time."""
@@ -230,15 +262,19 @@ class LibraryModel:
 
     def delete(self) -> None:
         """Move what was asked for into the project's trash."""
+        moved: list[Trashed] = []
         for entry in self.delete_asked:
             try:
-                self._studio.project.trash(entry.path)
-            except OSError as error:
-                self._studio.notices.add("fault", f"{entry.title} could not be deleted: {error.strerror}. Check the disk.")
+                moved.append(move_to_trash(Dataset(entry.path.parent.parent), f"{entry.path.parent.name}/{entry.path.name}"))
+            except StudioError as error:
+                self._studio.notices.error(error)
                 continue
             self._entries.pop(entry.key, None)
-        seconds = sum(e.duration_s for e in self.delete_asked)
-        self._studio.notices.add("info", f"{minutes_text(seconds)} of play moved to the project's trash.")
+        if moved:
+            self._done.append(Deletion(moved))
+            self._undone.clear()
+            seconds = sum(e.duration_s for e in self.delete_asked)
+            self._studio.notices.add("info", f"{minutes_text(seconds)} of play moved to the project's trash. Ctrl+Z brings it back.")
         self.delete_asked, self.selection = (), ()
         self.refresh()
         self._arrange()
@@ -256,6 +292,13 @@ class LibraryModel:
             self._studio.jobs.start("import", spec)
         except StudioError as error:
             self._studio.notices.add("fault", str(error), detail=error.detail)
+
+    def _on_ended(self, view: RunView) -> None:
+        """An import came to its end: say what came of it and look for its episodes."""
+        if view.kind == "import":
+            level = "info" if view.state == "done" else ("warn" if view.state == "cancelled" else "fault")
+            self._studio.notices.add(level, f"{view.title}: {view.message}", detail=view.detail)
+            self.refresh()
 
     def close(self) -> None:
         self._loader.close()

@@ -334,7 +334,7 @@ class TrainingModel:
                 self.sources_changed.emit()
         if now_s - self._looked_s >= _LOOK_S and not self._loader.busy:
             self._looked_s = now_s
-            self._loader.ask("sources", read_sources, list(self._studio.project.datasets()))
+            self._loader.ask("sources", read_sources, [p for p in self._studio.project.datasets() if not p.name.startswith(".")])
         self._read_curves()
 
     def close(self) -> None:

@@ -254,13 +254,14 @@ class ProgressPanel(QWidget):
         return (0.0 if self._model.shown_stage in self._model.stages[:1] else first), max(steps, default=1.0)
 
     def _show_stages(self, stages: list[str]) -> None:
+        stages = stages if len(stages) > 1 else []
         shown = [self.stages.itemAt(i).widget().property("stage") for i in range(self.stages.count())]  # type: ignore[union-attr]
         if shown != stages:
             while self.stages.count():
-                item = self.stages.takeAt(0)
-                if item is not None and item.widget() is not None:
-                    item.widget().deleteLater()
-            for stage in stages if len(stages) > 1 else []:
+                widget = self.stages.takeAt(0).widget()  # type: ignore[union-attr]
+                widget.hide()
+                widget.deleteLater()
+            for stage in stages:
                 button = QPushButton(stage_words(stage))
                 button.setProperty("stage", stage)
                 set_property(button, "kind", "link")

@@ -62,9 +62,10 @@ class LossPlot(QWidget):
         item.hideButtons()
         item.setMenuEnabled(False)
         item.setMouseEnabled(x=False, y=False)
-        item.showGrid(x=True, y=True, alpha=0.16)
+        item.showGrid(x=True, y=True, alpha=1.0)
         for side in ("left", "bottom"):
             item.getAxis(side).setStyle(tickLength=0)
+            item.getAxis(side).enableAutoSIPrefix(False)
         item.getAxis("left").setWidth(40)
         self._reference = self.plot.plot([], [])
         self._training = self.plot.plot([], [])

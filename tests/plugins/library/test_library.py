@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
@@ -13,7 +16,26 @@ from studio.app.api import StudioApi
 from studio.app.host import PluginHost
 from studio.app.theme import apply_theme
 from studio.data.annotations import Journal
+from studio.jobs.queue import wait_for
 from tests.plugins.recording import write_dataset
+
+
+def write_lerobot(root: Path) -> None:
+    """A LeRobot v2.1 dataset without video: two episodes of 30 rows, 4-D."""
+    features = {name: {"dtype": "float32", "shape": [4], "names": None} for name in ("observation.state", "action")}
+    features["timestamp"] = {"dtype": "float32", "shape": [1], "names": None}
+    info = {"codebase_version": "v2.1", "robot_type": "test", "fps": 30, "total_episodes": 2, "features": features,
+            "data_path": "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet", "video_path": None,
+            "chunks_size": 1000, "total_frames": 60}  # fmt: skip
+    (root / "meta").mkdir(parents=True)
+    (root / "meta" / "info.json").write_text(json.dumps(info))
+    (root / "data" / "chunk-000").mkdir(parents=True)
+    for episode in range(2):
+        rows = [[0.1 * i + k for k in range(4)] for i in range(30)]
+        kind = pyarrow.list_(pyarrow.float32())
+        table = pyarrow.table({"observation.state": pyarrow.array(rows, kind), "action": pyarrow.array(rows, kind),
+                               "timestamp": pyarrow.array([i / 30 for i in range(30)], pyarrow.float32())})  # fmt: skip
+        pyarrow.parquet.write_table(table, root / "data" / "chunk-000" / f"episode_{episode:06d}.parquet")
 
 
 def settle(model, until, timeout_s: float = 10.0) -> None:
@@ -99,6 +121,12 @@ def test_delete_asks_with_the_minutes_and_moves_to_the_trash(library, studio: St
     library.delete()
     assert not gone.path.exists() and len(library.entries) == 2
     assert len(list(studio.project.folder("trash").iterdir())) == 1
+    library.undo()
+    settle(library, lambda: len(library.entries) == 3)
+    assert gone.path.exists()
+    library.redo()
+    settle(library, lambda: len(library.entries) == 2)
+    assert not gone.path.exists()
 
 
 def test_a_new_episode_appears_by_itself(library, studio: StudioApi) -> None:
@@ -181,3 +209,29 @@ def test_without_play_the_way_to_some_is_shown(host: PluginHost, studio: StudioA
     model = host.load("library")
     settle(model, lambda: not model.loading)
     assert widget.empty_text.text() == "No play yet. Record a minute."
+
+
+def test_an_import_is_a_job_and_its_episodes_appear(library, studio: StudioApi, tmp_path: Path) -> None:
+    source = tmp_path / "foreign"
+    write_lerobot(source)
+    library.import_folder(source)
+    run = studio.jobs.run(studio.state.runs.runs[0].id)
+    status = wait_for(run, timeout_s=60)
+    assert status.state == "done", status
+    studio.jobs.refresh()
+    settle(library, lambda: len(library.entries) == 5)
+    assert {e.dataset for e in library.entries} == {"play", "foreign"}
+    settle(library, lambda: all(e.facts for e in library.entries))
+    imported = next(e for e in library.entries if e.dataset == "foreign")
+    assert imported.facts.spark_kind == "motion" and imported.note == ""
+    assert any("2 episodes" in notice.text for notice in studio.notices.items)
+
+
+def test_a_foreign_folder_is_refused_in_words(library, studio: StudioApi, tmp_path: Path) -> None:
+    (tmp_path / "holiday").mkdir()
+    library.import_folder(tmp_path / "holiday")
+    assert wait_for(studio.jobs.run(studio.state.runs.runs[0].id), timeout_s=60).state == "failed"
+    studio.jobs.refresh()
+    notice = studio.notices.items[0]
+    assert notice.level == "fault" and "not a LeRobot dataset" in notice.text and "Traceback" not in notice.text
+    assert not (studio.project.folder("datasets") / "holiday").exists()
