@@ -15,7 +15,7 @@ from studio.data.episode import EpisodeWriter, WriterSettings
 from studio.data.episode_info import EpisodeInfo
 
 _BLOCK_ROWS = 200
-_STEPPED = WriterSettings(fsync_interval_s=None, chunk_bytes=256 << 10, chunk_s=0.5)
+_STEPPED = WriterSettings(fsync_interval_s=None, chunk_bytes=512 << 10, chunk_s=0.4)
 
 
 class _Buffer:
@@ -23,20 +23,24 @@ class _Buffer:
 
     def __init__(self, record_type: RecordType, rows: int) -> None:
         self.rows = record_type.empty(rows)
-        self._raw = self.rows.view(f"V{record_type.dtype.itemsize}")
-        self._kind = self._raw.dtype
+        self._bytes = memoryview(self.rows.view(np.uint8))
+        self._size, self._capacity = record_type.dtype.itemsize, rows
         self.count = 0
 
     def append(self, record: np.ndarray) -> bool:
         """Add one row; True when the buffer is full."""
-        self._raw[self.count] = record.view(self._kind) if record.ndim == 0 else record.view(self._kind)[0]
+        start = self.count * self._size
+        self._bytes[start : start + self._size] = record.tobytes()
         self.count += 1
-        return self.count == len(self._raw)
+        return self.count == self._capacity
 
     def take_before(self, t_ns: int | None) -> np.ndarray:
-        """Rows up to (not at) a time, copied out; None = all."""
+        """Rows up to (not at) a time; None = all, as a view that the next row overwrites."""
         used = self.rows[: self.count]
-        stop = self.count if t_ns is None else int(np.searchsorted(used["t_ns"], t_ns))
+        if t_ns is None:
+            self.count = 0
+            return used
+        stop = int(np.searchsorted(used["t_ns"], t_ns))
         taken, rest = used[:stop].copy(), used[stop:].copy()
         self.rows[: len(rest)] = rest
         self.count = len(rest)

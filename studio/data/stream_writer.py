@@ -55,25 +55,37 @@ class StreamWriter:
         self._channel = file.add_channel(record_type.name, self._codec.schema_name, schema, metadata)
 
     def write(self, records: np.ndarray) -> None:
+        if not self._pending and self._is_chunk(len(records), records):
+            self._write_all(records)
+            return
         self._pending.append(records.copy())
         self._pending_rows += len(records)
-        age_ns = int(records["t_ns"][-1]) - int(self._pending[0]["t_ns"][0])
-        if self._pending_rows >= self._rows or age_ns >= self._settings.chunk_s * 1e9:
+        if self._is_chunk(self._pending_rows, self._pending[0], records):
             self.flush()
+
+    def _is_chunk(self, rows: int, first: np.ndarray, last: np.ndarray | None = None) -> bool:
+        """Big or old enough to be written."""
+        age_ns = int((first if last is None else last)["t_ns"][-1]) - int(first["t_ns"][0])
+        return rows >= self._rows or age_ns >= self._settings.chunk_s * 1e9
 
     def flush(self) -> None:
         """Write what was collected. On a full disk what did not fit stays collected."""
         if not self._pending:
             return
-        records = np.concatenate(self._pending) if len(self._pending) != 1 else self._pending[0]
-        while len(records):
-            self._write_block(records[: self._rows])
-            records = records[self._rows :]
-            self._pending, self._pending_rows = [records], len(records)
-        self._pending, self._pending_rows = [], 0
+        self._write_all(np.concatenate(self._pending) if len(self._pending) != 1 else self._pending[0])
+
+    def _write_all(self, records: np.ndarray) -> None:
+        try:
+            while len(records):
+                self._write_block(records[: self._rows])
+                records = records[self._rows :]
+        finally:
+            self._pending = [records.copy()] if len(records) else []
+            self._pending_rows = len(records)
 
     def _write_block(self, records: np.ndarray) -> None:
-        messages = self._codec.encode(records, self.count.records)
+        first_sequence = self.count.records + self.count.dropped  # so that the file itself shows what is missing
+        messages = self._codec.encode(records, first_sequence)
         offsets = np.arange(len(records)) * self._codec.message_bytes
         self._file.write_chunk(self._channel, messages, records["t_ns"], offsets)
         self.count.add(records["t_ns"])
