@@ -1,0 +1,148 @@
+"""The training screen with a real, very short training in its own process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+from plugins.training.model import time_left_text
+from studio.app.api import RunView, StudioApi
+from studio.app.host import PluginHost
+from studio.app.theme import apply_theme
+from tests.plugins.recording import write_dataset
+
+SHORT = {
+    "stage_1.steps": "40", "stage_1.batch": "16", "chains.steps": "4", "chains.batch": "8", "stage_2.steps": "10",
+    "stage_2.batch": "16", "threads": "1", "held_out_every_s": "0.5", "policy_hidden": "[16]", "posterior_hidden": "[16]",
+    "dynamics_hidden": "[16]", "prior_hidden": "[16]", "flow_hidden": "16", "flow_context_hidden": "[8]",
+}  # fmt: skip
+
+
+def settle(model, studio: StudioApi, until, timeout_s: float = 90.0) -> None:
+    end_s = time.monotonic() + timeout_s
+    while not until():
+        assert time.monotonic() < end_s, (model.run, studio.notices.items[:3])
+        studio.jobs.refresh()
+        model.tick(time.monotonic())
+        time.sleep(0.05)
+
+
+def stop_all(studio: StudioApi) -> None:
+    """No worker survives a test."""
+    for view in studio.state.runs.active:
+        pid = studio.jobs.run(view.id).status().pid
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+    end_s = time.monotonic() + 10
+    while studio.state.runs.active and time.monotonic() < end_s:
+        studio.jobs.refresh()
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def model(host: PluginHost, studio: StudioApi):
+    write_dataset(studio.project.dataset_path, 3, seconds=4.0, cameras=())
+    model = host.load("training")
+    assert host.plugins["training"].failure is None, host.plugins["training"].failure
+    settle(model, studio, lambda: model.sources)
+    for path, text in SHORT.items():
+        model.enter(path, text)
+    yield model
+    stop_all(studio)
+
+
+@pytest.fixture
+def panel(model, host: PluginHost, qtbot):
+    apply_theme(QApplication.instance())
+    widget = host.make_panel("training")
+    assert host.plugins["training"].failure is None, host.plugins["training"].failure
+    qtbot.addWidget(widget)
+    widget.resize(1366, 824)
+    widget.show()
+    qtbot.waitExposed(widget)
+    return widget
+
+
+def test_what_there_is_to_learn_from(model) -> None:
+    assert model.source is not None and model.source.episodes == 3
+    assert model.source.ticks == 4800 and model.source.left_out == 0
+    assert model.preset == "custom" and model.base == "small"
+
+
+def test_without_play_training_says_why(host: PluginHost, studio: StudioApi) -> None:
+    model = host.load("training")
+    settle(model, studio, lambda: not model._loader.busy)
+    assert studio.commands.blocked("training.train") == "no play yet: record a minute"
+    model.train()
+    assert model.runs == []
+
+
+def test_a_wrong_value_keeps_training_from_starting(panel, model, studio: StudioApi, qtbot) -> None:
+    row = panel.form.rows["window_ticks"]
+    row.entry.setFocus()
+    row.entry.selectAll()
+    qtbot.keyClicks(row.entry, "0")
+    assert row.problem.isVisible() and "2 to 1000" in row.problem.text()
+    assert not panel.form.train.isEnabled() and "window_ticks" in studio.commands.blocked("training.train")
+    row.entry.selectAll()
+    qtbot.keyClicks(row.entry, "10")
+    assert not row.problem.isVisible() and panel.form.train.isEnabled()
+    assert "window_ticks=10" in model.settings and row.unit.text() == "ticks = 0.1 s"
+
+
+def test_one_click_trains_and_the_bundle_can_be_used(panel, model, studio: StudioApi, qtbot) -> None:
+    qtbot.mouseClick(panel.form.train, Qt.MouseButton.LeftButton)
+    assert model.run is not None and model.run.active and model.run.title == "play-1"
+    assert model.spec["preset"] == "small" and "stage_1.steps=40" in model.spec["set"]
+    assert panel.form.train.accessibleName() == "Train another" and panel.progress.pause.isVisible()
+    assert "bundle is written" in studio.commands.blocked("training.skills")
+    settle(model, studio, lambda: not model.run.active)
+    assert model.run.state == "done", (model.run.message, model.run.detail)
+    assert panel.progress.big.text() == "Done"
+    assert model.plots and model.plots[0].title and panel.progress.plots[0].isVisible()
+    model.choose_stage("skills")
+    assert model.plots[0].title == "Total loss" and len(model.plots[0].held_out.values) >= 1
+    assert panel.progress.plots[0].value.text() != "–"
+    asked = []
+    studio.navigator = lambda screen, **arguments: asked.append((screen, arguments))
+    qtbot.mouseClick(panel.runs.skills, Qt.MouseButton.LeftButton)
+    assert asked == [("deploy", {"bundle": str(studio.project.folder("bundles") / "play-1")})]
+
+
+def test_a_killed_training_is_said_and_can_go_on(panel, model, studio: StudioApi, qtbot) -> None:
+    model.enter("stage_1.steps", "100000")
+    qtbot.mouseClick(panel.form.train, Qt.MouseButton.LeftButton)
+    settle(model, studio, lambda: model.rows)
+    os.kill(studio.jobs.run(model.run.id).status().pid, signal.SIGKILL)
+    settle(model, studio, lambda: not model.run.active)
+    assert model.run.state == "lost" and panel.progress.big.text() == "Ended from outside"
+    assert "killed" in panel.progress.where.text() and panel.progress.resume.isVisible()
+    assert any("ended from outside" in notice.text for notice in studio.notices.items)
+    qtbot.mouseClick(panel.progress.resume, Qt.MouseButton.LeftButton)
+    settle(model, studio, lambda: model.run.state == "running")
+    qtbot.mouseClick(panel.progress.pause, Qt.MouseButton.LeftButton)
+    settle(model, studio, lambda: model.run.state == "paused")
+    assert panel.progress.big.text() == "Paused" and panel.progress.pause.accessibleName() == "Go on"
+    qtbot.mouseClick(panel.progress.pause, Qt.MouseButton.LeftButton)
+    settle(model, studio, lambda: model.run.state == "running")
+    qtbot.mouseClick(panel.progress.cancel, Qt.MouseButton.LeftButton)
+    settle(model, studio, lambda: not model.run.active)
+    assert model.run.state == "cancelled" and panel.progress.big.text() == "Cancelled"
+
+
+def view(**values: object) -> RunView:
+    return RunView(**{"id": "a", "kind": "train", "title": "a", "path": "", "created_s": 0.0, "state": "running", **values})
+
+
+def test_time_left_is_a_range_with_a_unit() -> None:
+    assert time_left_text(view(time_left_s=(290.0, 430.0))) == ("5 to 7 min", "left")
+    assert time_left_text(view(time_left_s=(20.2, 31.0))) == ("20 to 31 s", "left")
+    assert time_left_text(view(time_left_s=(119.0, 121.0))) == ("2 to 3 min", "left")
+    assert time_left_text(view()) == ("measuring", "")
+    assert time_left_text(view(state="failed")) == ("Failed", "")
+    assert time_left_text(None) == ("No run yet", "")
