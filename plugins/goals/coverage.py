@@ -78,7 +78,7 @@ def _episodes(dataset_path: Path) -> list[Path]:
 def _pictures(reader: EpisodeReader) -> tuple[Picture, ...]:
     camera = reader.cameras[0]
     times_ns = reader.frame_times_ns(camera)
-    poses = reader.read(POSE_STREAM, ["t_ns", "position_m", "orientation_xyzw"])
+    poses = reader.read(POSE_STREAM, ["position_m", "orientation_xyzw"])
     if not len(times_ns) or not len(poses):
         return ()
     wanted = np.linspace(0.05, 0.95, PICTURES) * (len(times_ns) - 1)

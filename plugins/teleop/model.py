@@ -52,7 +52,7 @@ class TeleopModel:
         bind("teleop.mark", studio.recording.mark, blocked=studio.recording.blocked_stop)
         bind("teleop.redo", studio.recording.again, blocked=studio.recording.blocked_stop)
         bind("teleop.drop", studio.recording.discard, blocked=studio.recording.blocked_stop)
-        bind("teleop.clear_fault", studio.arms.clear_fault, blocked=studio.arms.blocked_clear_fault)
+        bind("teleop.clear_fault", self.clear_fault, blocked=self._blocked_clear_fault)
         bind("teleop.softer", lambda: self.change_stiffness(-5.0))
         bind("teleop.stiffer", lambda: self.change_stiffness(5.0))
         bind("teleop.box_back", studio.arms.put_box_back)
@@ -70,6 +70,16 @@ class TeleopModel:
 
         self.studio.arms.set_driver(Driver.OPERATOR)
         self.studio.arms.engage()
+
+    def clear_fault(self) -> None:
+        """Only a person does this; a latched dead-man is let go first, so that clearing never moves anything."""
+        self.studio.input.set_dead_man(False)
+        self.studio.arms.clear_fault()
+
+    def _blocked_clear_fault(self) -> str:
+        if self.studio.robot.dead_man_latched and self.studio.state.link.worst is PairState.FAULT:
+            return ""
+        return self.studio.arms.blocked_clear_fault()
 
     def blocked_engage(self) -> str:
         """Why Engage cannot be pressed; Holding may always go on."""

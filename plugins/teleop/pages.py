@@ -289,8 +289,8 @@ class FaultPage(Page):
         return f"{words} for {self._silent_ms:.1f} ms" if code == 1 and self._silent_ms else words
 
     def show_steps(self, record: np.ndarray) -> None:
-        released = not self.studio.input.dead_man
-        note = "dead-man is released" if released else "the dead-man is still pressed: press Space"
+        released = not self.studio.input.dead_man or self.studio.robot.dead_man_latched
+        note = "dead-man is released" if released else "the dead-man is still pressed"
         self.steps[0].set_done(released, note)
         answering = self._answering(record)
         self.steps[1].set_done(answering, "it answers" if answering else "it does not answer yet")
@@ -315,7 +315,8 @@ class FaultPage(Page):
         events = silent if code == 1 else [(0.0, "state.fault", "fault latched, its pair stopped")]
         events.append((events[-1][0] + 1000 / robot.loop_rate_hz, "state.holding", "the other pair holds"))
         rows = [
-            f"<tr><td align='right'><b>{at:.1f} ms</b></td><td style='color:{theme().hex(hue)}'>&nbsp;●&nbsp;</td><td>{words}</td></tr>"
+            f"<tr><td align='right'><b>{at:.1f} ms</b></td>"
+            f"<td style='color:{theme().hex(hue)}'>&nbsp;●&nbsp;</td><td>{words}</td></tr>"
             for at, hue, words in events
         ]
         self.events.setText(f"<table cellspacing='4'>{''.join(rows)}</table>")

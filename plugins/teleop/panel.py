@@ -12,6 +12,7 @@ from plugins.teleop.model import TeleopModel
 from plugins.teleop.pages import FaultPage, IdlePage, RunPage
 from plugins.teleop.words import first_fault, joint_words
 from studio.app.api import StudioApi
+from studio.app.graphics import draws_in_software
 from studio.app.pace import Pace
 from studio.app.widgets import scene_mesh
 from studio.app.widgets.band import StateBand
@@ -37,6 +38,7 @@ class TeleopPanel(QWidget):
         self._torque_joint = 1
         self._fault_t_s: float | None = None
         self._curve_pace, self._number_pace, self._state_pace = Pace(30), Pace(10), Pace(4)
+        self._view_pace = Pace(self.view_rate_hz())
         self._build()
         self._connect()
         self._show_state()
@@ -116,6 +118,8 @@ class TeleopPanel(QWidget):
             scroll.viewport().setAutoFillBackground(False)
             page.setAutoFillBackground(False)
             page.setMaximumWidth(PANEL_WIDTH_PX)
+            for widget in page.findChildren(QWidget):
+                widget.ensurePolished()  # now, not in the turn in which the arms are engaged
             self.pages.addWidget(scroll)
         box.addWidget(self.pages)
         return side
@@ -166,6 +170,8 @@ class TeleopPanel(QWidget):
     def tick(self, now_s: float) -> None:
         """Called by the window's timer while the screen is visible."""
         self._take_records()
+        if self._view_pace.due(now_s):
+            self._show_scene()
         if self._curve_pace.due(now_s):
             self._draw_curves()
         if self._number_pace.due(now_s):
@@ -183,13 +189,19 @@ class TeleopPanel(QWidget):
             joint = self._torque_joint
             torque = np.stack([records["follower_torque_nm"][:, joint], records["leader_torque_nm"][:, joint]], axis=-1)
             self.torque_plot.append(t_s, torque)
-            self._show_scene(records[-1])
+
+    @staticmethod
+    def view_rate_hz() -> float:
+        """Drawing in software takes a third of a core at 30 Hz; more would come out of the loop's share."""
+        return 30.0 if draws_in_software() else theme().number("motion.view_hz")
+
+    def _show_scene(self) -> None:
         pose = self.studio.streams.latest("object_pose.world")
         if pose is not None:
             self.view.set_object(pose["position_m"], pose["orientation_xyzw"])
-
-    def _show_scene(self, record: np.ndarray) -> None:
-        robot = self.studio.robot
+        record, robot = self._record, self.studio.robot
+        if record is None:
+            return
         leader = scene_mesh.arm_transforms(robot, record["leader_position_rad"])
         follower = scene_mesh.arm_transforms(robot, record["follower_position_rad"])
         self._leader_tips_m = scene_mesh.tips_from_transforms(robot, leader)

@@ -19,6 +19,7 @@ class StateBand(QFrame):
         super().__init__(parent)
         self.setFixedHeight(theme().pixels("shell.state_band"))
         self.state = "disabled"
+        self._painted = ("", "")
         row = QHBoxLayout(self)
         row.setContentsMargins(38, 0, 14, 0)
         row.setSpacing(24)
@@ -49,17 +50,19 @@ class StateBand(QFrame):
 
     def set_state(self, state: str, word: str, fact: str | None = None, following: str | None = None) -> None:
         """Show a state: its key (`engaged`), its word, what is true and what happens next."""
+        if (state, theme().name) != self._painted:
+            self._painted = (state, theme().name)
+            pixmap = theme().pixmap(f"state.{state}", 36, f"state.{state}", self.devicePixelRatioF())
+            self.icon_label.setPixmap(pixmap)
+            self.update()
         self.state = state
         self.word_label.setText(word)
         set_property(self.word_label, "tone", state)
         set_property(self, "soft", state)
-        pixmap = theme().pixmap(f"state.{state}", 36, f"state.{state}", self.devicePixelRatioF())
-        self.icon_label.setPixmap(pixmap)
         if fact is not None:
             self.fact_label.setText(fact)
         if following is not None:
             self.next_label.setText(following)
-        self.update()
 
     def show_take(self, on: bool, *, can_record: bool) -> None:
         """Show the running take, or the button that begins one, or neither."""

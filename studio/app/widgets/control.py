@@ -44,7 +44,8 @@ class KeyButton(QPushButton):
         if size:
             self.setProperty("scale", size)
 
-    def words(self) -> str:
+    def text(self) -> str:
+        """The words on it; Qt itself paints none, because icon, words and key are painted together."""
         return self._words
 
     def set_words(self, text: str, icon: str = "", key: str | None = None) -> None:

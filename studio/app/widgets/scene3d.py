@@ -354,7 +354,7 @@ class RobotView(QWidget):
         drag.moved_px += abs(step.x()) + abs(step.y())
         if drag.kind == "hand":
             self._move_hand(drag, place, step, event.modifiers())
-        elif drag.kind == "goal":
+        elif drag.kind == "goal" and drag.moved_px > _CLICK_PX:
             self._move_goal(drag, place)
         elif drag.kind == "turn":
             angle = self._angle_at(place, drag.place_m)
@@ -399,7 +399,7 @@ class RobotView(QWidget):
         if drag.kind == "hand":
             self.canvas.surface.setCursor(Qt.CursorShape.OpenHandCursor)
             self.hand_dragged.emit(drag.pair, drag.place_m.copy(), False)
-        elif drag.kind == "camera" and drag.moved_px <= _CLICK_PX and drag.button == Qt.MouseButton.LeftButton:
+        elif drag.kind in ("camera", "goal") and drag.moved_px <= _CLICK_PX and drag.button == Qt.MouseButton.LeftButton:
             at = event.position()
             hit = on_plane(*self.camera.ray(at.x(), at.y(), *self._size()), np.zeros(3), np.array([0.0, 0.0, 1.0]))
             if hit is not None:

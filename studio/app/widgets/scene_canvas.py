@@ -134,7 +134,7 @@ class SceneCanvas(app.Canvas):
         # Four samples a pixel triple the time of a frame where the processor draws (57 against 28 ms at 1040x520).
         config = {"samples": 0 if draws_in_software() else 4, "stencil_size": 8, "depth_size": 24}
         self.surface: SceneSurface | None = None
-        super().__init__(app=app.use_app("pyside6"), keys=None, show=False, config=config, autoswap=True)
+        super().__init__(app=app.use_app("pyside6"), keys=None, show=False, config=config, autoswap=False)
         self.camera = Camera(target_m=(0, 0, 0), distance_m=1.5, azimuth_rad=0, elevation_rad=0.5)
         self.before_draw: Callable[[], None] = lambda: None
         self.still_lines = lines.LineBatch()
