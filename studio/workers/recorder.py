@@ -77,6 +77,8 @@ class Recording:
         self._cameras: dict[str, _Camera] = {}
         self._refused: set[str] = set()
         self._reset_count: int | None = None
+        self._open_labels: dict[tuple[int, str], str] = {}
+        self._last_ns = 0
         self._attach_all()
         self._writer = self._open(folder)
         self.ended: list[EpisodeInfo] = []  # closed by a reset, not yet reported
@@ -141,9 +143,11 @@ class Recording:
     def _write(self, name: str, block: np.ndarray) -> None:
         if len(block) and name not in self._refused:
             self._writer.write(name, block)
+            self._last_ns = max(self._last_ns, int(block["t_ns"][-1]))
 
     def _next_episode(self) -> None:
         self._note_losses()
+        self._end_labels(self._last_ns)
         self.ended.append(self._writer.close("the box was put back"))
         self._writer = self._open(make_episode_folder(self.folder.parent))
         for name, camera in self._cameras.items():
@@ -202,23 +206,41 @@ class Recording:
             self._link.say("warning", f"{stream} changed its form; it is recorded again from the next take on.")
 
     def note(self, message: Message) -> None:
-        """A mark or label made while recording, into the journal at once."""
+        """A mark or label made while recording, into the journal at once.
+
+        A label that has no length opens an interval; the same key again, or the end of the episode, closes it.
+        """
         values = message.values
         journal = Journal(self.folder, author=values.get("author"))
         now_ns = int(values.get("t_ns", time.monotonic_ns()))
         text = str(values.get("label", values.get("text", "")))
         if message.name == "mark":
             journal.add("mark", text, now_ns)
-        else:
-            start_ns = int(values.get("start_ns", now_ns))
-            end_ns = int(values.get("end_ns", start_ns))
-            journal.add("label", text, start_ns, end_ns, key=int(values.get("key", 0)))
+            return
+        start_ns = int(values.get("start_ns", now_ns))
+        end_ns, key = int(values.get("end_ns", start_ns)), int(values.get("key", 0))
+        opened = self._open_labels.pop((key, text), None)
+        if opened is not None:
+            journal.change(opened, end_ns=end_ns)
+            return
+        item = journal.add("label", text, start_ns, end_ns, key=key)
+        if start_ns == end_ns:
+            self._open_labels[key, text] = item.id
+
+    def _end_labels(self, end_ns: int) -> None:
+        if not self._open_labels:
+            return
+        journal = Journal(self.folder)
+        for identity in self._open_labels.values():
+            journal.change(identity, end_ns=end_ns)
+        self._open_labels.clear()
 
     def close(self, reason: str) -> EpisodeInfo:
         """Take what is still in the rings, close the episode, let go of the rings."""
         try:
             if not reason.startswith("disk"):
                 self.drain()
+            self._end_labels(self._last_ns)
         except DiskFullError:
             reason = "disk full"
         finally:

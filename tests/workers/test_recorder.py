@@ -61,6 +61,10 @@ class Session:
     def send(self, name: str, **values: Any) -> None:
         self.supervisor.send("recorder", Message(name=name, values=values))
 
+    def press_label(self, text: str, key: int) -> None:
+        now_ns = time.monotonic_ns()
+        self.send("label", text=text, key=key, start_ns=now_ns, end_ns=now_ns)
+
     def feed(self, seconds: float, also: Callable[[int], None] | None = None) -> None:
         """Records with real monotonic times, in step with the clock."""
         start_ns = max(time.monotonic_ns(), self.last_ns + PERIOD_NS)
@@ -120,9 +124,13 @@ def test_everything_between_start_and_stop_is_recorded(session: Session) -> None
     session.feed(0.3)
     session.send("mark", label="here")
     session.send("label", text="push", key=2, start_ns=5, end_ns=9)
+    session.press_label("lift", 3)
+    session.feed(0.01)
+    session.press_label("hold", 4)
     plan = make_plan_record(skill_size=4, stages=3, fan=2)
     ring = RingWriter(session.folder.ring_path("plan"), plan)  # a planner that starts later
     session.feed(0.4)
+    session.press_label("lift", 3)
     record = plan.empty()
     record["plan_id"], record["t_ns"] = 7, time.monotonic_ns()
     ring.write(record)
@@ -137,7 +145,11 @@ def test_everything_between_start_and_stop_is_recorded(session: Session) -> None
     assert _read(folder, "plan")["plan_id"].tolist() == [7]
     assert (told["folder"], told["state"], told["dropped"]) == (str(folder), "closed", 0)
     assert told["streams"]["control"]["records"] == len(control) and told["verdict"] == "good"
-    assert [(i.kind, i.text) for i in Journal(folder).items] == [("label", "push"), ("mark", "here")]
+    items = {(i.kind, i.text): i for i in Journal(folder).items}
+    assert set(items) == {("label", "push"), ("mark", "here"), ("label", "lift"), ("label", "hold")}
+    assert (items["label", "push"].start_ns, items["label", "push"].end_ns) == (5, 9)
+    lift, hold = items["label", "lift"], items["label", "hold"]  # by key: the second press ends one, the stop the other
+    assert 0.3e9 < lift.end_ns - lift.start_ns < 0.9e9 and hold.end_ns == control["t_ns"][-1] > hold.start_ns
     assert verify_dataset(session.dataset) == []
 
 
