@@ -13,6 +13,7 @@ from __future__ import annotations
 from math import exp, pi
 
 import numpy as np
+from numpy.typing import NDArray
 
 from studio.core.geometry import FloatArray
 from studio.core.protocols import KD, KP, POSITION, TORQUE, VELOCITY, TwinPorts
@@ -39,8 +40,13 @@ class DriveLaw:
         self.torque_nm = np.zeros(motors)  # what the winding gives; a reply reports it
         self.net_nm = np.zeros(motors)  # what accelerates the joint
         self._gains, self._constant = np.zeros((3, 2, motors)), np.zeros((3, motors))
-        self._gains[_FRICTION, VELOCITY] = motor.coulomb_friction_nm / motor.friction_speed_rad_s
         self._gains[_OUTSIDE, VELOCITY] = self._viscous
+        self._coulomb_nm, self._brake_nm = motor.coulomb_friction_nm, motor.parking_brake_nm
+        self._friction_gain = motor.coulomb_friction_nm / motor.friction_speed_rad_s
+        self._brake_stiffness = np.resize(robot.stiffness_nm_rad, motors)
+        self._brake_damping = np.resize(robot.damping_nm_s_rad, motors)
+        self._gains[_FRICTION, VELOCITY] = self._friction_gain
+        self._powered_before = b""
         limit = np.array([[self._lag * robot.torque_limit_nm], [motor.coulomb_friction_nm]])
         self._high = np.repeat(limit, motors, axis=1)
         self._low = -self._high
@@ -54,6 +60,9 @@ class DriveLaw:
     def load(self, ports: TwinPorts) -> None:
         """Take the registers for the coming control period; silence longer than the drive's time-out lets go."""
         gains, constant = self._gains[_WINDING], self._constant[_WINDING]
+        if (powered := ports.powered.tobytes()) != self._powered_before:
+            self._powered_before = powered
+            self._set_brakes(ports.powered > 0)
         if ports.idle_s > self._timeout_s:
             gains[:] = 0.0
             constant[:] = 0.0
@@ -65,6 +74,21 @@ class DriveLaw:
         np.multiply(gains, command[POSITION : VELOCITY + 1], x)
         np.add(constant, x[POSITION], constant)
         np.add(constant, x[VELOCITY], constant)
+
+    def reset(self) -> None:
+        """Windings empty; parking brakes grip anew where the joints are now."""
+        self.torque_nm[:] = 0.0
+        self._powered_before = b""
+
+    def _set_brakes(self, released: NDArray[np.bool_]) -> None:
+        """Friction where a motor is on, else the parking brake: stiff around where it gripped, up to its torque."""
+        braked = ~released & (self._brake_nm > 0.0)
+        stiffness = self._brake_stiffness * braked
+        self._gains[_FRICTION, POSITION] = stiffness
+        self._gains[_FRICTION, VELOCITY] = np.where(braked, self._brake_damping, self._friction_gain)
+        self._constant[_FRICTION] = stiffness * self._state[POSITION]
+        self._high[_FRICTION] = np.where(braked, self._brake_nm, self._coulomb_nm)
+        self._low[_FRICTION] = -self._high[_FRICTION]
 
     def set_outside(self, motors: slice, stiffness: FloatArray, damping: FloatArray) -> None:
         """A spring-damper from outside the drives on some motors; `outside_constant` is its (and any other) constant."""

@@ -26,6 +26,7 @@ _HEAT_C_PER_NM2_S = 0.02  # at 3 N*m for long about 40 degC above the room
 _COOL_PER_S = 0.0045
 _LOST_HEIGHT_M = 0.6
 _CLEARANCE_M = 0.13  # between the object's centre and a tip when it is put back
+_OVERHEAD_M = 0.18  # tips above this height are not in the way
 
 
 class DualArmBoxWorld:
@@ -141,16 +142,20 @@ class DualArmBoxWorld:
 
     def put_object_back(self) -> None:
         """To the middle of the area, or near it when an arm is in the way; face +z up."""
+        spot = self._free_spot_m()
+        place = np.array([spot[0], spot[1], self.task.object_rest_height_m])
+        self.place_object(place, np.array([0.0, 0.0, 0.0, 1.0]))
+
+    def _free_spot_m(self) -> FloatArray:
+        """The middle of the area when it is free, else the random place of it that is furthest from all arms."""
         tips = self.kinematics.tip_positions(self._follower[0])
         low = np.array([self.task.area_x_m[0], self.task.area_y_m[0]])
         high = np.array([self.task.area_x_m[1], self.task.area_y_m[1]])
-        spot = (low + high) / 2
-        for _ in range(50):
-            if np.linalg.norm(tips[:, :2] - spot, axis=1).min() > _CLEARANCE_M or tips[:, 2].min() > 0.15:
-                break
-            spot = self._random.uniform(low, high)
-        place = np.array([spot[0], spot[1], self.task.object_rest_height_m])
-        self.place_object(place, np.array([0.0, 0.0, 0.0, 1.0]))
+        spots = np.vstack([(low + high) / 2, self._random.uniform(low, high, (50, 2))])
+        distance_m = np.linalg.norm(spots[:, None] - tips[:, :2], axis=2)
+        distance_m[:, tips[:, 2] > _OVERHEAD_M] = np.inf
+        nearest_m = distance_m.min(axis=1)
+        return spots[0] if nearest_m[0] > _CLEARANCE_M else spots[int(nearest_m.argmax())]
 
     def object_lost(self) -> bool:
         """Outside the task's table, fallen or thrown."""
@@ -166,7 +171,7 @@ class DualArmBoxWorld:
         self._follower[0] = position_rad
         self._leader.place(position_rad)
         self._velocity[:] = 0.0
-        self._law.torque_nm[:] = 0.0
+        self._law.reset()
         self._publish(0.0)
 
     def contact_forces_n(self) -> FloatArray:

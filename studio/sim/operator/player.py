@@ -45,7 +45,7 @@ class ScriptedOperator:
         self._shares = shares / shares.sum()
         side = np.sign(robot.arm_bases_m[:, 1])
         self._parks_m = np.stack([np.full(2, -0.09), 0.23 * side, np.full(2, 0.2)], axis=1)
-        self._engaged = bytes([PairState.ENGAGED] * robot.pairs)
+        self._engaged = b""
         self._path: FloatArray | None = None
         self._index = 0
         self._moves: Iterator[HandPath] | None = None
@@ -62,6 +62,7 @@ class ScriptedOperator:
         if self._path is None:
             intent.hand_target_m[:] = view.tip_position_m
             self._path, self._index = intent.hand_target_m.copy()[None], 0
+            self._engaged = np.full_like(view.pair_state, PairState.ENGAGED).tobytes()
         if view.pair_state.tobytes() != self._engaged:
             intent.hand_target_m[:] = self._path[self._index]
             return

@@ -28,7 +28,7 @@ class Stage:
     parks_m: FloatArray  # [2, 3], where an idle hand waits
     random: np.random.Generator
     rate_hz: float
-    free_speed_m_s: float = 0.75
+    free_speed_m_s: float = 0.6
     said: str = field(default="")
 
     def path(self) -> HandPath:
@@ -227,7 +227,7 @@ def couple_once(stage: Stage, sign: float, turn_rad: float) -> HandPath:
     height, along, press = 0.05, sign * 0.03, 0.02
     path = stage.path()
     _approach_both(stage, path, side, (along, along), height)
-    _squeeze(stage, path, side, (along, along), height, 0.005)
+    _squeeze(stage, path, side, (along, along), height, press)
     centre = sight.centre_m.copy()
     for hand, face in enumerate((side, _opposite(side))):
         out = sight.half_m + sight.radius_m - press
@@ -263,7 +263,8 @@ def pivot_lift(stage: Stage) -> Iterator[HandPath]:
 
 def lift_path(stage: Stage, along_m: float, rise_m: float, carry_m: FloatArray) -> HandPath:
     """Grasp `along_m` from the middle of the faces, lift by `rise_m`, carry, lower, let go."""
-    side, height, press = _grasp_side(stage), 0.05, float(stage.random.uniform(0.045, 0.055))
+    side, press = _grasp_side(stage), float(stage.random.uniform(0.045, 0.055))
+    height = 0.05 if along_m else 0.062  # above the centre of mass the box hangs straight
     alongs = (along_m, -along_m)  # the same line through the box: the two faces' tangents are opposite
     path = stage.path()
     _approach_both(stage, path, side, alongs, height)
