@@ -41,6 +41,7 @@ class Motor:
     viscous_friction_nm_s_rad: float
     torque_bandwidth_hz: float
     command_timeout_s: float
+    parking_brake_nm: float = 0.0  # holds a joint whose motor is off; 0 = no brake
 
 
 @dataclass(frozen=True, kw_only=True)
