@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from studio.cli.output import write_result
+from studio.cli.output import parse_arguments, write_result
 from studio.core.errors import ConfigError
 from studio.data.dataset import Dataset
 from studio.data.episode_info import EpisodeInfo
@@ -162,5 +162,5 @@ _Command = (
 
 def run(arguments: list[str]) -> int:
     """Run `dataset …`; returns the exit code."""
-    command: Any = tyro.cli(_Command, args=arguments, prog="main.py dataset")  # pyright: ignore
+    command: Any = parse_arguments(_Command, arguments, "main.py dataset")
     return int(command.run())

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from studio.cli.output import ProgressBar, format_range, write_result
+from studio.cli.output import ProgressBar, format_range, parse_arguments, write_result
 from studio.core.config import make_config
 from studio.core.errors import ConfigError, StudioError, WorkerError
 from studio.evaluation.config import EvaluateConfig
@@ -62,7 +62,7 @@ class EvaluateArguments:
 
 def run(arguments: list[str]) -> int:
     """The command; returns its exit code."""
-    options = tyro.cli(EvaluateArguments, args=arguments, prog="main.py evaluate")
+    options = parse_arguments(EvaluateArguments, arguments, "main.py evaluate")
     spec = make_spec(options)
     if options.run:
         result = evaluate(spec, Path(options.run), quiet=options.json == "-")

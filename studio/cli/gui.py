@@ -9,6 +9,8 @@ from typing import Annotated
 
 import tyro
 
+from studio.cli.output import parse_arguments
+
 
 @dataclass(frozen=True)
 class GuiArguments:
@@ -21,7 +23,7 @@ class GuiArguments:
 
 def run(arguments: list[str]) -> int:
     """Returns when the window is closed."""
-    options = tyro.cli(GuiArguments, args=arguments, prog="main.py gui")
+    options = parse_arguments(GuiArguments, arguments, "main.py gui")
     from studio.app.graphics import check_display
 
     check_display()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import tyro
-
-from studio.cli.output import write_result
+from studio.cli.output import parse_arguments, write_result
 from studio.methods.table import METHODS
 
 
@@ -19,7 +17,7 @@ class MethodsArguments:
 
 
 def run(arguments: list[str]) -> int:
-    options = tyro.cli(MethodsArguments, args=arguments, prog="main.py methods")
+    options = parse_arguments(MethodsArguments, arguments, "main.py methods")
     listed = [
         {
             "name": entry.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -40,6 +42,33 @@ def _short(value: Any) -> str:
     if isinstance(value, (list, dict)) and len(json.dumps(value)) > 160:
         return f"({len(value)} entries; use --json)"
     return json.dumps(value) if isinstance(value, (list, dict)) else str(value)
+
+
+def parse_arguments(kind: Any, arguments: list[str], prog: str) -> Any:
+    """Command-line words into a frozen dataclass by tyro; what is wrong becomes one line.
+
+    Raises:
+        ConfigError: with the parser's own words.
+        SystemExit: after `--help` was printed.
+    """
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(kind, args=arguments, prog=prog)
+    except SystemExit as error:
+        if error.code in (0, None):
+            raise
+        raise ConfigError(_plain(said.getvalue(), prog)) from None
+
+
+def _plain(boxed: str, prog: str) -> str:
+    """The parser's framed message as one sentence."""
+    words = [line.strip("│╭╮╰╯─ ") for line in boxed.splitlines()]
+    kept = [line for line in words if line and "helptext" not in line and f"{prog} --help" not in line]
+    title = kept[0] + ": " if kept and "error" not in kept[0].lower() else ""
+    return f"{title}{' '.join(kept[1:]) or 'wrong options'} See `{prog} --help`."
 
 
 class ProgressBar:

@@ -8,9 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import tyro
-
-from studio.cli.output import ProgressBar, write_result
+from studio.cli.output import ProgressBar, parse_arguments, write_result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +31,7 @@ class PlayArguments:
 
 def run(arguments: list[str]) -> int:
     """Play; Ctrl+C stops it and keeps what is recorded."""
-    options = tyro.cli(PlayArguments, args=arguments, prog="main.py play")
+    options = parse_arguments(PlayArguments, arguments, "main.py play")
     from studio.workers.run_play import PlayConfig, generate_play
 
     config = PlayConfig(

@@ -11,9 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
-import tyro
-
-from studio.cli.output import ProgressBar, write_result
+from studio.cli.output import ProgressBar, parse_arguments, write_result
 from studio.core.config import check_range
 from studio.core.errors import ConfigError, DeviceError, SafetyError, StudioError, WorkerError
 from studio.core.records import PairState
@@ -54,7 +52,7 @@ class RecordArguments:
 
 def run(arguments: list[str]) -> int:
     """Record; Ctrl+C ends the take and keeps it."""
-    options = tyro.cli(RecordArguments, args=arguments, prog="main.py record")
+    options = parse_arguments(RecordArguments, arguments, "main.py record")
     _check_operator(options)
     from studio.data.dataset import Dataset
 

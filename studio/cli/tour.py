@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from studio.cli.output import write_result
+from studio.cli.display import ensure_display
+from studio.cli.output import parse_arguments, write_result
 from studio.core.errors import ConfigError, StudioError, WorkerError
 from studio.jobs.queue import collect_ended, start_run
 from studio.jobs.run import Run
@@ -111,10 +112,8 @@ class Tour:
 
 def run(arguments: list[str]) -> int:
     """The command; returns its exit code."""
-    options = tyro.cli(TourArguments, args=arguments, prog="main.py tour")
-    from studio.app.graphics import check_display
-
-    check_display()
+    options = parse_arguments(TourArguments, arguments, "main.py tour")
+    ensure_display(["tour", *arguments])
     _make_folder(options.out)
     quiet = options.json == "-"
     tour = Tour(options, (lambda _text: None) if quiet else (lambda text: print(text, flush=True)))

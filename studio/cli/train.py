@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from studio.cli.output import format_range, write_result
+from studio.cli.output import format_range, parse_arguments, write_result
 from studio.core.errors import DataError, StudioError
 from studio.jobs.queue import resume_run, start_run, wait_for
 from studio.jobs.run import Run, RunStatus
@@ -42,7 +42,7 @@ class TrainArguments:
 
 def run(arguments: list[str]) -> int:
     """Train; Ctrl+C stops at the next step and keeps what is done."""
-    options = tyro.cli(TrainArguments, args=arguments, prog="main.py train")
+    options = parse_arguments(TrainArguments, arguments, "main.py train")
     folder = options.out.with_name(options.out.name + ".run")
     started = _resume(folder) if options.resume else _start(folder, options)
     quiet = not sys.stderr.isatty()

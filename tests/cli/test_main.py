@@ -51,3 +51,12 @@ def test_a_report_hides_no_failure(tmp_path: Path) -> None:
     assert "&lt;1&gt;" in text
     assert "missed" in text
     assert "http" not in text.replace("http://www.w3.org", "")
+
+
+@pytest.mark.parametrize("words", [["play"], ["train", "haptic_play"], ["dataset"], ["evaluate", "--goals", "x"]])
+def test_wrong_options_are_one_clear_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert "--help" in said

@@ -1,0 +1,35 @@
+"""A display for commands that only need one to draw in: the one there is, or a virtual one of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+from studio.core.errors import DeviceError
+from studio.core.paths import repository_root
+
+_SCREEN = "-screen 0 1440x900x24 +extension GLX -nolisten tcp"
+
+
+def ensure_display(arguments: list[str]) -> None:
+    """Return when there is a display; otherwise start this command again under a virtual one (never returns).
+
+    Args:
+        arguments: the command line, command first.
+
+    Raises:
+        DeviceError: no display, and no virtual one can be made.
+    """
+    from studio.app.graphics import check_display
+
+    try:
+        check_display()
+    except DeviceError:
+        starter = shutil.which("xvfb-run")
+        if starter is None or "STUDIO_VIRTUAL_DISPLAY" in os.environ:
+            raise
+        os.environ["STUDIO_VIRTUAL_DISPLAY"] = "1"
+        program = str(repository_root() / "main.py")
+        sys.stdout.flush()
+        os.execv(starter, [starter, "-a", "-s", _SCREEN, sys.executable, program, *arguments])
