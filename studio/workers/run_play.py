@@ -76,12 +76,12 @@ class _Camera:
         place = self._camera.place
         self._encoder = FrameEncoder(place.width_px, place.height_px, self._camera.rate_hz)
         self._period_ns = NS_PER_S / self._camera.rate_hz
-        self._frames = 0
+        self._due_ns = -1.0
 
     def update(self, t_ns: int) -> None:
-        if t_ns < self._frames * self._period_ns:
+        if t_ns < self._due_ns:
             return
-        self._frames += 1
+        self._due_ns = (t_ns if self._due_ns < 0 else self._due_ns) + self._period_ns
         control, pose = self._simulation.loop.record[0], self._simulation.loop.pose_record[0]
         self._camera.pose(control["follower_position_rad"], pose["position_m"], pose["orientation_xyzw"], t_ns)
         t_ns, image = self._camera.grab()

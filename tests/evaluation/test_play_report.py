@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from studio.core.task import load_task
+from studio.evaluation.play_report import count_flips, measure_play
+
+TASK = load_task("move_box")
+_HALF = np.sqrt(0.5)
+
+
+def test_a_made_up_minute() -> None:
+    """60 s at 50 Hz: 30 s still, then on another face; touched for 15 s, by both hands for 6 s, moving for 10 s."""
+    n = 3000
+    t_s = np.arange(n) / 50
+    position = np.tile([0.02, 0.0, 0.05], (n, 1))
+    position[:500, 0] = -0.05 + 0.06 * np.arange(500) / 500  # 6 cm in 10 s, below 1 cm/s
+    position[500:1000, 0] = 0.01 + 0.2 * np.arange(500) / 500  # 2 cm/s
+    position[1000:, 0] = 0.21
+    orientation = np.tile([0.0, 0.0, 0.0, 1.0], (n, 1))
+    orientation[1500:] = [_HALF, 0.0, 0.0, _HALF]
+    force = np.zeros((n, 2, 3))
+    force[:750, 0, 1] = 3.0
+    force[:300, 1, 1] = -3.0
+    force[800:900, 1, 2] = 0.1  # noise
+    report = measure_play(TASK, t_s, position, orientation, force)
+    assert report.sim_s == pytest.approx(60.0)
+    assert report.contact_share == pytest.approx(0.25) and report.both_hands_share == pytest.approx(0.1)
+    assert report.moving_share == pytest.approx(1 / 6, abs=0.01)
+    assert (report.flips, report.flips_per_min, report.faces_up) == (1, pytest.approx(1.0), 2)
+    assert report.up_face_s == pytest.approx((0, 0, 30, 0, 30, 0))
+    assert report.xy_cells_visited == 14
+    assert report.to_json()["up_face_s"] == [0.0, 0.0, 30.0, 0.0, 30.0, 0.0]
+
+
+def test_a_tumble_in_the_air_is_one_flip() -> None:
+    faces = np.array([4, 4, 2, 1, 5, 5, 5, 2, 5])
+    flat = np.array([1, 1, 0, 0, 1, 1, 1, 0, 1], dtype=bool)
+    assert count_flips(faces, flat) == 1
+    assert count_flips(faces, np.zeros(9, dtype=bool)) == 0
+
+
+def test_nothing_played() -> None:
+    report = measure_play(TASK, np.zeros(0), np.zeros((0, 3)), np.zeros((0, 4)), np.zeros((0, 2, 3)))
+    assert report.sim_s == 0.0 and report.flips == 0
+
+
+def test_yaw_entropy_tells_one_direction_from_all() -> None:
+    n = 1200
+    yaw = np.linspace(-np.pi, np.pi, n, endpoint=False)
+    around = np.stack([np.zeros(n), np.zeros(n), np.sin(yaw / 2), np.cos(yaw / 2)], axis=1)
+    still = np.tile([0.0, 0.0, 0.0, 1.0], (n, 1))
+    position, force = np.tile([0.0, 0.0, 0.05], (n, 1)), np.zeros((n, 2, 3))
+    assert measure_play(TASK, np.arange(n) / 50, position, around, force).yaw_entropy > 0.99
+    assert measure_play(TASK, np.arange(n) / 50, position, still, force).yaw_entropy == 0.0

@@ -1,0 +1,98 @@
+"""`play` from the command to the dataset, in this process and as a job."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio.cli.main import main
+from studio.core.errors import ConfigError
+from studio.data.dataset import Dataset
+from studio.jobs.queue import start_run, wait_for
+from studio.workers.run_play import PlayConfig, generate_play
+
+SECONDS = 15.0
+
+
+def play(folder: Path, **changes: object) -> dict[str, object]:
+    config = {"out": str(folder), "minutes": SECONDS / 60, "seed": 3} | changes
+    return generate_play(PlayConfig(**config))  # type: ignore[arg-type]
+
+
+def control_records(folder: Path) -> np.ndarray:
+    dataset = Dataset(folder)
+    return np.concatenate([dataset.open(episode.id).read("control") for episode in dataset.episodes()])
+
+
+def test_the_same_seed_gives_the_same_records(tmp_path: Path) -> None:
+    first, again, other = (play(tmp_path / name, seed=seed, minutes=0.08) for name, seed in (("a", 3), ("b", 3), ("c", 4)))
+    records = control_records(tmp_path / "a")
+    assert records.tobytes() == control_records(tmp_path / "b").tobytes()
+    assert records.tobytes() != control_records(tmp_path / "c").tobytes()
+    same = ("contact_share", "flips", "xy_cells_visited", "up_face_s", "primitives", "episodes")
+    assert [first[k] for k in same] == [again[k] for k in same] != [other[k] for k in same]
+
+
+def test_play_records_every_tick_of_a_coupled_play(tmp_path: Path) -> None:
+    result = play(tmp_path / "a")
+    records = control_records(tmp_path / "a")
+    assert len(records) == SECONDS * 400 and (np.diff(records["t_ns"]) == 2_500_000).all()
+    assert 0.2 < float(str(result["contact_share"])) < 0.9
+    share_engaged = float((records["pair_state"] == 2).all(axis=1).mean())
+    assert share_engaged > 0.99
+    spread = np.abs(records["leader_position_rad"] - records["follower_position_rad"])[400:]
+    assert np.median(spread.max(axis=1)) < 0.1
+
+
+def test_the_command_writes_the_promised_fields(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["play", "--out", str(tmp_path / "d"), "--minutes", "0.1", "--seed", "1", "--json", "-"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    promised = {"episodes", "sim_s", "wall_s", "contact_share", "flips", "xy_cells_visited", "up_face_s"}
+    assert promised <= set(result)
+    assert result["sim_s"] == pytest.approx(6.0, abs=0.1) and len(result["up_face_s"]) == 6
+    assert sum(result["up_face_s"]) == pytest.approx(result["sim_s"], abs=0.05)
+
+
+def test_a_camera_is_recorded_at_its_own_rate(tmp_path: Path) -> None:
+    play(tmp_path / "d", minutes=0.05, camera=True)
+    dataset = Dataset(tmp_path / "d")
+    reader = dataset.open(dataset.episodes()[0].id)
+    times = reader.frame_times_ns("top")
+    assert len(times) == pytest.approx(3.0 * 30, abs=2)
+    assert np.abs(np.diff(times) - 1e9 / 30).max() < 2.6e6  # pictures are taken at ticks
+    assert reader.frame("top", 10).shape == (240, 320, 3)
+    reader.close()
+
+
+def test_stopping_early_keeps_what_is_played(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def asked() -> bool:
+        calls.append(1)
+        return len(calls) > 3
+
+    result = generate_play(PlayConfig(out=str(tmp_path / "d"), minutes=5.0, seed=1), asked=asked)
+    assert result["stopped"] and 1.0 < float(result["sim_s"]) < 6.0
+    assert len(control_records(tmp_path / "d")) > 400
+
+
+def test_play_as_a_job(tmp_path: Path) -> None:
+    spec = {"out": str(tmp_path / "d"), "minutes": 0.1, "seed": 1}
+    run = start_run(tmp_path / "run", "play", spec)
+    status = wait_for(run, timeout_s=60)
+    assert status.state == "done", status
+    assert run.result()["sim_s"] == pytest.approx(6.0, abs=0.1)
+    assert "flips" in status.message
+    bad = start_run(tmp_path / "bad", "play", {**spec, "minutes": -1})
+    status = wait_for(bad, timeout_s=60)
+    assert status.state == "failed" and "minutes" in status.message
+
+
+@pytest.mark.parametrize("change", [{"minutes": 0.0}, {"world": "moon"}, {"seed": -1}])
+def test_wrong_settings_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        play(tmp_path / "d", **change)
+    assert not (tmp_path / "d").exists()
