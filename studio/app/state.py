@@ -112,7 +112,7 @@ class Notice:
 
 
 class Notices:
-    """What happened, newest first. Nothing pops over the view; the bell counts what is unread."""
+    """What happened, newest first. Nothing pops over the view; the bell counts unread warnings and faults."""
 
     added = Signal(Notice)
     changed = Signal()
@@ -131,7 +131,7 @@ class Notices:
             return self.items[0]
         self.items.insert(0, notice)
         del self.items[self._limit :]
-        self.unread += 1
+        self.unread += level != "info"  # what is only told does not ring
         self.added.emit(notice)
         self.changed.emit()
         return notice

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QMainWindow, QS
 
 from studio.app.api import StudioApi
 from studio.app.commands import Command
+from studio.app.garbage import Collector
 from studio.app.host import PluginHost
 from studio.app.pace import Pace
 from studio.app.session import Session
@@ -82,6 +83,8 @@ class StudioWindow(QMainWindow):
         self._view = ViewRate(theme().number("motion.view_hz"))
         self._status_pace, self._losses_pace = Pace(theme().number("motion.status_hz")), Pace(1.0)
         self._last_tick_s = time.monotonic()
+        self._collector = Collector()
+        self._closed = False
         self._build()
         self._connect()
         self._open_first()
@@ -151,6 +154,7 @@ class StudioWindow(QMainWindow):
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._tick)
+        self._collector.start()
         self._timer.start(round(1000 / theme().number("motion.view_hz")))
         if self.watchdog:
             self.watchdog.start()
@@ -388,6 +392,7 @@ class StudioWindow(QMainWindow):
             self._tick_status(now_s)
         if self._losses_pace.due(now_s):
             self.studio.jobs.refresh()
+        self._collector.tick(now_s)
 
     def _tick_status(self, now_s: float) -> None:
         self.session.update_numbers()
@@ -413,6 +418,9 @@ class StudioWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Arms off, take closed, workers ended, then the window goes."""
+        if self._closed:
+            return
+        self._closed = True
         self._timer.stop()
         if self.watchdog:
             self.watchdog.stop()
@@ -423,5 +431,6 @@ class StudioWindow(QMainWindow):
         self.host.close()
         self.studio.close()
         self.session.close()
+        self._collector.stop()
         self.closing.emit()
         super().closeEvent(event)

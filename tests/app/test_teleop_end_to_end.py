@@ -1,0 +1,166 @@
+"""The whole line through the real window: a hand dragged by mouse moves the box, is felt, recorded and replayed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from studio.app.widgets.scene3d import RobotView
+from studio.app.window import StudioWindow
+from studio.core.records import Driver, PairState
+from studio.data.episode import EpisodeReader
+from tests.app.windows import wait_until
+
+LEFT = slice(0, 4)
+BESIDE = np.array([0.02, 0.12, 0.05])  # left of the box, which stands at x 0.02, y 0
+PAST = np.array([0.02, 0.00, 0.05])
+
+
+def engage(window: StudioWindow, qtbot: QtBot, panel: Any) -> None:
+    """Press Engage, again when this busy machine made the window late and the arms hold."""
+    link = window.studio.state.link
+    for _ in range(5):
+        QTest.mouseClick(panel.idle.engage, Qt.MouseButton.LeftButton)
+        wait_until(qtbot, lambda: link.worst in (PairState.ENGAGED, PairState.HOLDING), 20.0, "engaged")
+        qtbot.wait(500)
+        if link.worst is PairState.ENGAGED:
+            return
+    raise AssertionError(f"the pair does not stay engaged: {[n.text for n in window.studio.notices.items]}")
+
+
+class Hand:
+    """A mouse that has pressed on a hand's ring and pulls it about."""
+
+    def __init__(self, view: RobotView, qtbot: QtBot, pair: int) -> None:
+        self._view, self._qtbot = view, qtbot
+        self.here = view.to_pixel(view.hand_position_m(pair)).toPoint()
+        QTest.mousePress(view.canvas.surface, Qt.MouseButton.LeftButton, pos=self.here)
+
+    def pull(self, place_m: np.ndarray, step_px: int = 3) -> None:
+        there = self._view.to_pixel(place_m).toPoint()
+        away = there - self.here
+        steps = max(1, max(abs(away.x()), abs(away.y())) // step_px)
+        start = QPoint(self.here)
+        for step in range(1, steps + 1):
+            self.here = start + QPoint(away.x() * step // steps, away.y() * step // steps)
+            QTest.mouseMove(self._view.canvas.surface, self.here)
+            self._qtbot.wait(25)
+
+    def let_go(self) -> None:
+        QTest.mouseRelease(self._view.canvas.surface, Qt.MouseButton.LeftButton, pos=self.here)
+
+
+def read_some(window: StudioWindow, qtbot: QtBot, milliseconds: int) -> np.ndarray:
+    """Control records of the next while."""
+    follower = window.studio.streams.follow("control")
+    follower.read()
+    qtbot.wait(milliseconds)
+    records = follower.read()
+    follower.close()
+    assert records is not None and len(records) > 20
+    return records
+
+
+def torque_nm(records: np.ndarray) -> float:
+    """Typical magnitude of the left leader's torques."""
+    return float(np.linalg.norm(records["leader_torque_nm"][:, LEFT], axis=1).mean())
+
+
+def box_m(window: StudioWindow) -> np.ndarray:
+    pose = window.studio.streams.latest("object_pose.world")
+    assert pose is not None
+    return pose["position_m"].copy()
+
+
+def test_a_hand_dragged_by_mouse_is_felt_recorded_and_replayed(studio_window: StudioWindow, qtbot: QtBot) -> None:
+    window, studio = studio_window, studio_window.studio
+    window.navigate("teleop")
+    panel: Any = window.panels["teleop"]
+    view: RobotView = panel.view
+    view.set_view("Top")  # the drag plane is level, so the hand keeps its height
+    qtbot.wait(300)
+    engage(window, qtbot, panel)
+    assert studio.state.link.driver is Driver.OPERATOR
+    assert panel.pages.currentIndex() == 1 and panel.cards[0].isVisible()
+
+    QTest.keyClick(window, Qt.Key.Key_R)
+    wait_until(qtbot, lambda: studio.state.recording.on, 5.0, "the take runs")
+    assert panel.band.take.isVisible() and panel.band.take.on
+
+    start_m, follower_start_m = panel._leader_tips_m.copy(), panel._follower_tips_m.copy()
+    view.set_view("Front")
+    hand = Hand(view, qtbot, 0)
+    _lower(panel, view, hand, qtbot)
+    free = read_some(window, qtbot, 400)
+    assert free["hand_active"][-1].tolist() == [1, 0]
+    follower_m = panel._follower_tips_m
+    assert np.linalg.norm(follower_m[0] - follower_start_m[0]) > 0.05, "the follower did not move"
+    assert np.linalg.norm(follower_m[0] - panel._leader_tips_m[0]) < 0.03, "the follower is not with the leader"
+    assert np.linalg.norm(follower_m[1] - follower_start_m[1]) < 0.02, "the other hand should stay"
+    assert np.linalg.norm(start_m[0] - panel._leader_tips_m[0]) > 0.05
+
+    box_before_m = box_m(window)
+    hand.pull(PAST)
+    pressed = read_some(window, qtbot, 400)
+    box_after_m = box_m(window)
+    hand.let_go()
+    assert np.linalg.norm(box_after_m - box_before_m) > 0.01, f"the box stayed at {box_before_m}"
+    felt = f"free {torque_nm(free):.2f}, pressed {torque_nm(pressed):.2f} N·m"
+    assert torque_nm(pressed) > torque_nm(free) + 0.15, felt
+    force_n = np.linalg.norm(pressed["contact_force_n"][:, 0], axis=1).mean()
+    free_n = np.linalg.norm(free["contact_force_n"][:, 0], axis=1).mean()
+    assert force_n > free_n + 0.5, f"force free {free_n:.2f} N, pressed {force_n:.2f} N"
+    assert panel.force_plot.history.newest_s is not None
+
+    _stop_and_replay(window, qtbot, box_before_m, box_after_m)
+
+
+def _lower(panel: Any, view: RobotView, hand: Hand, qtbot: QtBot) -> None:
+    """Beside the box and down to its height: across in the front view, the wheel for depth."""
+    for _ in range(40):
+        away_m = BESIDE - view._drag.place_m  # type: ignore[union-attr]
+        depth_m = float(away_m @ view.camera.forward())
+        across_m = away_m - depth_m * view.camera.forward()
+        if np.linalg.norm(away_m) < 0.006:
+            return
+        if abs(depth_m) > 0.005:
+            at = QPointF(hand.here)
+            notches = int(np.clip(round(depth_m / 0.01), -1, 1))
+            QApplication.sendEvent(view.canvas.surface, QWheelEvent(
+                at, view.canvas.surface.mapToGlobal(at), QPoint(), QPoint(0, 120 * notches), Qt.MouseButton.NoButton,
+                Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+            ))  # fmt: skip
+            qtbot.wait(25)
+        step_m = across_m * min(1.0, 0.02 / max(float(np.linalg.norm(across_m)), 1e-9))
+        hand.pull(view._drag.place_m + step_m)  # type: ignore[union-attr]
+    raise AssertionError(f"the hand did not come to {BESIDE}: {view._drag and view._drag.place_m}")
+
+
+def _stop_and_replay(window: StudioWindow, qtbot: QtBot, before_m: np.ndarray, after_m: np.ndarray) -> None:
+    studio = window.studio
+    QTest.keyClick(window, Qt.Key.Key_R)
+    wait_until(qtbot, lambda: studio.state.recording.episodes_closed > 0, 30.0, "the episode closes")
+    path = studio.state.recording.last_path
+    reader = EpisodeReader(path)
+    try:
+        control, pose = reader.read("control"), reader.read("object_pose.world")
+        assert (control["driver"] == Driver.OPERATOR).any()
+        assert control["hand_active"][:, 0].any()
+        travelled_m = np.linalg.norm(pose["position_m"] - pose["position_m"][0], axis=1).max()
+        assert travelled_m >= 0.9 * np.linalg.norm(after_m - before_m)
+    finally:
+        reader.close()
+    window.navigate("replay", path=path)
+    panel = window.panels["replay"]
+    wait_until(qtbot, lambda: studio.state.screen == "replay", 10.0, "replay is on top")
+    qtbot.wait(1500)
+    assert window.host.plugins["replay"].failure is None, window.host.plugins["replay"].failure
+    assert panel.isVisible()
+    # leaving the screen that moves the robot lets go of the dead-man
+    wait_until(qtbot, lambda: studio.state.link.worst is not PairState.ENGAGED, 5.0, "the arms hold")
