@@ -2,39 +2,62 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-import subprocess
 import sys
 from functools import lru_cache
+from pathlib import Path
 
+from PySide6.QtCore import QLibraryInfo
 from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
 
 from studio.core.errors import DeviceError
 
-_PROBE = "from PySide6.QtGui import QGuiApplication; QGuiApplication([])"
+_WITHOUT = "Without one, `python main.py tour --out tour-out` shows the whole job, and `xvfb-run -a` lends a virtual one."
 
 
 def check_display() -> None:
     """Make sure that a window can open, before Qt would abort the process.
 
     Raises:
-        DeviceError: no display, or one that does not answer; the message says what to do.
+        DeviceError: no display, one that does not answer, or a missing library; the message says what to do.
     """
-    if sys.platform != "linux" or os.environ.get("QT_QPA_PLATFORM"):
+    if sys.platform != "linux" or os.environ.get("QT_QPA_PLATFORM", "xcb") != "xcb":
         return
-    display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
+    display = os.environ.get("DISPLAY")
     if not display:
+        if os.environ.get("WAYLAND_DISPLAY"):
+            return
+        raise DeviceError(f"No display: neither DISPLAY nor WAYLAND_DISPLAY is set, so no window can open. {_WITHOUT}")
+    missing = _missing_library()
+    if missing:
         raise DeviceError(
-            "No display: neither DISPLAY nor WAYLAND_DISPLAY is set, so no window can open. "
-            "Run `python main.py tour --out tour-out` (works without one), or start it under `xvfb-run -a`."
+            f"The library {missing} is missing, so no window can open. Install it (Debian: apt-get install "
+            "libxcb-cursor0 libxkbcommon-x11-0 libegl1 libgl1), or run `make run`, which does.",
         )
-    probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, timeout=30, check=False)
-    if probe.returncode != 0:
-        raise DeviceError(
-            f"The display {display} does not answer, so no window can open. "
-            "Check that it runs and that you may use it, or run `python main.py tour --out tour-out`.",
-            detail=probe.stderr.strip(),
-        )
+    if not _answers(display):
+        raise DeviceError(f"The display {display} does not answer, so no window can open. "
+                          f"Check that it runs and that you may use it. {_WITHOUT}")
+
+
+def _missing_library() -> str:
+    """Name of the shared library that Qt's X11 plugin lacks; empty when it loads."""
+    plugin = Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath)) / "platforms" / "libqxcb.so"
+    try:
+        ctypes.CDLL(str(plugin))
+    except OSError as error:
+        return str(error).partition(":")[0]
+    return ""
+
+
+def _answers(display: str) -> bool:
+    """Whether the X server of that name lets us in."""
+    xcb = ctypes.CDLL("libxcb.so.1")
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    connection = ctypes.c_void_p(xcb.xcb_connect(display.encode(), None))
+    failed = bool(xcb.xcb_connection_has_error(connection))
+    xcb.xcb_disconnect(connection)
+    return not failed
 
 
 @lru_cache(maxsize=1)

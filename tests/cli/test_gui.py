@@ -1,0 +1,79 @@
+"""`gui` from the outside: one clear message each for what is missing, and a clean end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_gui(*arguments: str, timeout_s: float = 60, **environment: str | None) -> subprocess.CompletedProcess[str]:
+    values = {**os.environ, **{k: v for k, v in environment.items() if v is not None}}
+    for name in (k for k, v in environment.items() if v is None):
+        values.pop(name, None)
+    command = [sys.executable, str(ROOT / "main.py"), "gui", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, env=values, cwd=ROOT, check=False)
+
+
+def test_no_display_is_said_with_what_to_do(tmp_path: Path) -> None:
+    result = run_gui("--project", str(tmp_path / "p"), DISPLAY=None, WAYLAND_DISPLAY=None, QT_QPA_PLATFORM=None)
+    assert result.returncode == 4
+    assert result.stderr.count("\n") == 1 and result.stderr.startswith("error: No display")
+    assert "main.py tour" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_display_that_does_not_answer_is_said(tmp_path: Path) -> None:
+    result = run_gui("--project", str(tmp_path / "p"), DISPLAY=":987", WAYLAND_DISPLAY=None, QT_QPA_PLATFORM=None)
+    assert result.returncode == 4
+    assert "The display :987 does not answer" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"x")
+    result = run_gui("--project", str(tmp_path / "photos"))
+    assert result.returncode == 3
+    assert "is not a project" in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("text", ["format_version = 9\n", "name = ", ""])
+def test_a_broken_project_file_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "project.toml").write_text(text)
+    result = run_gui("--project", str(tmp_path))
+    assert result.returncode in (2, 3)
+    assert "project.toml" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_wrong_theme_is_refused(tmp_path: Path) -> None:
+    result = run_gui("--project", str(tmp_path / "p"), "--theme", "pink", XDG_DATA_HOME=str(tmp_path))
+    assert result.returncode == 2
+    assert "Choose one of dark, light" in result.stderr
+
+
+def test_it_opens_and_ends_cleanly(tmp_path: Path) -> None:
+    """SIGINT closes the window: takes closed, workers gone, exit code 0. The project is made in the data folder."""
+    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
+    command = [sys.executable, str(ROOT / "main.py"), "gui"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        project = tmp_path / "haptic-play-studio" / "projects" / "box-play" / "project.toml"
+        end_s = time.monotonic() + 30
+        while not project.exists() and time.monotonic() < end_s:
+            time.sleep(0.1)
+        assert project.exists()
+        time.sleep(4.0)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    assert "Traceback" not in errors, errors
