@@ -168,7 +168,7 @@ class EpisodeWriter:
     def _final_info(self, reason: str, cameras: dict[str, CameraInfo]) -> EpisodeInfo:
         counts = {name: stream.count for name, stream in self._streams.items()}
         lateness = lateness_percentiles(np.concatenate(self._lateness) if self._lateness else np.empty(0))
-        verdict, why = judge(counts, sum(camera.dropped for camera in cameras.values()), lateness)
+        verdict, why = judge(counts, cameras, lateness)
         started, ended = span_ns(counts.values())
         digests = [self._file.digest, *(self._cameras[name].digest for name in sorted(self._cameras))]
         return replace(

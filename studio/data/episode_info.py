@@ -38,12 +38,15 @@ class StreamInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class CameraInfo:
+    """One camera of an episode; `rate_hz` is declared, `measured_hz` what came."""
+
     codec: str = "h264"
     width_px: int = 0
     height_px: int = 0
     rate_hz: float = 0.0
     frames: int = 0
     dropped: int = 0
+    measured_hz: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

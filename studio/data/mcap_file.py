@@ -61,8 +61,11 @@ class McapWriter:
 
     def __init__(self, path: Path, *, compression: str = "lz4", fsync_interval_s: float | None = 1.0) -> None:
         self.path = path
-        self._file = path.open("xb", buffering=0)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # repair leaves alone what somebody still writes
+        try:
+            self._file = path.open("xb", buffering=0)
+        except OSError as error:
+            raise write_error(path, error) from error
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # repair leaves alone what somebody still writes
         self._compression = compression
         self._fsync_interval_s = fsync_interval_s
         self._synced_s = time.monotonic()

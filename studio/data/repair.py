@@ -24,6 +24,7 @@ from studio.data.episode import CONTROL_FILE, METADATA_NAME, RESERVE_FILE, Episo
 from studio.data.episode_info import CameraInfo, EpisodeInfo, episode_id, load_episode_info, save_episode_info
 from studio.data.mcap_codec import HEADER_BYTES, walk_messages
 from studio.data.mcap_file import MAGIC, McapWriter
+from studio.data.stream_writer import frame_rate_hz
 from studio.data.verdict import StreamCount, judge, lateness_percentiles
 
 ORIGINAL = ".original"
@@ -202,8 +203,10 @@ def _replace_file(path: Path, fill: Callable[[McapWriter], None]) -> None:
     fresh.unlink(missing_ok=True)
     try:
         writer = McapWriter(fresh, compression="" if path.name.startswith("cam_") else "lz4", fsync_interval_s=None)
-        fill(writer)
-        writer.close()
+        try:
+            fill(writer)
+        finally:
+            writer.close()
         if not original.exists():
             _keep(path, original)
         fresh.replace(path)
@@ -231,7 +234,7 @@ def _rebuilt_info(folder: Path, info: EpisodeInfo | None, lost_s: float, what: s
         content = reader.content
     finally:
         reader.close()
-    verdict, why = judge(counts, sum(camera.dropped for camera in cameras.values()), lateness)
+    verdict, why = judge(counts, cameras, lateness)
     verdict = "fair" if verdict == "good" else verdict
     reason = f"ended early: up to {lost_s:.2f} s lost, repaired ({what})"
     started_ns, ended_ns = span_ns(counts.values())
@@ -279,5 +282,7 @@ def _cameras(reader: EpisodeReader, base: EpisodeInfo) -> dict[str, CameraInfo]:
     cameras: dict[str, CameraInfo] = {}
     for name in reader.cameras:
         known = base.cameras.get(name) or reader.camera_info(name)
-        cameras[name] = replace(known, frames=len(reader.frame_times_ns(name)))
+        times = reader.frame_times_ns(name)
+        measured_hz = frame_rate_hz(len(times), int(times[0]), int(times[-1])) if len(times) else 0.0
+        cameras[name] = replace(known, frames=len(times), measured_hz=measured_hz)
     return cameras

@@ -23,7 +23,7 @@ class _Buffer:
 
     def __init__(self, record_type: RecordType, rows: int) -> None:
         self.rows = record_type.empty(rows)
-        self._bytes = memoryview(self.rows.view(np.uint8))
+        self._bytes = self.rows.view(np.uint8).data
         self._size, self._capacity = record_type.dtype.itemsize, rows
         self.count = 0
 

@@ -91,8 +91,13 @@ class StreamWriter:
         self.count.add(records["t_ns"])
 
 
+def frame_rate_hz(frames: int, first_ns: int, last_ns: int) -> float:
+    """Pictures per second between the first and the last."""
+    return round((frames - 1) * 1e9 / (last_ns - first_ns), 2) if last_ns > first_ns else 0.0
+
+
 class CameraWriter:
-    """One camera's file. A chunk starts at a key frame where it can, so that a repaired file decodes to its end."""
+    """One camera's file. `frames` counts what has reached it."""
 
     def __init__(self, path: Path, name: str, info: CameraInfo, settings: WriterSettings) -> None:
         self.name, self.info, self.frames, self.dropped = name, info, 0, 0
@@ -107,13 +112,16 @@ class CameraWriter:
             f"camera.{name}", SCHEMA_NAME, video_descriptors().SerializeToString(), metadata
         )
         self._pending: list[tuple[int, bytes]] = []
-        self._pending_bytes = 0
+        self._pending_bytes = self._received = 0
+        self._first_ns = self._last_ns = 0
 
     def write(self, t_ns: int, receive_t_ns: int, packet: bytes) -> None:
         payload = encode_frame(t_ns, self.name, packet, self.info.codec)
-        self._pending.append((receive_t_ns, message_record(self._channel, self.frames, receive_t_ns, t_ns, payload)))
+        self._pending.append((receive_t_ns, message_record(self._channel, self._received, receive_t_ns, t_ns, payload)))
         self._pending_bytes += len(payload)
-        self.frames += 1
+        self._first_ns = t_ns if self._received == 0 else min(self._first_ns, t_ns)
+        self._last_ns = max(self._last_ns, t_ns)
+        self._received += 1
         old = receive_t_ns - self._pending[0][0] >= self._settings.video_chunk_s * 1e9
         if old or self._pending_bytes >= self._settings.video_chunk_bytes:
             self.flush()
@@ -125,6 +133,7 @@ class CameraWriter:
         sizes = [len(record) for _, record in self._pending]
         offsets = np.cumsum([0, *sizes[:-1]])
         self._file.write_chunk(self._channel, b"".join(record for _, record in self._pending), times, offsets)
+        self.frames += len(times)
         self._pending, self._pending_bytes = [], 0
 
     def close(self) -> CameraInfo:
@@ -133,7 +142,8 @@ class CameraWriter:
         except DiskFullError:
             self._pending = []
         self._file.close()
-        return replace(self.info, frames=self.frames, dropped=self.dropped)
+        measured_hz = frame_rate_hz(self._received, self._first_ns, self._last_ns)
+        return replace(self.info, frames=self.frames, dropped=self.dropped, measured_hz=measured_hz)
 
     @property
     def digest(self) -> int:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from studio.data.episode_info import EVENT_STREAMS, StreamInfo
+from studio.data.episode_info import EVENT_STREAMS, CameraInfo, StreamInfo
 
 GAP_PERIODS = 2.5
 FAIR_LATENESS_PERIODS = 0.4  # of the 99th percentile: 1 ms at 400 Hz
 POOR_DROPPED_SHARE = 1e-3
 POOR_GAP_SHARE = 0.01
+SLOW_CAMERA_SHARE = 0.7
 
 
 class StreamCount:
@@ -56,11 +57,14 @@ def lateness_percentiles(lateness_s: np.ndarray) -> dict[str, float]:
     return {name: round(float(value), 1) for name, value in zip(("p50", "p99", "p99_9", "max"), values, strict=True)}
 
 
-def judge(counts: Mapping[str, StreamCount], frames_dropped: int, lateness_us: Mapping[str, float]) -> tuple[str, str]:
+def judge(
+    counts: Mapping[str, StreamCount], cameras: Mapping[str, CameraInfo], lateness_us: Mapping[str, float]
+) -> tuple[str, str]:
     """Verdict and reason of a recording.
 
     Poor: more than 0.1 % of a stream's records dropped, gaps over 1 % of its time, or nothing recorded. Fair: anything
-    dropped, any gap, or the 99th percentile of lateness above 0.4 periods. Good otherwise.
+    dropped, any gap, a camera below 70 % of its rate, or the 99th percentile of lateness above 0.4 periods. Good
+    otherwise.
     """
     if not any(count.records for count in counts.values()):
         return "poor", "nothing was recorded"
@@ -74,8 +78,11 @@ def judge(counts: Mapping[str, StreamCount], frames_dropped: int, lateness_us: M
             span_ns = max(1, count.last_ns - count.first_ns)
             sentence = f"{count.gaps} gaps in {name}, {count.gap_ns / 1e6:.0f} ms in all"
             (poor if count.gap_ns / span_ns > POOR_GAP_SHARE else fair).append(sentence)
-    if frames_dropped:
-        fair.append(f"{frames_dropped} pictures dropped")
+    for name, camera in cameras.items():
+        if camera.dropped:
+            fair.append(f"{camera.dropped} pictures of {name} dropped")
+        if 0 < camera.measured_hz < SLOW_CAMERA_SHARE * camera.rate_hz:
+            fair.append(f"camera {name} at {camera.measured_hz:.0f} of {camera.rate_hz:.0f} Hz")
     period_us = 1e6 / max((count.rate_hz for count in counts.values()), default=1.0)
     late_us = lateness_us.get("p99", 0.0)
     if late_us > FAIR_LATENESS_PERIODS * period_us:

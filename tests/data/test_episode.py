@@ -69,6 +69,14 @@ def test_gaps_drops_and_lateness_make_the_verdict(tmp_path: Path) -> None:
 
     assert EpisodeWriter(tmp_path / "s" / "h", [CONTROL], {}, settings=QUICK).close().verdict == "poor"
 
+    writer = EpisodeWriter(tmp_path / "s" / "i", [CONTROL], {"cameras": {"top": {"rate_hz": 30.0}}}, settings=QUICK)
+    control["lateness_s"] = 0
+    writer.write("control", control)
+    for index in range(10):
+        writer.write_frame("top", index * 100_000_000, 0, b"\0\0\1\x65", True)
+    info = writer.close()
+    assert (info.verdict, info.verdict_reason) == ("fair", "camera top at 10 of 30 Hz")
+
 
 def test_an_open_episode_can_be_read_up_to_its_last_chunk(tmp_path: Path) -> None:
     control, _ = play_records(1000)
@@ -92,6 +100,7 @@ def test_pictures_come_back_in_any_order(tmp_path: Path) -> None:
         writer.write_frame("top", packet.t_ns, packet.receive_t_ns, packet.data, packet.keyframe)
     info = writer.close()
     assert info.cameras["top"].frames == 40 and info.cameras["top"].width_px == 128
+    assert info.cameras["top"].measured_hz == 30.0
     reader = EpisodeReader(info.path)
     assert reader.cameras == ("top",) and reader.frame_times_ns("top").tolist() == times
     for index in (0, 1, 39, 20, 19, 21, 5, 5, 38):
