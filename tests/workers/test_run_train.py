@@ -30,10 +30,11 @@ TINY = [
     "flow_hidden=32",
     "flow_context_hidden=[16]",
     "chain_skills=3",
+    "value_hidden=[16]",
     "checkpoint_every_s=0.2",
     "held_out_every_s=1.0",
 ]
-SHORT = [*TINY, "stage_1.steps=40", "chains.steps=15", "stage_2.steps=20"]
+SHORT = [*TINY, "stage_1.steps=40", "chains.steps=15", "stage_2.steps=20", "value.steps=10"]
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +82,8 @@ def test_command_trains_and_writes_its_json(play: Path, tmp_path: Path, capsys: 
         words += ["--set", setting]
     assert command.run(words) == 0
     result = json.loads(result_path.read_text())
-    assert result["method"] == "haptic_play" and result["steps"] == 75 and result["bundle"] == str(out)
-    assert result["phase_steps"] == {"skills": 40, "chains": 15, "flow": 20}
+    assert result["method"] == "haptic_play" and result["steps"] == 85 and result["bundle"] == str(out)
+    assert result["phase_steps"] == {"skills": 40, "chains": 15, "flow": 20, "value": 10}
     for name in (
         "action",
         "goal",
@@ -108,7 +109,7 @@ def test_command_trains_and_writes_its_json(play: Path, tmp_path: Path, capsys: 
 
 
 def test_killed_training_is_said_and_resumed(play: Path, tmp_path: Path) -> None:
-    settings = [*TINY, "stage_1.steps=100000", "stage_1.seconds=6", "chains.steps=5", "stage_2.steps=5"]
+    settings = [*TINY, "stage_1.steps=100000", "stage_1.seconds=6", "chains.steps=5", "stage_2.steps=5", "value.steps=5"]
     run = start_run(tmp_path / "run", "train", spec(play, tmp_path / "bundle", settings))
     wait_until(run, lambda status: status.checkpoint_step > 20)
     os.kill(run.status().pid, signal.SIGKILL)

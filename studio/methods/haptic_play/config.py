@@ -58,6 +58,7 @@ class HapticPlayConfig:
             being learned by heart.
         moving_share: share of each batch drawn from windows in which the object moves.
         mirror: also train on the left-right mirror image, where the robot description has one.
+        value_hidden: layers of the goal-conditioned value (`value` is its training; 0 steps leave it out).
         chain_skills: skills in a row in the last part of stage 1, in which only the dynamics are trained.
         average_decay: decay of the running average of weights that is shipped; 0 ships the newest weights.
         clip: largest norm of the gradient.
@@ -89,6 +90,7 @@ class HapticPlayConfig:
     feature_noise: float = 0.1  # [ours]
     moving_share: float = 0.35  # [F]
     mirror: bool = True  # [F]
+    value_hidden: tuple[int, ...] = (256, 256)
     chain_skills: int = 6  # [F]
     average_decay: float = 0.998  # [ours]
     clip: float = 10.0  # [O]
@@ -100,6 +102,9 @@ class HapticPlayConfig:
         default_factory=lambda: PhaseConfig(steps=20_000, seconds=90.0, batch=128, learning_rate=5e-4)
     )
     stage_2: PhaseConfig = field(default_factory=lambda: PhaseConfig(steps=20_000, seconds=120.0))
+    value: PhaseConfig = field(
+        default_factory=lambda: PhaseConfig(steps=40_000, seconds=110.0)
+    )  # beyond the paper [F]: a goal-conditioned value by hindsight, used as the planner's cost
 
     def __post_init__(self) -> None:
         name = "haptic_play"
@@ -150,6 +155,7 @@ def make_paper() -> HapticPlayConfig:
         stage_1=PhaseConfig(steps=200_000, batch=512, learning_rate=3e-4, final_learning_rate=3e-4),  # [O]
         chains=PhaseConfig(steps=0),
         stage_2=PhaseConfig(steps=200_000, batch=512, learning_rate=3e-4, final_learning_rate=3e-4),  # [O]
+        value=PhaseConfig(steps=0),  # the paper's planner scores distances
     )
 
 

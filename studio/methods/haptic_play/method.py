@@ -15,6 +15,7 @@ from studio.learning.kinematics import ArmGeometry
 from studio.learning.skill_metrics import full_metrics, pick_evenly, quick_chain, quick_likelihood, quick_losses
 from studio.learning.skill_networks import NetworkSizes, SkillNetworks
 from studio.learning.training import Phase, Reporter, Training, TrainingResult, TrainingSettings
+from studio.learning.value import GoalValue, make_value_phase
 from studio.learning.windows import StartSampler, WindowTensors, make_window_tensors, with_mirror
 from studio.methods.haptic_play.config import HapticPlayConfig, PhaseConfig
 
@@ -50,6 +51,7 @@ class HapticPlay:
         sizes = _network_sizes(config)
         self.networks = SkillNetworks(self.task, geometry, train.actions.shape[-1], train.window, sizes)
         fit_scales(self.networks, self.train_windows, pick_evenly(self.train_windows.starts, _SCALE_WINDOWS))
+        self.value = self._make_value()
         self.weights = LossWeights(
             action=config.action_weight,
             goal=config.goal_weight,
@@ -67,9 +69,10 @@ class HapticPlay:
             checkpoint_every_s=self.config.checkpoint_every_s,
             held_out_every_s=self.config.held_out_every_s,
         )
-        phases = [self._skills_phase(), self._chains_phase(), self._flow_phase()]
+        phases = [self._skills_phase(), self._chains_phase(), self._flow_phase(), *self._value_phases()]
+        trained = self.networks if self.value is None else torch.nn.ModuleList([self.networks, self.value])
         training = Training(
-            self.networks, phases, settings=settings, reporter=reporter, generator=self.generator, folder=folder
+            trained, phases, settings=settings, reporter=reporter, generator=self.generator, folder=folder
         )
         result = training.run()
         began_s = time.monotonic()
@@ -96,6 +99,9 @@ class HapticPlay:
         if "nll_flow" not in self.held_out:
             del parts["flow"]  # it was never trained
         info = self._describe(result, created_s)
+        if self.value is not None and result.phase_steps.get("value", 0) > 0:
+            parts["value"] = dict(self.value.state_dict())
+            info["value"] = {"hidden": list(self.config.value_hidden)}
         return save_bundle(path, info, parts, card=make_card(info))
 
     def _describe(self, result: TrainingResult, created_s: float) -> dict[str, Any]:
@@ -207,6 +213,26 @@ class HapticPlay:
             "flow", self.networks.flow, loss, held_out, config.stage_2, config.average_decay, "nll_flow"
         )
         return dataclasses.replace(phase, begin=lambda: self.networks.flow.start_from(self.networks.prior))
+
+    def _make_value(self) -> GoalValue | None:
+        config = self.config
+        if config.value.steps == 0 or not self.task.has_object():
+            return None
+        return GoalValue(self.task, self.networks.features.size, config.value_hidden)
+
+    def _value_phases(self) -> list[Phase]:
+        if self.value is None:
+            return []
+        return [
+            make_value_phase(
+                self.value,
+                self.networks.features,
+                self.train_windows,
+                self.choosing_windows,
+                tick_s=1.0 / self.rate_hz,
+                **dataclasses.asdict(self.config.value),
+            )
+        ]
 
     def _plain_noise(self) -> torch.Tensor:
         states = self.train_windows.states
