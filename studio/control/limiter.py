@@ -30,51 +30,59 @@ class Limiter:
         shape = (2, robot.joints)
         self._torque_nm, self._speed_rad_s = robot.torque_limit_nm, robot.velocity_limit_rad_s
         self._slope = robot.torque_limit_nm / robot.no_load_speed_rad_s
-        self._damping = np.broadcast_to(np.minimum(settings.stop_damping_nm_s_rad, _KD_MAX_NM_S_RAD), shape)
+        self._damping = np.full(shape, min(settings.stop_damping_nm_s_rad, _KD_MAX_NM_S_RAD))
         self._least_kd = settings.least_damping_nm_s_rad
         self._step_rad = robot.velocity_limit_rad_s * period_s
         self._low, self._high = _bounds(robot, shape)
         self._before_rad = np.zeros(shape)
-        self.coupling_share = np.ones(shape)  # of the torque limit, for the spring-damper part (aligning: less)
-        self._a, self._b, self._c = np.empty(shape), np.empty(shape), np.empty(shape)
-        self._mask, self._mask2 = np.empty(shape, dtype=bool), np.empty(shape, dtype=bool)
-        self._all = np.ones(shape, dtype=bool).tobytes()
-        self._finite = np.empty((7, *shape), dtype=bool)
-        self._all_finite = np.ones((7, *shape), dtype=bool).tobytes()
+        self._stiff, self._idle = np.zeros(shape, dtype=bool), np.ones(shape, dtype=bool)
+        self._stiff_before = b""
+        self._a, self._b = np.empty(shape), np.empty(shape)
+        # Three tests per motor in one comparison: torque with speed, speed, torque of spring and damper alone.
+        self._tested, self._passed = np.empty((3, *shape)), np.empty((3, *shape), dtype=bool)
+        self._bound = np.empty((3, *shape))
+        self._bound[0] = self._bound[2] = self._torque_nm
+        self._bound[1] = self._speed_rad_s
+        self._all_stiff, self._all_passed = (
+            np.ones(shape, dtype=bool).tobytes(),
+            np.ones((3, *shape), dtype=bool).tobytes(),
+        )
 
     def apply(self) -> None:
         """Fill `frame.command` from `frame.requested` and the measured state."""
-        frame = self._frame
-        command, measured = frame.command, frame.measured
-        np.copyto(command, frame.requested)
-        np.isfinite(command, out=self._finite[:5])
-        np.isfinite(measured[:2], out=self._finite[5:])
-        if self._finite.tobytes() != self._all_finite:
-            self._replace_not_finite()
-        self._limit_set_points()
+        command, requested = self._frame.command, self._frame.requested
+        np.greater(requested[KP], 0.0, out=self._stiff)
+        stiff = self._stiff.tobytes()
+        if stiff != self._stiff_before:
+            self._stiff_before = stiff
+            np.logical_not(self._stiff, out=self._idle)
+            np.multiply(self._stiff, self._least_kd, out=self._low[KD])
+        if stiff != self._all_stiff:
+            np.copyto(self._before_rad, self._frame.measured[STATE_POSITION], where=self._idle)
+        np.copyto(command, requested)
+        self._limit_set_points(command[POSITION])
         np.maximum(command, self._low, out=command)
         np.minimum(command, self._high, out=command)
-        np.greater(command[KP], 0.0, out=self._mask)
-        np.multiply(self._mask, self._least_kd, out=self._a)
-        np.maximum(command[KD], self._a, out=command[KD])
-        if not self._within_envelope():
+        if not self._is_within_envelope():
+            self._replace_not_finite()
             self._limit_torque()
 
     def restart(self) -> None:
         """Set-points start from where the joints are now (the arms were placed anew)."""
         np.copyto(self._before_rad, self._frame.measured[STATE_POSITION])
 
-    def _limit_set_points(self) -> None:
+    def share_torque(self, joints: slice, share: float) -> None:
+        """Allow the spring-damper part of some joints only a share of the torque (aligning), or all of it again (1)."""
+        self._bound[2, :, joints] = share * self._torque_nm
+
+    def _limit_set_points(self, wanted: FloatArray) -> None:
         """No set-point jumps; one that was idle starts from where the joint is."""
-        frame, before = self._frame, self._before_rad
-        wanted = frame.command[POSITION]
-        np.equal(frame.requested[KP], 0.0, out=self._mask)
-        np.copyto(before, frame.measured[STATE_POSITION], where=self._mask)
-        np.subtract(before, self._step_rad, out=self._a)
-        np.maximum(wanted, self._a, out=wanted)
-        np.add(before, self._step_rad, out=self._a)
-        np.minimum(wanted, self._a, out=wanted)
-        np.copyto(before, wanted)
+        before, x = self._before_rad, self._a
+        np.subtract(wanted, before, out=x)
+        np.maximum(x, -self._step_rad, out=x)
+        np.minimum(x, self._step_rad, out=x)
+        np.add(before, x, out=before)
+        np.copyto(wanted, before)
 
     def _coupling_torque(self) -> FloatArray:
         """Spring and damper part that the drive will start the period with, [sides, joints]."""
@@ -85,27 +93,22 @@ class Limiter:
         np.multiply(self._b, command[KD], out=self._b)
         return np.add(self._a, self._b, out=self._a)
 
-    def _within_envelope(self) -> bool:
-        """A cheap sufficient test; nearly every tick ends here."""
-        coupling = self._coupling_torque()
-        speed = np.absolute(self._frame.measured[STATE_VELOCITY], out=self._b)
-        np.less_equal(speed, self._speed_rad_s, out=self._mask)
-        np.multiply(speed, self._slope, out=speed)
-        np.subtract(self._torque_nm, speed, out=speed)
-        np.add(coupling, self._frame.command[TORQUE], out=self._c)
-        np.absolute(self._c, out=self._c)
-        np.less_equal(self._c, speed, out=self._mask2)
-        np.logical_and(self._mask, self._mask2, out=self._mask)
-        np.multiply(self.coupling_share, self._torque_nm, out=self._b)
-        np.absolute(coupling, out=coupling)
-        np.less_equal(coupling, self._b, out=self._mask2)
-        np.logical_and(self._mask, self._mask2, out=self._mask)
-        return self._mask.tobytes() == self._all
+    def _is_within_envelope(self) -> bool:
+        """A cheap sufficient test; nearly every tick ends here. A NaN anywhere fails it."""
+        coupling, (torque, speed, spring) = self._coupling_torque(), self._tested
+        np.absolute(self._frame.measured[STATE_VELOCITY], out=speed)
+        np.multiply(speed, self._slope, out=self._b)
+        np.add(coupling, self._frame.command[TORQUE], out=torque)
+        np.absolute(torque, out=torque)
+        np.add(torque, self._b, out=torque)
+        np.absolute(coupling, out=spring)
+        np.less_equal(self._tested, self._bound, out=self._passed)
+        return self._passed.tobytes() == self._all_passed
 
     def _limit_torque(self) -> None:
         """The exact rule, for the rare tick that needs it."""
         command = self._frame.command
-        speed = self._frame.measured[STATE_VELOCITY]
+        speed = np.nan_to_num(self._frame.measured[STATE_VELOCITY])
         high: FloatArray = np.clip(self._torque_nm - self._slope * speed, 0.0, self._torque_nm)
         low: FloatArray = np.clip(-self._torque_nm - self._slope * speed, -self._torque_nm, 0.0)
         fast = np.abs(speed) > self._speed_rad_s
@@ -115,25 +118,28 @@ class Limiter:
         command[KD][fast] = self._damping[fast]
         command[VELOCITY][fast] = 0.0
         np.clip(command[TORQUE], low, high, out=command[TORQUE])
-        coupling = self._coupling_torque()
+        coupling = np.nan_to_num(self._coupling_torque())
         room = np.copy(low)
         np.copyto(room, high, where=coupling > 0)
         np.subtract(room, command[TORQUE], out=room)
-        most = self.coupling_share * self._torque_nm
-        np.clip(room, -most, most, out=room)
+        np.clip(room, -self._bound[2], self._bound[2], out=room)
         excess = np.abs(coupling) > np.abs(room)
         scale = np.divide(room, coupling, out=np.ones_like(room), where=excess)
         command[KP] *= scale
         command[KD] *= scale
 
     def _replace_not_finite(self) -> None:
-        frame = self._frame
-        bad = ~(np.isfinite(frame.command).all(axis=0) & np.isfinite(frame.measured[:2]).all(axis=0))
-        frame.command[:, bad] = 0.0
-        frame.command[KD][bad] = self._damping[bad]
-        for column in (STATE_POSITION, STATE_VELOCITY):
-            np.nan_to_num(frame.measured[column], copy=False, posinf=0.0, neginf=0.0)
-        frame.command[POSITION][bad] = frame.measured[STATE_POSITION][bad]
+        """Motors with a number that is none get damping only."""
+        command, measured = self._frame.command, self._frame.measured
+        good = np.isfinite(command).all(axis=0) & np.isfinite(measured[:2]).all(axis=0)
+        if good.all():
+            return
+        bad = ~good
+        command[:, bad] = 0.0
+        command[KD][bad] = self._damping[bad]
+        here: FloatArray = np.nan_to_num(measured[STATE_POSITION])
+        np.clip(here, self._low[POSITION], self._high[POSITION], out=here)
+        command[POSITION][bad] = self._before_rad[bad] = here[bad]
 
 
 def _bounds(robot: Robot, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:

@@ -69,6 +69,7 @@ class ControlLoop:
         self._pose, self._truth = (stream.empty() for stream in make_streams(robot)[1:])
         self._powered = [False] * robot.pairs
         self._align_limited = False
+        self._published: list[PairState] = []
         self._put_back_asked = False
         self.tick_count = 0
         self.reset_count = 0
@@ -230,7 +231,7 @@ class ControlLoop:
         if aligning or self._align_limited:
             for machine, span in zip(machines, self.frame.spans, strict=True):
                 share = self.settings.align_torque_share if machine.state is PairState.ALIGNING else 1.0
-                self._limiter.coupling_share[:, span] = share
+                self._limiter.share_torque(span, share)
         self._align_limited = aligning
 
     def _publish(self, now_ns: int, inputs: Inputs) -> None:
@@ -238,10 +239,13 @@ class ControlLoop:
         record.fill_motors(now_ns)
         record.t_ns[0], record.tick[0] = now_ns, self.tick_count
         record.contact_force_n[0] = self._estimator.force_n
-        record.pair_state[0] = [machine.state for machine in arbiter.machines]
-        record.fault_code[0] = [machine.fault_code for machine in arbiter.machines]
-        record.fault_joint[0] = [machine.fault_motor for machine in arbiter.machines]
         record.energy_left_j[0] = self._observer.energy_left_j
+        states = [machine.state for machine in arbiter.machines]
+        if states != self._published:
+            self._published = states
+            record.pair_state[0] = states
+            record.fault_code[0] = [machine.fault_code for machine in arbiter.machines]
+            record.fault_joint[0] = [machine.fault_motor for machine in arbiter.machines]
         driver = arbiter.driver
         planned = driver is Driver.PLANNER or driver is Driver.SKILL
         record.driver[0] = driver

@@ -109,7 +109,7 @@ def test_aligning_is_limited_to_a_share_of_the_torque() -> None:
     frame, limiter = _limiter()
     frame.measured[STATE_POSITION] = ROBOT.home_rad
     limiter.restart()
-    limiter.coupling_share[:] = 0.3
+    limiter.share_torque(slice(0, 8), 0.3)
     frame.requested[KP], frame.requested[KD] = 500.0, 1.0
     frame.requested[POSITION] = ROBOT.home_rad + 0.5
     limiter.apply()
