@@ -6,7 +6,7 @@
 | hands | mouse, gamepad or scripted operator | control |
 | coupling | window or command | control |
 | goal | window or command | planner, policy |
-| target | policy | control |
+| target | policy | control, planner |
 | mailbox | planner | policy |
 | guard | guard | control |
 """

@@ -45,7 +45,7 @@ class ValueSettings:
     discount: float = 0.99
     expectile: float = 0.7
     radius: float = 0.7
-    target_rate: float = 0.005
+    target_rate: float = 0.02
     future_share: float = 0.6
     future_s: float = 3.0
 
