@@ -87,7 +87,7 @@ class SkillPilot:
         if self._random:
             controls = self._planner.random_controls()
         else:
-            timed = self._planner.plan(state, self._goal, t_s=t_ns * 1e-9)
+            timed = self._planner.plan(state, self._goal, t_s=t_ns * 1e-9, whole_path=False)
             self.plan_latencies_s.append(timed.latency_s)
             controls = timed.plan.controls
         goal_id = self._goal.goal_id

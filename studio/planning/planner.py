@@ -58,18 +58,21 @@ class GoalPlanner:
         if seed is not None:
             self._generator.manual_seed(seed)
 
-    def plan(self, state: FloatArray, goal: Goal, *, t_s: float, skills_since_last: int = 1) -> TimedPlan:
+    def plan(
+        self, state: FloatArray, goal: Goal, *, t_s: float, skills_since_last: int = 1, whole_path: bool = True
+    ) -> TimedPlan:
         """Plan from `state` [S].
 
         Args:
             t_s: time of the state, for the unsticking rule.
             skills_since_last: skills of the last plan that have run since; the warm start is shifted by as many.
+            whole_path: predict the whole path for the screen.
         """
         began_s = time.perf_counter()
         start = torch.from_numpy(np.asarray(state, dtype=np.float32))
         self._score.set_goal(goal)
         previous = None if self._previous is None else shift_controls(self._previous, skills_since_last)
-        plan = self._sampling.plan(start, previous)
+        plan = self._sampling.plan(start, previous, whole_path=whole_path)
         if self._stillness.is_stuck(state, t_s):
             plan = self._random_plan(plan, start)
         self._previous = plan.controls

@@ -32,7 +32,7 @@ class Plan:
         returns: of the last pass's samples [N].
         weights: of the last pass's samples [N], summing to 1.
         effective_samples: 1 / sum of squared weights.
-        path: predicted states of U* [H + 1, S].
+        path: predicted states of U* [H + 1, S], or of its first skill only [2, S].
         fan: predicted states of the best samples, best first [F, H + 1, S].
         fan_returns: their returns [F].
     """
@@ -101,8 +101,13 @@ class SamplingPlanner:
         self._generator = generator
 
     @torch.inference_mode()
-    def plan(self, state: Tensor, previous: Tensor | None = None) -> Plan:
-        """Plan from `state` [S]; `previous` is U* [H, d] of the last plan *after* shifting (see `shift_controls`)."""
+    def plan(self, state: Tensor, previous: Tensor | None = None, *, whole_path: bool = True) -> Plan:
+        """Plan from `state` [S].
+
+        Args:
+            previous: U* [H, d] of the last plan *after* shifting (see `shift_controls`).
+            whole_path: predict all of U*'s path for the screen; otherwise its first skill only, which is quicker.
+        """
         centre, spread = previous, None
         controls = path = returns = weights = state  # replaced below; passes >= 1 is checked by the settings
         for number in range(self.settings.passes):
@@ -112,7 +117,7 @@ class SamplingPlanner:
             centre = torch.einsum("n,hnd->hd", weights, controls)
             spread = self._spread(controls, weights, centre)
         assert centre is not None
-        return self._finish(state, centre, path, returns, weights)
+        return self._finish(state, centre, path, returns, weights, whole_path)
 
     def random_controls(self) -> Tensor:
         """Base controls [H, d] drawn from the box, for random skills and for unsticking."""
@@ -171,9 +176,11 @@ class SamplingPlanner:
         variance = torch.einsum("n,hnd->hd", weights, (controls - centre[:, None]).square())
         return variance.sqrt().clamp_min(0.02)  # never narrower, or the next pass would find nothing new
 
-    def _finish(self, state: Tensor, centre: Tensor, path: Tensor, returns: Tensor, weights: Tensor) -> Plan:
+    def _finish(
+        self, state: Tensor, centre: Tensor, path: Tensor, returns: Tensor, weights: Tensor, whole_path: bool
+    ) -> Plan:
         best = torch.topk(returns, min(self.settings.fan, returns.numel())).indices
-        predicted = self.predict_path(state, centre)
+        predicted = self.predict_path(state, centre if whole_path else centre[:1])
         skill = self._decode(centre[:1], state[None])[0]  # again after averaging: z0 belongs to U*, not to a sample
         return Plan(
             controls=centre,
