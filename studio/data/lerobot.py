@@ -224,10 +224,23 @@ def _records(source: _Source, number: int) -> np.ndarray:
     if missing:
         raise DataError(f"{path} has no column {missing[0]!r}, which meta/info.json declares. Check the download.")
     records = source.record_type.empty(table.num_rows)
-    records["t_ns"] = np.round(np.arange(table.num_rows) * 1e9 / source.fps).astype(np.int64)
     for field, column in source.columns.items():
         records[field] = _column(table, column, records[field].shape, path)
+    records["t_ns"] = _times_ns(records, source.fps, path)
     return records
+
+
+def _times_ns(records: np.ndarray, fps: float, path: Path) -> np.ndarray:
+    """Exact frame times, unless the table's own say that frames are missing (they are float32: too coarse to keep)."""
+    grid_s = np.arange(len(records)) / fps
+    if "timestamp" in (records.dtype.names or ()) and records["timestamp"].ndim == 1:
+        told_s = records["timestamp"].astype(np.float64) - float(records["timestamp"][0])
+        if (np.abs(told_s - grid_s) > 0.5 / fps).any():
+            if (np.diff(told_s) <= 0).any():
+                row = int(np.argmax(np.diff(told_s) <= 0)) + 1
+                raise DataError(f"{path}, row {row}: time does not go on. Mend or remove that episode.")
+            grid_s = told_s
+    return np.round(grid_s * 1e9).astype(np.int64)
 
 
 def _read_table(path: Path) -> pa.Table:

@@ -165,10 +165,10 @@ class EpisodeSink:
         self._frames = rest
 
     def _write_picture(self, frame: _Frame) -> None:
+        writer = self._open_writer(frame.t_ns)  # starts with the group so far, hence before the frame joins it
         if frame.keyframe:
             self._group[frame.camera] = []
         self._group.setdefault(frame.camera, []).append(frame)
-        writer = self._open_writer(frame.t_ns)
         writer.write_frame(frame.camera, frame.t_ns, frame.receive_t_ns, frame.packet, frame.keyframe)
 
     def _open_writer(self, t_ns: int) -> EpisodeWriter:

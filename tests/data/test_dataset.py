@@ -98,16 +98,17 @@ def test_every_episode_of_the_sink_has_a_video_that_decodes_from_its_start(tmp_p
     control, _ = play_records(1200)
     encoder = FrameEncoder(32, 32, 30.0)
     for tick in range(1200):
-        sink.write("control", control[tick])
         if tick % 13 == 0:
             t_ns = int(control["t_ns"][tick])
             image = np.full((32, 32, 3), tick // 13 * 2, dtype=np.uint8)
             for packet in encoder.encode(t_ns, t_ns, image):
                 sink.write_frame("top", packet.t_ns, packet.receive_t_ns, packet.data, packet.keyframe)
+        sink.write("control", control[tick])
     sink.close()
     for info in dataset.episodes():
         reader = EpisodeReader(info.path)
         times = reader.frame_times_ns("top")
+        assert len(set(times.tolist())) == len(times)
         assert times[0] <= info.started_t_ns and times[0] > info.started_t_ns - 8 * 13 * 2_500_000
         for index, t_ns in enumerate(times):
             assert reader.frame("top", index).mean() == pytest.approx(int(t_ns) // 2_500_000 // 13 * 2, abs=4)

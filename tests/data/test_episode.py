@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mcap.reader import make_reader
+from mcap_protobuf.decoder import DecoderFactory
 
 from studio.core.errors import DataError
 from studio.core.paths import repository_root
@@ -114,6 +117,19 @@ def test_pictures_come_back_in_any_order(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no camera left"):
         reader.frame_times_ns("left")
     reader.close()
+
+
+def test_foxglove_reads_the_pictures(tmp_path: Path) -> None:
+    writer = EpisodeWriter(tmp_path / "s" / "e", [CONTROL], {}, settings=QUICK)
+    packets = [FrameEncoder(64, 64, 30.0).encode(5_000_000_007, 5_100_000_000, np.zeros((64, 64, 3), np.uint8))[0]]
+    writer.write_frame("top", packets[0].t_ns, packets[0].receive_t_ns, packets[0].data, True)
+    path = writer.close().path / "cam_top.mcap"
+    reader = make_reader(io.BytesIO(path.read_bytes()), validate_crcs=True, decoder_factories=[DecoderFactory()])
+    ((schema, channel, message, picture),) = list(reader.iter_decoded_messages())
+    assert schema is not None and schema.name == "foxglove.CompressedVideo" and channel.topic == "camera.top"
+    assert (message.publish_time, message.log_time) == (5_000_000_007, 5_100_000_000)  # captured, received
+    assert (picture.timestamp.seconds, picture.timestamp.nanos) == (5, 7)
+    assert (picture.format, picture.frame_id, picture.data) == ("h264", "top", packets[0].data)
 
 
 def _flipped(data: bytes, position: int) -> bytes:

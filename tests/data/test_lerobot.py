@@ -85,6 +85,24 @@ def test_imported_data_make_windows(tmp_path: Path) -> None:
     assert task.name == "imported_out"
 
 
+def _set_times(path: Path, times_s: np.ndarray) -> None:
+    table = parquet.read_table(path)
+    index = table.column_names.index("timestamp")
+    parquet.write_table(table.set_column(index, "timestamp", pa.array(times_s.astype(np.float32))), path)
+
+
+def test_missing_frames_stay_missing(tmp_path: Path) -> None:
+    make_lerobot(tmp_path / "src", codec=None)
+    times_s = np.arange(25) / 30
+    times_s[10:] += 0.4
+    _set_times(tmp_path / "src" / TABLE, times_s)
+    dataset = import_dataset(tmp_path / "src", tmp_path / "out").dataset
+    info = dataset.episodes()[1]
+    assert info.streams["imported"].gaps == 1 and info.verdict == "poor"
+    found = load_windows(dataset, task_for_dataset(dataset), 30.0, 5)
+    assert len(found.held_out_starts) == (10 - 5) + (15 - 5)
+
+
 def _cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
@@ -117,6 +135,7 @@ INFO = "meta/info.json"
         (TABLE, lambda p: p.write_bytes(b"PK\3\4 a zip file, really" * 9), "not a readable parquet"),
         (TABLE, lambda p: parquet.write_table(parquet.read_table(p).drop_columns(["action"]), p), "no column 'action'"),
         (TABLE, lambda p: parquet.write_table(parquet.read_table(p).slice(0, 0), p), "has no rows"),
+        (TABLE, lambda p: _set_times(p, np.arange(25) / -30), "row 1: time does not go on"),
         (TABLE, _nan, "column action, row 3: not a finite number"),
         (VIDEO, Path.unlink, "is missing"),
         (VIDEO, lambda p: p.write_bytes(b""), "is empty"),
