@@ -27,14 +27,18 @@ class PythonCanBus:
         try:
             self._bus: Any = can.Bus(interface=interface, channel=channel, bitrate=BIT_RATE_HZ)
         except (can.CanError, OSError, ValueError, ImportError) as error:
-            raise DeviceError(f"CAN bus {self._where} cannot be opened: {error}. Is the adapter plugged in and up?") from error
+            raise DeviceError(
+                f"CAN bus {self._where} cannot be opened: {error}. Plug in the adapter and bring it up."
+            ) from error
 
     def send(self, frame: CanFrame) -> None:
         message = can.Message(arbitration_id=frame.arbitration_id, data=frame.data, is_extended_id=frame.extended)
         try:
             self._bus.send(message)
         except can.CanError as error:
-            raise DeviceError(f"CAN bus {self._where} does not send: {error}. Check power, termination and wiring.") from error
+            raise DeviceError(
+                f"CAN bus {self._where} does not send: {error}. Check power, termination and wiring."
+            ) from error
 
     def receive(self, timeout_s: float) -> CanFrame | None:
         try:

@@ -63,7 +63,12 @@ def _value(code: int, low: float, span: float, code_max: int) -> float:
 
 
 def encode_command(
-    motor: MotorRange, position_rad: float, velocity_rad_s: float, kp_nm_rad: float, kd_nm_s_rad: float, torque_nm: float
+    motor: MotorRange,
+    position_rad: float,
+    velocity_rad_s: float,
+    kp_nm_rad: float,
+    kd_nm_s_rad: float,
+    torque_nm: float,
 ) -> bytes:
     """Eight bytes of one command; values outside the range saturate.
 
@@ -124,7 +129,7 @@ def decode_reply(motor: MotorRange, data: bytes) -> Reply:
 
 
 class _Layout:
-    """Five fields of all motors in one 64-bit word; arrays are [5, motors], because broadcasting costs more than memory."""
+    """Five fields of all motors in one 64-bit word; arrays are [5, motors], as broadcasting costs more than memory."""
 
     def __init__(
         self, low: FloatArray, span: FloatArray, codes: FloatArray, cap: FloatArray, shifts: tuple[int, ...]
@@ -178,7 +183,7 @@ class MitArrayCodec:
         np.divide(scaled, layout.span, scaled)
         if not isfinite(float(np.add.reduce(scaled, axis=None))):
             bad = np.flatnonzero(~np.isfinite(commands).all(axis=1)).tolist()
-            raise SafetyError(f"The commands of motors {bad} hold a number that is not finite. Nothing was sent; press stop.")
+            raise SafetyError(f"The commands of motors {bad} hold a number that is not finite. Nothing was sent.")
         self._pack(layout)
         if carried is not None:
             scaled[...] = self._parts

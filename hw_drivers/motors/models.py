@@ -28,14 +28,23 @@ class MotorRange:
 
 def _legacy(model: str, velocity_rad_s: float, torque_nm: float) -> MotorRange:
     return MotorRange(
-        model=model, firmware="legacy", position_rad=12.5, velocity_rad_s=velocity_rad_s, torque_nm=torque_nm,
+        model=model,
+        firmware="legacy",
+        position_rad=12.5,
+        velocity_rad_s=velocity_rad_s,
+        torque_nm=torque_nm,
         source="manual V1.0.18 p. 63",
     )
 
 
 def _v3(model: str, velocity_rad_s: float, torque_nm: float, source: str = "manual V3 p. 38") -> MotorRange:
     return MotorRange(
-        model=model, firmware="v3", position_rad=12.56, velocity_rad_s=velocity_rad_s, torque_nm=torque_nm, source=source
+        model=model,
+        firmware="v3",
+        position_rad=12.56,
+        velocity_rad_s=velocity_rad_s,
+        torque_nm=torque_nm,
+        source=source,
     )
 
 
@@ -59,6 +68,6 @@ def find_range(model: str, firmware: str = "legacy") -> MotorRange:
     if (model, firmware) in RANGES:
         return RANGES[(model, firmware)]
     if model.upper().startswith("AK60-9"):
-        raise ConfigError("Motor model AK60-9 is in no catalogue. Choose AK60-6 or AK80-9 after checking the gear ratio.")
+        raise ConfigError("Motor model AK60-9 is in no catalogue. Check the gear ratio and choose AK60-6 or AK80-9.")
     known = ", ".join(f"{m} {f}" for m, f in sorted(RANGES))
     raise ConfigError(f"Motor model {model!r} with firmware {firmware!r} is unknown. Known: {known}.")

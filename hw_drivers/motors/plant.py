@@ -93,12 +93,14 @@ class CanPlant:
         clock: Clock,
     ) -> None:
         if not len(bus_of_motor) == len(drive_ids) == len(ranges):
-            raise ConfigError(f"{len(drive_ids)} drive ids, {len(bus_of_motor)} buses and {len(ranges)} ranges; give one each per motor.")
+            counts = f"{len(drive_ids)} drive ids, {len(bus_of_motor)} buses and {len(ranges)} ranges"
+            raise ConfigError(f"A CAN plant was given {counts}. Give one of each per motor.")
         self._index = {key: motor for motor, key in enumerate(zip(bus_of_motor, drive_ids, strict=True))}
         if len(self._index) != len(drive_ids):
-            raise ConfigError(f"Drive ids {list(drive_ids)} are not unique on their buses. Give every drive its own id.")
+            raise ConfigError(f"Drive ids {list(drive_ids)} are not unique on their buses. Give each its own.")
         self.motors = len(drive_ids)
-        self._buses, self._bus_of_motor, self._ids, self._ranges = list(buses), list(bus_of_motor), list(drive_ids), list(ranges)
+        self._buses, self._bus_of_motor = list(buses), list(bus_of_motor)
+        self._ids, self._ranges = list(drive_ids), list(ranges)
         self._clock = clock
         self._codec = MitArrayCodec(ranges, drive_ids)
         self._frames = np.zeros((self.motors, 8), dtype=np.uint8)
@@ -114,7 +116,9 @@ class CanPlant:
         self._await_all(0.2)
         silent = [self._ids[i] for i in np.flatnonzero(self._t_ns == 0)]
         if silent:
-            raise DeviceError(f"Drives {silent} did not answer within 0.2 s. Check power, wiring, ids and that the firmware is legacy MIT.")
+            raise DeviceError(
+                f"Drives {silent} did not answer within 0.2 s. Check power, wiring, ids and firmware (legacy MIT)."
+            )
 
     def enable(self, motors: NDArray[np.bool_]) -> None:
         self._send_special(ENTER, motors)

@@ -64,9 +64,7 @@ class TwinMotors:
         self.ports.command[~special] = decoded[~special]
         self.receive_special(words == _ENTER_WORD, words == _EXIT_WORD, words == _ZERO_WORD)
 
-    def receive_special(
-        self, enter: NDArray[np.bool_], leave: NDArray[np.bool_], zero: NDArray[np.bool_]
-    ) -> None:
+    def receive_special(self, enter: NDArray[np.bool_], leave: NDArray[np.bool_], zero: NDArray[np.bool_]) -> None:
         """Enter and exit motor mode, set the zero. Entering keeps the old command: real drives remember theirs too."""
         healthy = self.ports.state[:, STATE_ERROR] == 0
         self.ports.powered[enter & healthy] = 1.0
@@ -88,7 +86,7 @@ class TwinMotors:
         self._answer(replies)
 
     def set_error(self, motor: int, code: int) -> None:
-        """Let one drive fail with an error code (0 clears); a failed drive gives no torque and refuses to be entered."""
+        """Let one drive fail with an error code (0 clears); it then gives no torque and refuses to be entered."""
         self.ports.state[motor, STATE_ERROR] = code
         if code:
             self.ports.powered[motor] = 0.0

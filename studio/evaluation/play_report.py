@@ -111,7 +111,7 @@ def _yaw_entropy(matrix: FloatArray, faces: np.ndarray) -> float:
 
 
 def _nothing() -> PlayReport:
-    return PlayReport(
-        sim_s=0.0, contact_share=0.0, both_hands_share=0.0, moving_share=0.0, tilted_share=0.0, lifted_share=0.0, flips=0,
-        flips_per_min=0.0, up_face_s=(0.0,) * 6, faces_up=0, xy_cells_visited=0, area_cells_share=0.0, yaw_entropy=0.0,
-    )  # fmt: skip
+    shares = dict.fromkeys(("contact_share", "both_hands_share", "moving_share", "tilted_share", "lifted_share"), 0.0)
+    counts = dict.fromkeys(("flips", "faces_up", "xy_cells_visited"), 0)
+    rest = dict.fromkeys(("sim_s", "flips_per_min", "area_cells_share", "yaw_entropy"), 0.0)
+    return PlayReport(**shares, **counts, **rest, up_face_s=(0.0,) * 6)

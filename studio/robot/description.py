@@ -133,7 +133,8 @@ def _make_robot(data: dict[str, Any], folder: Path) -> Robot:
     bases = _frozen(data["arm_bases_m"])
     _check(data, names, lengths, bases, lower, upper)
     length3 = (lengths[0], lengths[1], lengths[2])
-    home = np.concatenate([inverse_arm(base, length3, tip) for base, tip in zip(bases.tolist(), data["home_tips_m"], strict=True)])
+    places = zip(bases.tolist(), data["home_tips_m"], strict=True)
+    home = np.concatenate([inverse_arm(base, length3, tip) for base, tip in places])
     return Robot(
         name=str(data["name"]),
         title=str(data["title"]),

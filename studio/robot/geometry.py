@@ -78,7 +78,7 @@ def _outward_tilt(radius: float, height: float, distance: float, longest: float,
 
 
 def force_of_arm(lengths: Lengths, q: Sequence[float], torque: Sequence[float]) -> tuple[float, float, float]:
-    """Force in N at the tip that fits joint torques [4] in N*m best, torque = J^T force; damped where the arm is singular.
+    """Force in N at the tip that fits joint torques [4] in N*m best, torque = J^T force; damped where singular.
 
     In cylinder coordinates the yaw joint alone gives the tangential force; the three pitch joints give the radial and
     the vertical one by least squares.

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-import pinocchio as pin
 
 from studio.core.errors import ConfigError
 from studio.core.geometry import FloatArray
 from studio.robot.description import Robot
 from studio.robot.geometry import force_of_arm, inverse_arm, jacobian_of_arm, tip_of_arm
 
-_pin: Any = pin
+_pin: Any = import_module("pinocchio")  # its wheel puts it where a type checker does not look
 
 
 class Kinematics:
@@ -26,7 +26,9 @@ class Kinematics:
         self._data = self._model.createData()
         order = tuple(self._model.names)[1:]
         if order != robot.joint_names:
-            raise ConfigError(f"{robot.urdf_path}: joints are {order}; robot.toml says {robot.joint_names}. Make them agree.")
+            raise ConfigError(
+                f"{robot.urdf_path}: joints are {order}, but {robot.joint_names} in robot.toml. Mend one."
+            )
 
     def tip_positions(self, q_rad: FloatArray) -> FloatArray:
         """Centres of the balls [pairs, 3] in m for joint angles [joints] in rad."""

@@ -67,7 +67,8 @@ def cylinder(axis: str, radius_m: float, length_m: float, centre_m: Triple, segm
     for i in range(segments):
         j = (i + 1) % segments
         low, high = 2 * segments, 2 * segments + 1
-        faces += [(i, j, segments + j), (i, segments + j, segments + i), (j, i, low), (segments + i, segments + j, high)]
+        k, m = segments + i, segments + j
+        faces += [(i, j, m), (i, m, k), (j, i, low), (k, m, high)]
     order = {"x": [2, 0, 1], "y": [1, 2, 0], "z": [0, 1, 2]}[axis]  # cyclic, so the outside stays outside
     return Mesh(np.array(points)[:, order] + np.array(centre_m), np.array(faces))
 
@@ -78,7 +79,8 @@ def sphere(radius_m: float, centre_m: Triple, rings: int = 8, segments: int = 14
         polar = pi * r / rings
         for s in range(segments):
             around = 2 * pi * s / segments
-            points.append((radius_m * sin(polar) * cos(around), radius_m * sin(polar) * sin(around), radius_m * cos(polar)))
+            across, height = radius_m * sin(polar), radius_m * cos(polar)
+            points.append((across * cos(around), across * sin(around), height))
     faces: list[tuple[int, int, int]] = []
     for s in range(segments):
         t = (s + 1) % segments

@@ -50,7 +50,8 @@ class SimulatedCamera:
         self._object: int = client.loadURDF(str(self.scene.folder / self.scene.object_urdf))
         texture = client.loadTexture(str(self.scene.folder / "tags.png"))
         client.changeVisualShape(self._object, -1, textureUniqueId=texture, rgbaColor=[1, 1, 1, 1])
-        self._arms: int = client.loadURDF(str(robot.urdf_path), useFixedBase=True, flags=pybullet.URDF_USE_INERTIA_FROM_FILE)
+        flags = pybullet.URDF_USE_INERTIA_FROM_FILE
+        self._arms: int = client.loadURDF(str(robot.urdf_path), useFixedBase=True, flags=flags)
         self.pose(robot.home_rad, np.array([0.0, 0.0, self.scene.object_edge_m / 2]), np.array([0.0, 0.0, 0.0, 1.0]))
 
     def pose(
@@ -63,7 +64,8 @@ class SimulatedCamera:
         """Move the mirror: follower joints [joints], object position [3] and quaternion [4], and the time of both."""
         for joint, angle in enumerate(joint_rad.tolist()):
             self._client.resetJointState(self._arms, joint, angle)
-        self._client.resetBasePositionAndOrientation(self._object, object_position_m.tolist(), object_orientation_xyzw.tolist())
+        position, orientation = object_position_m.tolist(), object_orientation_xyzw.tolist()
+        self._client.resetBasePositionAndOrientation(self._object, position, orientation)
         self._t_ns = t_ns
 
     def grab(self) -> tuple[int, NDArray[np.uint8]]:

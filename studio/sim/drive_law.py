@@ -1,7 +1,7 @@
 """The drives' own law and their imperfections, for all motors at once at physics rate.
 
-tau = Kp (p_des - p) + Kd (v_des - v) + t_ff, clipped to the drive's peak torque and passed through a first-order lag (the
-torque bandwidth); on the joint act besides regularised Coulomb friction and whatever is outside the drive (viscous
+tau = Kp (p_des - p) + Kd (v_des - v) + t_ff, clipped to the drive's peak torque and passed through a first-order lag
+(the torque bandwidth); on the joint act besides regularised Coulomb friction and whatever is outside the drive (viscous
 friction, and on the leader gravity and the hand). Reflected rotor inertia is in the links' inertia.
 
 Every term is linear in position and velocity before its clip, so one product of gains [3, 2, motors] and state
@@ -91,7 +91,7 @@ class DriveLaw:
         self._low[_FRICTION] = -self._high[_FRICTION]
 
     def set_outside(self, motors: slice, stiffness: FloatArray, damping: FloatArray) -> None:
-        """A spring-damper from outside the drives on some motors; `outside_constant` is its (and any other) constant."""
+        """A spring-damper from outside the drives on some motors; its constant goes to `outside_constant`."""
         self._gains[_OUTSIDE, POSITION, motors] = stiffness
         np.add(damping, self._viscous, self._gains[_OUTSIDE, VELOCITY, motors])
 

@@ -1,11 +1,10 @@
-"""The default world: two follower arms, a table and a box in PyBullet, and the leader twins; drive law at physics rate."""
+"""The default world: follower arms, a table and a box in PyBullet, leader twins, the drive law at physics rate."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from studio.sim.bullet import connect, pybullet
 
 from studio.core.config import check_range
 from studio.core.errors import ConfigError
@@ -14,6 +13,7 @@ from studio.core.protocols import STATE_POSITION, STATE_TEMPERATURE, STATE_TORQU
 from studio.core.task import Task
 from studio.robot.description import Robot
 from studio.robot.kinematics import Kinematics
+from studio.sim.bullet import connect, pybullet
 from studio.sim.drive_law import DriveLaw
 from studio.sim.leader import LeaderTwins
 from studio.sim.scene import Scene, load_scene
@@ -55,7 +55,8 @@ class DualArmBoxWorld:
         self._position, self._velocity = self._state
         self._follower = self._state[:, n:]
         self._scratch = np.empty(motors)
-        self._ports = TwinPorts(np.zeros((5, motors)).T, np.zeros((5, motors)).T, np.zeros(motors))  # columns contiguous
+        # Transposed, so that columns are contiguous: everything here works on columns.
+        self._ports = TwinPorts(np.zeros((5, motors)).T, np.zeros((5, motors)).T, np.zeros(motors))
         self._columns = self._ports.state.T
         self._columns[STATE_TEMPERATURE] = _ROOM_TEMPERATURE_C
         self._law = DriveLaw(robot, self._state, self.dt_s)
@@ -80,14 +81,21 @@ class DualArmBoxWorld:
         self._arms: int = client.loadURDF(str(self.robot.urdf_path), useFixedBase=True, flags=flags)
         joints = client.getNumJoints(self._arms)
         if joints != self.robot.joints:
-            raise ConfigError(f"{self.robot.urdf_path} has {joints} joints, robot.toml {self.robot.joints}. Generate it again.")
+            path, wanted = self.robot.urdf_path, self.robot.joints
+            raise ConfigError(f"{path} has {joints} joints, robot.toml {wanted}. Generate it again.")
         self._joints = list(range(joints))
         # Bullet multiplies the two frictions; the object's is 1, so the scene's numbers are those of the pairs.
         client.changeDynamics(self._table, -1, lateralFriction=scene.friction_table_object)
         client.changeDynamics(self._object, -1, lateralFriction=1.0, linearDamping=0, angularDamping=0)
         for joint in self._joints:
-            client.changeDynamics(self._arms, joint, lateralFriction=scene.friction_tip_object, linearDamping=0,
-                                  angularDamping=0, jointDamping=0)
+            client.changeDynamics(
+                self._arms,
+                joint,
+                lateralFriction=scene.friction_tip_object,
+                linearDamping=0,
+                angularDamping=0,
+                jointDamping=0,
+            )
         client.setJointMotorControlArray(self._arms, self._joints, pybullet.VELOCITY_CONTROL, forces=[0.0] * joints)
         self._set_collisions()
 
@@ -193,7 +201,7 @@ class DualArmBoxWorld:
         record["angular_velocity_rad_s"] = angular
 
     def hold_leader(self, joint_target_rad: FloatArray, active: np.ndarray) -> None:
-        """Hands on the leader arms of the pairs in `active` [pairs], spring-dampers to joint targets [joints] in rad."""
+        """Hands on the leaders of the pairs in `active` [pairs]: spring-dampers to joint targets [joints] in rad."""
         self._leader.hold(joint_target_rad, active)
 
     def close(self) -> None:

@@ -126,7 +126,8 @@ class Play:
         self._simulation = make_simulation(robot, self.task, config.seed, self._links, clock)
         loop = self._simulation.loop
         settings = {"source": "play", **asdict(config), "robot_name": robot.name, "rate_hz": robot.loop_rate_hz}
-        self._sink = EpisodeSink(Dataset.create(Path(config.out), robot=robot.name, task=config.task), loop.streams, config=settings)
+        dataset = Dataset.create(Path(config.out), robot=robot.name, task=config.task)
+        self._sink = EpisodeSink(dataset, loop.streams, config=settings)
         self._links.sink = self._sink
         self._camera = _Camera(robot, self._simulation, self._sink) if config.camera else None
         self._operator = ScriptedOperator(robot, self.task, config.seed)
@@ -202,11 +203,17 @@ class _Hands:
         robot = simulation.loop.robot
         self._intent = OperatorIntent(np.zeros((robot.pairs, 3)), np.zeros(robot.pairs, dtype=bool))
         self._record, self._pose = simulation.loop.record, simulation.loop.pose_record
-        first = self._record[0]
+        control, pose = self._record[0], self._pose[0]
         self._view = OperatorView(
-            0, first["leader_position_rad"], first["follower_position_rad"], np.zeros((robot.pairs, 3)),
-            first["contact_force_n"], self._pose[0]["position_m"], self._pose[0]["orientation_xyzw"], first["pair_state"],
-        )  # fmt: skip
+            t_ns=0,
+            leader_position_rad=control["leader_position_rad"],
+            follower_position_rad=control["follower_position_rad"],
+            tip_position_m=np.zeros((robot.pairs, 3)),
+            contact_force_n=control["contact_force_n"],
+            object_position_m=pose["position_m"],
+            object_orientation_xyzw=pose["orientation_xyzw"],
+            pair_state=control["pair_state"],
+        )
         simulation.inputs.hand_target_m = self._intent.hand_target_m
 
     def update(self, operator: ScriptedOperator) -> None:
@@ -254,9 +261,14 @@ def _run(writer: RunWriter) -> None:
 
     result = generate_play(config, tell, lambda: writer.asked() == "cancel")
     writer.finish(result)
-    said = f"{result['sim_s'] / 60:.1f} min of play, {result['flips']} flips, contact {100 * result['contact_share']:.0f} %"
+    minutes, contact = result["sim_s"] / 60, 100 * result["contact_share"]
+    said = f"{minutes:.1f} min of play, {result['flips']} flips, contact {contact:.0f} %"
     state = "cancelled" if result["stopped"] else "done"
     writer.update(state=state, step=round(result["sim_s"]), message=said, time_left_s=None)
+
+
+def _fail(writer: RunWriter, message: str, detail: str, exit_code: int) -> None:
+    writer.update(state="failed", message=message, detail=detail, time_left_s=None, exit_code=exit_code)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -272,11 +284,10 @@ def main(arguments: list[str] | None = None) -> int:
         _run(writer)
         return 0
     except StudioError as error:
-        writer.update(state="failed", message=str(error), detail=error.detail, time_left_s=None, exit_code=error.exit_code)
+        _fail(writer, str(error), error.detail, error.exit_code)
         return error.exit_code
-    except Exception as error:  # worker main: whatever it is must reach the window as a sentence
-        writer.update(state="failed", message=f"The play stopped because of a defect: {error!r}.", time_left_s=None,
-                      detail=traceback.format_exc(), exit_code=1)  # fmt: skip
+    except Exception as error:  # noqa: BLE001 - worker main: whatever it is must reach the window as a sentence
+        _fail(writer, f"The play stopped because of a defect: {error!r}.", traceback.format_exc(), 1)
         return 1
     finally:
         writer.close()

@@ -83,9 +83,7 @@ wide = st.floats(-1e4, 1e4)
 
 
 @given(st.sampled_from(LEGACY), wide, wide, wide, wide, wide)
-def test_no_command_is_a_special_frame(
-    motor: MotorRange, p: float, v: float, kp: float, kd: float, t: float
-) -> None:
+def test_no_command_is_a_special_frame(motor: MotorRange, p: float, v: float, kp: float, kd: float, t: float) -> None:
     data = encode_command(motor, p, v, kp, kd, t)
     assert not is_special(data)
     assert data[:7] != b"\xff" * 7

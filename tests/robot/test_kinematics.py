@@ -16,7 +16,8 @@ _pin: Any = pin
 
 
 def random_poses(count: int, seed: int = 0) -> FloatArray:
-    return np.random.default_rng(seed).uniform(ROBOT.position_lower_rad, ROBOT.position_upper_rad, (count, ROBOT.joints))
+    random = np.random.default_rng(seed)
+    return random.uniform(ROBOT.position_lower_rad, ROBOT.position_upper_rad, (count, ROBOT.joints))
 
 
 def test_tips_equal_pinocchio() -> None:

@@ -34,7 +34,8 @@ def test_masses_add_up_and_inertia_keeps_the_triangle_inequality() -> None:
         assert xx + yy >= zz and yy + zz >= xx and xx + zz >= yy
         assert link.get("name") == "base" or min(xx, yy, zz) >= ROBOT.motor.rotor_inertia_kg_m2
     mass = ROBOT.mass
-    assert total == pytest.approx(2 * (mass.shoulder_kg + mass.upper_tube_kg + mass.wrist_motor_kg + mass.forearm_kg + mass.hand_kg))
+    arm_kg = mass.shoulder_kg + mass.upper_tube_kg + mass.wrist_motor_kg + mass.forearm_kg + mass.hand_kg
+    assert total == pytest.approx(2 * arm_kg)
 
 
 def test_meshes_are_closed_and_turned_outward() -> None:

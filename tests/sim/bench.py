@@ -39,7 +39,8 @@ class Bench:
         self.plant.read(self.states, self.t_ns)
         leader, follower = self.states[:8], self.states[8:]
         self.commands[:8, :2], self.commands[8:, :2] = follower[:, :2], leader[:, :2]
-        self.commands[:, KP], self.commands[:, KD] = np.tile(ROBOT.stiffness_nm_rad, 2), np.tile(ROBOT.damping_nm_s_rad, 2)
+        self.commands[:, KP] = np.tile(ROBOT.stiffness_nm_rad, 2)
+        self.commands[:, KD] = np.tile(ROBOT.damping_nm_s_rad, 2)
         self.commands[:8, TORQUE] = self.kinematics.gravity_nm(leader[:, 0])
         self.commands[8:, TORQUE] = self.kinematics.gravity_nm(follower[:, 0])
         self.plant.send(self.commands, self.sent)

@@ -50,7 +50,7 @@ def test_gravity_compensation_alone_keeps_the_follower(bench: Bench) -> None:
 
 @pytest.mark.parametrize("brake_nm", [0.0, ROBOT.motor.parking_brake_nm])
 def test_unpowered_arms_fall_unless_their_brakes_hold_them(bench: Bench, brake_nm: float) -> None:
-    bench.world._law._brake_nm = brake_nm  # noqa: SLF001
+    bench.world._law._brake_nm = brake_nm
     bench.plant.disable(np.ones(16, dtype=bool))
     height = bench.tips_m()[:, 2].copy()
     bench.active[:] = False
@@ -65,9 +65,9 @@ def test_unpowered_arms_fall_unless_their_brakes_hold_them(bench: Bench, brake_n
 def test_a_kick_dies_out_under_the_bilateral_coupling(bench: Bench) -> None:
     bench.run(0.3)
     bench.active[:] = False  # nobody holds the leader: the coupling alone must be stable
-    bench.world._state[1, :] += 0.5  # noqa: SLF001 - a kick of both sides, 0.5 rad/s
+    bench.world._state[1, :] += 0.5
     for joint in range(8):
-        bench.world._client.resetJointState(bench.world._arms, joint, bench.world._state[0, 8 + joint], 0.5)  # noqa: SLF001
+        bench.world._client.resetJointState(bench.world._arms, joint, bench.world._state[0, 8 + joint], 0.5)
     bench.run(0.1)
     early = np.abs(bench.states[:8, 0] - bench.states[8:, 0]).max()
     bench.run(0.7)
@@ -109,7 +109,8 @@ def test_drives_report_the_torque_of_the_spring(bench: Bench) -> None:
 def test_object_lost_and_put_back() -> None:
     world = DualArmBoxWorld(ROBOT, TASK, 0)
     upright = np.array([0.0, 0.0, 0.0, 1.0])
-    for lost in ([TASK.table_x_m[1] + 0.01, 0.0, 0.05], [0.0, TASK.table_y_m[0] - 0.01, 0.05], [0.0, 0.0, -0.3], [0, 0, 2.0]):
+    far_m, side_m = TASK.table_x_m[1] + 0.01, TASK.table_y_m[0] - 0.01
+    for lost in ([far_m, 0.0, 0.05], [0.0, side_m, 0.05], [0.0, 0.0, -0.3], [0.0, 0.0, 2.0]):
         world.place_object(np.array(lost, dtype=np.float64), upright)
         assert world.object_lost()
         world.put_object_back()

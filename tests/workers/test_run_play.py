@@ -28,7 +28,8 @@ def control_records(folder: Path) -> np.ndarray:
 
 
 def test_the_same_seed_gives_the_same_records(tmp_path: Path) -> None:
-    first, again, other = (play(tmp_path / name, seed=seed, minutes=0.08) for name, seed in (("a", 3), ("b", 3), ("c", 4)))
+    runs = (("a", 3), ("b", 3), ("c", 4))
+    first, again, other = (play(tmp_path / name, seed=seed, minutes=0.08) for name, seed in runs)
     records = control_records(tmp_path / "a")
     assert records.tobytes() == control_records(tmp_path / "b").tobytes()
     assert records.tobytes() != control_records(tmp_path / "c").tobytes()

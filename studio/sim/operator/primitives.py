@@ -241,7 +241,7 @@ def couple_once(stage: Stage, sign: float, turn_rad: float) -> HandPath:
             return points
 
         path.follow(hand, curve, 0.9 + 0.5 * turn_rad)
-    for hand, face in enumerate((side, _opposite(side))):
+    for hand in (0, 1):
         away = path.end(hand) - centre
         away[2] = 0.0
         path.line(hand, path.end(hand) + 0.05 * away / np.linalg.norm(away), 0.3)
