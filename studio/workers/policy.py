@@ -22,10 +22,10 @@ from studio.ipc.messages import Message
 from studio.ipc.slot import SlotWriter
 from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.planning.executor import Motion, SkillExecutor, SkillPlan
+from studio.planning.skills import window_ns
 from studio.workers.deployment import Deployment, Surroundings, load_deployment, newest_deploy
 from studio.workers.tap import Tap
 
-VALID_TICKS = 3  # a target older than this is kept by control, but no longer followed in time
 _SAY_PERIOD_S = 0.2
 _IDLE_S = 0.02
 _REACHED_SHARE = 0.8  # holding starts well inside the tolerances, so that it does not flicker at the border
@@ -43,6 +43,7 @@ class DeployedPolicy:
         plan_windows = float(deployment.values.get("hold_after_windows", 3.0))
         self.executor = SkillExecutor(deployment.model, hold_after_windows=plan_windows)
         self.tick_ns = round(1e9 / deployment.model.rate_hz)
+        self._window_ns = window_ns(deployment.model)
         self._surroundings = Surroundings(link.session, deployment)
         self._mailbox = Tap(link.session.slot_path("mailbox"))
         self._type = make_target_slot(joints.stop - joints.start)
@@ -144,7 +145,7 @@ class DeployedPolicy:
         record["t_ns"] = now_ns
         record["position_rad"], record["velocity_rad_s"] = motion.position_rad, motion.velocity_rad_s
         record["ramp_end_ns"] = now_ns + self.tick_ns
-        record["valid_until_ns"] = now_ns + VALID_TICKS * self.tick_ns
+        record["valid_until_ns"] = now_ns + self._window_ns  # a policy silent for a whole skill means hold
         record["plan_id"], record["goal_id"] = motion.plan_id, motion.goal_id
         record["plan_t_ns"], record["hold"] = motion.plan_t_ns, motion.hold
         self._target.write(record)
