@@ -245,7 +245,8 @@ class ControlLoop:
             self._published = states
             record.pair_state[0] = states
             record.fault_code[0] = [machine.fault_code for machine in arbiter.machines]
-            record.fault_joint[0] = [machine.fault_motor for machine in arbiter.machines]
+            motors = [machine.fault_motor for machine in arbiter.machines]
+            record.fault_joint[0] = [motor % self.robot.joints if motor >= 0 else -1 for motor in motors]
         driver = arbiter.driver
         planned = driver is Driver.PLANNER or driver is Driver.SKILL
         record.driver[0] = driver

@@ -75,7 +75,7 @@ def test_silent_motor_damps_its_pair_after_two_ticks_and_faults_it_after_five(mo
     assert (bench.plant.log[-1][mine, KD] > 0.3).all() and (bench.plant.log[-1][other, KP] > 0).all()
     assert bench.loop.states[1 - pair] is PairState.HOLDING
     row = bench.sink.control()[-1]
-    assert row["fault_code"][pair] == FaultCode.SILENT and row["fault_joint"][pair] == motor
+    assert row["fault_code"][pair] == FaultCode.SILENT and row["fault_joint"][pair] == motor % 8
     text = bench.notices()
     assert bench.robot.joint_names[motor % 8] in text and "12.5 ms" in text
 
@@ -179,7 +179,7 @@ def test_trips(column: int, value: float, code: FaultCode) -> None:
     bench.plant.reply[12, column] = value
     bench.loop.tick(bench.inputs)
     assert bench.loop.states == [PairState.HOLDING, PairState.FAULT]
-    assert bench.sink.control()[-1]["fault_code"][1] == code and bench.sink.control()[-1]["fault_joint"][1] == 12
+    assert bench.sink.control()[-1]["fault_code"][1] == code and bench.sink.control()[-1]["fault_joint"][1] == 4
 
 
 def test_rms_torque_trips_where_the_robot_says_so() -> None:
