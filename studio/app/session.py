@@ -257,6 +257,8 @@ class Session:
             self._say(message.values)
         elif message.name == "ended":
             self._worker_ended(name, message.values)
+        elif message.name == "state" and name == "control":
+            self.state.link.fault_text = str(message.values.get("fault_text", ""))
         self.take.on_message(name, message)
         self.message.emit(name, message)
 

@@ -43,6 +43,7 @@ class Arbiter:
         self.target = PolicyTarget(robot)
         self.chosen = Driver.OPERATOR
         self.notices: list[tuple[str, str]] = []
+        self.fault_text = ""  # the latest fault in words, as long as any pair is in Fault
         self._dead_man = DeadMan(latched=robot.dead_man_latched)
         self._requests: list[str] = []
         self._stop_count: int | None = None
@@ -128,7 +129,8 @@ class Arbiter:
             self._dead_man.release()
         if machine.state is PairState.FAULT:
             self._hold_others(pair)
-            self.notices.append(("error", self._describe(pair, code)))
+            self.fault_text = self._describe(pair, code)
+            self.notices.append(("error", self.fault_text))
         else:
             self.notices.append(("info", f"{self._pair_name(pair)}: {_sentence(machine)}"))
 
@@ -206,10 +208,15 @@ class Arbiter:
             wrong = self._watch.code[pair]
             if machine.clear_fault(self.signals.now_ns, self._dead_man.raw, bool(wrong)):
                 self.notices.append(("info", f"{self._pair_name(pair)}: fault cleared. Motors are off."))
+                self._forget_fault()
             elif wrong:
                 self.notices.append(("warning", f"Not cleared: {self._describe(pair, wrong)}"))
             else:
                 self.notices.append(("warning", "Not cleared: release the dead-man first."))
+
+    def _forget_fault(self) -> None:
+        if all(machine.state is not PairState.FAULT for machine in self.machines):
+            self.fault_text = ""
 
     def _pair_name(self, pair: int) -> str:
         return f"Pair {self._robot.pair_names[pair]}"

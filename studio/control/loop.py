@@ -133,6 +133,11 @@ class ControlLoop:
         return self._arbiter.driver
 
     @property
+    def fault_text(self) -> str:
+        """The latest fault in words, empty without one."""
+        return self._arbiter.fault_text
+
+    @property
     def powered(self) -> bool:
         """Some motor is on, or is still being let down."""
         return any(self._powered)

@@ -230,6 +230,7 @@ class ControlWorker:
             "ticks": lateness["ticks"],
             "run_s": (now_ns - self._second_ns) / NS_PER_S,
             "reset_count": loop.reset_count,
+            "fault_text": loop.fault_text,
             "gate": [asdict(row) for row in loop.gate()],
         }
 

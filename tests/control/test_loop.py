@@ -143,7 +143,7 @@ def test_a_fault_stays_until_cleared_with_the_dead_man_released() -> None:
     bench.plant.error[3] = 4.0
     bench.ticks(2)
     assert bench.loop.states == [PairState.FAULT, PairState.HOLDING]
-    assert "L4 (leader)" in bench.notices()
+    assert "L4 (leader)" in bench.notices() and "L4 (leader)" in bench.loop.fault_text
     bench.loop.clear_fault()
     bench.ticks(1)
     assert bench.loop.states[0] is PairState.FAULT and "Not cleared" in bench.notices()
@@ -159,7 +159,7 @@ def test_a_fault_stays_until_cleared_with_the_dead_man_released() -> None:
     bench.ticks(1)
     bench.loop.clear_fault()
     bench.ticks(1)
-    assert bench.loop.states[0] is PairState.DISABLED
+    assert bench.loop.states[0] is PairState.DISABLED and bench.loop.fault_text == ""
     assert bench.sink.control()[-1]["fault_code"][0] == FaultCode.NONE
 
 
