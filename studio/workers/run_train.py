@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -119,6 +120,8 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m studio.workers.run_train RUN_DIR", file=sys.stderr)
         return 2
+    # Two threads that spin for each other come to a standstill when the window or the physics wants a core as well
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch is imported
     writer = RunWriter(Path(arguments[0]))
     signal.signal(signal.SIGTERM, lambda *_: writer.run.cancel())
     signal.signal(signal.SIGINT, lambda *_: writer.run.cancel())

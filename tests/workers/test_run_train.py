@@ -33,6 +33,7 @@ TINY = [
     "value_hidden=[16]",
     "checkpoint_every_s=0.2",
     "held_out_every_s=1.0",
+    "value.steps=0",
 ]
 SHORT = [*TINY, "stage_1.steps=40", "chains.steps=15", "stage_2.steps=20", "value.steps=10"]
 

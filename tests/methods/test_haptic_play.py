@@ -1,0 +1,115 @@
+"""`haptic_play` on toys: it learns with and without a box, with both kinds of networks, and gates its flow."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from studio.core.config import apply_settings
+from studio.learning.skill_model import load_skill_model
+from studio.learning.windows import WindowTensors
+from studio.methods.haptic_play.config import HapticPlayConfig, PhaseConfig
+from studio.methods.haptic_play.method import HapticPlay, choose_prior, prior_reason, split_held_out
+from tests.learning.toy import GEOMETRY, box_windows, vector_windows
+
+TINY = HapticPlayConfig(
+    window_ticks=10, threads=1, skill_size=4, policy_hidden=(48,), posterior_hidden=(48,), dynamics_hidden=(64, 64),
+    prior_hidden=(48,), flow_hidden=32, flow_context_hidden=(16,), chain_skills=3, held_out_every_s=1.0,
+    stage_1=PhaseConfig(steps=150, batch=64, learning_rate=3e-3), chains=PhaseConfig(steps=15, batch=32),
+    stage_2=PhaseConfig(steps=60, batch=128, learning_rate=3e-3), value=PhaseConfig(steps=0),
+)  # fmt: skip
+
+
+class Silent:
+    """A reporter that only listens."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def progress(self, *values: Any) -> None: ...
+
+    def metric(self, row: dict[str, Any]) -> None:
+        self.rows.append(row)
+
+    def checkpointed(self, step: int) -> None: ...
+
+    def asked(self) -> str:
+        return ""
+
+
+def test_box_play_is_learned_and_the_bundle_predicts(tmp_path: Path) -> None:
+    windows = box_windows(ticks=3000)
+    method = HapticPlay(TINY, windows, GEOMETRY, seed=0)
+    assert method.mirrored and len(method.train_windows.starts) == 2 * len(windows.train_starts)
+    before = torch.cat([p.flatten() for p in method.networks.flow.parameters()]).clone()
+    listener = Silent()
+    result = method.train(listener, None)
+    assert result.phase_steps == {"skills": 150, "chains": 15, "flow": 60}
+    first = next(row for row in listener.rows if row["stage"] == "skills" and "action" in row)
+    last = [row for row in listener.rows if row["stage"] == "skills" and "action" in row][-1]
+    assert last["action"] < 0.8 * first["action"] and last["goal"] < first["goal"]
+    assert method.held_out["unexplained_joint_position"] < 0.8  # 1 explains nothing
+    assert not torch.equal(before, torch.cat([p.flatten() for p in method.networks.flow.parameters()]))
+    method.save(tmp_path / "b", result, 0.0)
+    model = load_skill_model(tmp_path / "b")
+    state = torch.from_numpy(windows.states[windows.held_out_starts[:50]])
+    later = model.predict(state, model.skill(torch.zeros(50, 4), state))
+    assert later.shape == state.shape and bool(torch.isfinite(later).all())
+    assert "held out" in (tmp_path / "b" / "card.md").read_text()
+
+
+def test_imported_vectors_need_no_robot_and_the_flow_beats_the_gaussian() -> None:
+    """Two modes of motion from every state: no Gaussian prior can hold both."""
+    windows = vector_windows(window=10)
+    config = dataclasses.replace(TINY, stage_2=PhaseConfig(steps=250, batch=256, learning_rate=3e-3))
+    method = HapticPlay(config, windows, None, seed=0)
+    assert not method.mirrored
+    method.train(Silent(), None)
+    assert method.held_out["unexplained_state"] < 0.1
+    assert method.held_out["nll_flow"] < method.held_out["nll_gaussian"] - 0.05
+    assert method.prior == "flow"
+
+
+@pytest.mark.parametrize(
+    "settings", [["policy=gru"], ["posterior=bigru"], ["policy=gru", "posterior=bigru", "reduction=sum"]]
+)
+def test_the_papers_recurrent_networks_train(settings: list[str]) -> None:
+    config = apply_settings(TINY, [*settings, "stage_1.steps=40", "chains.steps=3", "stage_2.steps=3"])
+    method = HapticPlay(config, box_windows(ticks=1500), GEOMETRY, seed=0)
+    listener = Silent()
+    method.train(listener, None)
+    mean_guess = 160.0 if config.reduction == "sum" else 1.0  # 10 ticks of 16 normalised components
+    assert method.held_out["action"] < 0.95 * mean_guess
+
+
+def test_same_seed_gives_the_same_weights() -> None:
+    config = apply_settings(TINY, ["stage_1.steps=10", "chains.steps=2", "stage_2.steps=2"])
+    found = []
+    for _ in range(2):
+        method = HapticPlay(config, box_windows(ticks=1500), GEOMETRY, seed=3)
+        method.train(Silent(), None)
+        found.append(torch.cat([p.flatten() for p in method.networks.parameters()]))
+    assert torch.equal(*found)
+
+
+def test_a_worse_flow_is_never_shipped_silently() -> None:
+    assert choose_prior({"nll_flow": 9.0, "nll_gaussian": 9.1}) == "flow"
+    for held_out in (
+        {"nll_flow": 9.2, "nll_gaussian": 9.1},
+        {"nll_gaussian": 9.1},
+        {"nll_flow": float("nan"), "nll_gaussian": 9.1},
+    ):
+        assert choose_prior(held_out) == "gaussian"
+        assert "uses the Gaussian" in prior_reason(held_out)
+
+
+def test_held_out_halves_share_no_tick() -> None:
+    windows = WindowTensors(torch.zeros(2000, 1), torch.zeros(2000, 1), torch.arange(1000), 20)
+    choosing, reporting = split_held_out(windows)
+    assert int(reporting.starts.min()) > int(choosing.starts.max()) + 20
+    few = WindowTensors(torch.zeros(300, 1), torch.zeros(300, 1), torch.arange(100), 20)
+    assert split_held_out(few) == (few, few)
