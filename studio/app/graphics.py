@@ -13,7 +13,9 @@ from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
 
 from studio.core.errors import DeviceError
 
-_WITHOUT = "Without one, `python main.py tour --out tour-out` shows the whole job, and `xvfb-run -a` lends a virtual one."
+_WITHOUT = (
+    "Without one, `python main.py tour --out tour-out` shows the whole job, and `xvfb-run -a` lends a virtual one."
+)
 
 
 def check_display() -> None:
@@ -36,8 +38,10 @@ def check_display() -> None:
             "libxcb-cursor0 libxkbcommon-x11-0 libegl1 libgl1), or run `make run`, which does.",
         )
     if not _answers(display):
-        raise DeviceError(f"The display {display} does not answer, so no window can open. "
-                          f"Check that it runs and that you may use it. {_WITHOUT}")
+        raise DeviceError(
+            f"The display {display} does not answer, so no window can open. "
+            f"Check that it runs and that you may use it. {_WITHOUT}"
+        )
 
 
 def _missing_library() -> str:
@@ -75,7 +79,11 @@ def opengl_problem() -> str:
     version = context.format().version()
     context.doneCurrent()
     surface.destroy()
-    return "" if version >= (2, 1) else f"No 3-D on this display: it has OpenGL {version[0]}.{version[1]}, 2.1 is needed. {advice}"
+    return (
+        ""
+        if version >= (2, 1)
+        else f"No 3-D on this display: it has OpenGL {version[0]}.{version[1]}, 2.1 is needed. {advice}"
+    )
 
 
 @lru_cache(maxsize=1)

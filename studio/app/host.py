@@ -1,4 +1,4 @@
-"""The plugin host: manifests first, code on first use, and a broken plugin is a `Failure` to show, never a crash. No Qt.
+"""The plugin host: manifests first, code on first use; a broken plugin is a `Failure` to show, never a crash. No Qt.
 
 Plugins come from the plugins folder (and the project's `plugins` folder), and from installed packages that name a
 folder with a `plugin.toml` under the entry-point group `haptic_play_studio.plugins`.
@@ -99,7 +99,9 @@ def read_manifest(path: Path, origin: str = "the plugins folder") -> Manifest:
     if data["role"] not in ROLES:
         raise PluginError(f"{path}: role {data['role']!r} does not exist. Allowed: {', '.join(ROLES)}.")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", str(data["id"])):
-        raise PluginError(f"{path}: id {data['id']!r}; allowed are small letters, digits and _, starting with a letter.")
+        raise PluginError(
+            f"{path}: id {data['id']!r}; allowed are small letters, digits and _, starting with a letter."
+        )
     return _manifest(data, path, origin)
 
 
@@ -117,8 +119,10 @@ def _command(entry: dict[str, Any], data: dict[str, Any], path: Path) -> Command
     allowed = ("id", "title", "key", "group", "place", "icon", "repeat")
     wrong = sorted(set(entry) - set(allowed)) or [key for key in ("id", "title") if key not in entry]
     if wrong:
-        raise PluginError(f"{path}: command {entry.get('id', '?')!r}: key {wrong[0]!r} is unknown or missing. "
-                          f"A command has {', '.join(allowed)}.")
+        raise PluginError(
+            f"{path}: command {entry.get('id', '?')!r}: key {wrong[0]!r} is unknown or missing. "
+            f"A command has {', '.join(allowed)}."
+        )
     identity = str(entry["id"])
     identity = identity if "." in identity else f"{data['id']}.{identity}"
     place = str(entry.get("place", data["title"]))
@@ -231,8 +235,10 @@ class PluginHost:
         try:
             manifest = read_manifest(path, origin)
             if manifest.id in self.plugins:
-                raise PluginError(f"{path}: id {manifest.id!r} is taken by {self.plugins[manifest.id].manifest.folder}. "
-                                  "Rename one of them.")
+                raise PluginError(
+                    f"{path}: id {manifest.id!r} is taken by {self.plugins[manifest.id].manifest.folder}. "
+                    "Rename one of them."
+                )
             self.plugins[manifest.id] = Plugin(manifest=manifest, off=manifest.id in self._off)
         except PluginError as error:
             name = path.parent.name
@@ -266,7 +272,7 @@ class PluginHost:
     def _guarded(self, plugin: Plugin, work: Callable[[], Any]) -> Any:
         try:
             return work()
-        except Exception as error:  # the plugin host: whatever a plugin does, the studio runs on
+        except Exception as error:  # noqa: BLE001 - whatever a plugin does, the studio runs on
             plugin.failure = make_failure(plugin.manifest, error)
             return None
 

@@ -34,9 +34,10 @@ class Loader:
             self._waiting.remove(item)
         return [(key, future.result()) for key, future in done]
 
-    def forget(self) -> None:
-        """Drop what has not begun."""
-        self._waiting = [(key, future) for key, future in self._waiting if not future.cancel()]
+    def forget(self, kind: str = "") -> None:
+        """Drop what has not begun: everything, or what has a key (kind, ...)."""
+        keep = [w for w in self._waiting if kind and not (isinstance(w[0], tuple) and w[0][0] == kind)]
+        self._waiting = [w for w in self._waiting if w in keep or not w[1].cancel()]
 
     def close(self) -> None:
         """Drop what waits, let the running call end, join the thread."""

@@ -1,4 +1,4 @@
-"""A project folder: `project.toml datasets/<name>/<session>/<episode>/ bundles/ goals/*.toml runs/ layouts/ trash/`. No Qt."""
+"""A project folder: project.toml, datasets, bundles, goals, runs, layouts, trash (docs/architecture.md). No Qt."""
 
 from __future__ import annotations
 
@@ -87,7 +87,9 @@ def _read(path: Path, description: Path) -> Project:
     data = load_toml(description)
     version = data.get("format_version")
     if version != FORMAT_VERSION:
-        raise DataError(f"{description}: format_version is {version!r}; this studio reads {FORMAT_VERSION}. Update the studio.")
+        raise DataError(
+            f"{description}: format_version is {version!r}; this studio reads {FORMAT_VERSION}. Update the studio."
+        )
     if not os.access(path, os.W_OK):
         raise DataError(f"{path} cannot be written. Change its permissions, or choose another project.")
     return Project(path, str(data.get("name", path.name)))

@@ -67,4 +67,6 @@ class Settings:
             temporary.write_text(text, encoding="utf-8")
             os.replace(temporary, self.path)
         except OSError as error:
-            self.problem = f"The settings {self.path} could not be written ({error.strerror}). They last until you quit."
+            self.problem = (
+                f"The settings {self.path} could not be written ({error.strerror}). They last until you quit."
+            )

@@ -115,7 +115,9 @@ def install_hook(window: StudioWindow) -> Callable[[], None]:
             return
         detail = "".join(traceback.format_exception(kind, error, trace)).strip()
         expected = isinstance(error, StudioError)
-        text = str(error) if expected else "Something in the studio did not work. The robot and your data are untouched."
+        text = (
+            str(error) if expected else "Something in the studio did not work. The robot and your data are untouched."
+        )
         window.studio.notices.add("fault", text, detail=getattr(error, "detail", "") or detail)
         if not expected:
             print(detail, file=sys.stderr)

@@ -122,9 +122,7 @@ class Notices:
         self.unread = 0
         self._limit = limit
 
-    def add(
-        self, level: str, text: str, *, detail: str = "", command: str = "", command_title: str = ""
-    ) -> Notice:
+    def add(self, level: str, text: str, *, detail: str = "", command: str = "", command_title: str = "") -> Notice:
         """Add a notice; the same sentence within 5 s is not repeated."""
         notice = Notice(level=level, text=text, detail=detail, command=command, command_title=command_title)
         if self.items and self.items[0].text == text and notice.time_s - self.items[0].time_s < 5.0:
@@ -174,9 +172,7 @@ class GoalState:
         """Make this the goal and hand it to the workers; each call gives a new goal identity."""
         x, y, z = (float(v) for v in position_m)
         qx, qy, qz, qw = (float(v) for v in orientation_xyzw)
-        self.goal = Goal(
-            position_m=(x, y, z), orientation_xyzw=(qx, qy, qz, qw), goal_id=self._next_id, name=name
-        )
+        self.goal = Goal(position_m=(x, y, z), orientation_xyzw=(qx, qy, qz, qw), goal_id=self._next_id, name=name)
         self._next_id += 1
         self._write(self.goal)
         self.changed.emit()

@@ -136,7 +136,8 @@ def make_style_sheet(tokens: Tokens, theme: str) -> str:
 def _type_rules(tokens: Tokens) -> str:
     rows = [(role, *tokens.type(role)) for role in tokens.data["type"] if isinstance(tokens.data["type"][role], list)]
     return "".join(
-        f'QLabel[type="{role}"] {{ font-size: {size_px}px; font-weight: {weight}; }}\n' for role, size_px, weight in rows
+        f'QLabel[type="{role}"] {{ font-size: {size_px}px; font-weight: {weight}; }}\n'
+        for role, size_px, weight in rows
     )
 
 

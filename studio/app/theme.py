@@ -1,9 +1,10 @@
-"""The theme: design tokens as Qt colours, fonts, icons, palette and style sheet. Nothing else in the studio names a colour.
+"""The theme: design tokens as Qt colours, fonts, icons, palette and style sheet. Nothing else names a colour.
 
 Widgets ask `theme()` while painting and listen to `theme().changed`. Style-sheet properties that panels may set:
 
 - QLabel `type` (not `text`, which is the label's own words): tiny hint small body strong field title value number
-  state headline force, and `tone`: 1 2 3 (text colours), engaged fault … (state colours), good fair poor, accent, leader, follower.
+  state headline force, and `tone`: 1 2 3 (text colours), engaged fault … (state colours),
+  good fair poor, accent, leader, follower.
 - QPushButton `kind`: primary (one a screen), main (44 high), quiet (no frame), link; the default is a normal 32 button.
 - QFrame/QWidget `ground`: 0 1 2 3 4 (fills); `frame`: card, panel, bar, top, line.
 - QToolButton `kind`: icon (square, framed), bare (no frame), segment (checkable, inside a frame `segments`).
@@ -35,6 +36,7 @@ class Theme(QObject):
         super().__init__()
         self.tokens = tokens
         self._name = name
+        self._pixmaps: dict[tuple[str, int, str, float], QPixmap] = {}
 
     @property
     def name(self) -> str:
@@ -88,9 +90,13 @@ class Theme(QObject):
         )
 
     def pixmap(self, name: str, size_px: int, colour: str = "text.1", ratio: float = 1.0) -> QPixmap:
-        pixmap = self.icon(name, colour).pixmap(round(size_px * ratio), round(size_px * ratio))
-        pixmap.setDevicePixelRatio(ratio)
-        return pixmap
+        """An icon as a picture; kept, because painting asks for the same ones over and over."""
+        key = (name, size_px, self.hex(colour), ratio)
+        if key not in self._pixmaps:
+            pixmap = self.icon(name, colour).pixmap(round(size_px * ratio), round(size_px * ratio))
+            pixmap.setDevicePixelRatio(ratio)
+            self._pixmaps[key] = pixmap
+        return self._pixmaps[key]
 
     def switch(self, name: str) -> None:
         """Change to another theme at once, in every window.
@@ -108,8 +114,12 @@ class Theme(QObject):
 
     def follow(self, owner: QObject, call: Callable[[], object]) -> None:
         """Call at every switch for as long as `owner` lives; for anything that is not a method of a QObject."""
-        connection = self.changed.connect(lambda: call())
-        owner.destroyed.connect(lambda: self.changed.disconnect(connection))
+
+        def on_changed() -> None:
+            call()
+
+        self.changed.connect(on_changed)
+        owner.destroyed.connect(lambda: self.changed.disconnect(on_changed))
 
     def apply(self, app: QApplication) -> None:
         """Palette, style sheet and default font onto the application."""
@@ -132,12 +142,26 @@ def make_palette(theme: Theme) -> QPalette:
     roles = QPalette.ColorRole
     palette = QPalette()
     for role, key in (
-        (roles.Window, "bg.1"), (roles.Base, "bg.0"), (roles.AlternateBase, "bg.1"), (roles.Button, "bg.3"),
-        (roles.WindowText, "text.1"), (roles.Text, "text.1"), (roles.ButtonText, "text.1"),
-        (roles.BrightText, "text.1"), (roles.PlaceholderText, "text.3"), (roles.ToolTipBase, "bg.3"),
-        (roles.ToolTipText, "text.1"), (roles.Highlight, "accent.soft"), (roles.HighlightedText, "text.1"),
-        (roles.Link, "accent.text"), (roles.LinkVisited, "accent.text"), (roles.Light, "line.2"),
-        (roles.Midlight, "line.1"), (roles.Mid, "line.2"), (roles.Dark, "line.1"), (roles.Shadow, "bg.0"),
+        (roles.Window, "bg.1"),
+        (roles.Base, "bg.0"),
+        (roles.AlternateBase, "bg.1"),
+        (roles.Button, "bg.3"),
+        (roles.WindowText, "text.1"),
+        (roles.Text, "text.1"),
+        (roles.ButtonText, "text.1"),
+        (roles.BrightText, "text.1"),
+        (roles.PlaceholderText, "text.3"),
+        (roles.ToolTipBase, "bg.3"),
+        (roles.ToolTipText, "text.1"),
+        (roles.Highlight, "accent.soft"),
+        (roles.HighlightedText, "text.1"),
+        (roles.Link, "accent.text"),
+        (roles.LinkVisited, "accent.text"),
+        (roles.Light, "line.2"),
+        (roles.Midlight, "line.1"),
+        (roles.Mid, "line.2"),
+        (roles.Dark, "line.1"),
+        (roles.Shadow, "bg.0"),
     ):
         palette.setColor(role, theme.colour(key))
     for role in (roles.WindowText, roles.Text, roles.ButtonText):

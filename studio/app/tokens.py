@@ -1,4 +1,4 @@
-"""Design tokens without Qt: colours, sizes, type and icons of `resources/themes/tokens.toml`, the one source of colour."""
+"""Design tokens without Qt: colours, sizes, type and icons of `resources/themes/tokens.toml`."""
 
 from __future__ import annotations
 

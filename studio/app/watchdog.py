@@ -108,7 +108,9 @@ class Watchdog(QObject):
         self._last = Clocks.now()
 
     def report(self) -> str:
-        return "\n\n".join(f"{turn.wall_s * 1e3:.0f} ms, busy {turn.busy_s * 1e3:.0f} ms\n{turn.where}" for turn in self.long_turns)
+        return "\n\n".join(
+            f"{turn.wall_s * 1e3:.0f} ms, busy {turn.busy_s * 1e3:.0f} ms\n{turn.where}" for turn in self.long_turns
+        )
 
     def _beat(self) -> None:
         now = Clocks.now()

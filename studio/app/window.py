@@ -15,8 +15,8 @@ from studio.app.garbage import Collector
 from studio.app.host import PluginHost
 from studio.app.pace import Pace
 from studio.app.session import Session
-from studio.app.shell.activity import ActivityBar
 from studio.app.shell.actions import add_actions, fixed_keys
+from studio.app.shell.activity import ActivityBar
 from studio.app.shell.card import ErrorCard
 from studio.app.shell.keys import Keys
 from studio.app.shell.palette import Palette
@@ -231,8 +231,8 @@ class StudioWindow(QMainWindow):
         if not any(n.text.startswith(f"{title} could not open") for n in self.studio.notices.items[:3]):
             self.studio.notices.add("warn", f"{title} could not open. {failure.what}", detail=failure.detail)
         author = plugin.manifest.author
-        same = [p for p in self.host.plugins.values()
-                if author and p is not plugin and p.manifest.author == author and p.model and not p.failure]  # fmt: skip
+        working = [p for p in self.host.plugins.values() if p.model and not p.failure and p is not plugin]
+        same = [p for p in working if author and p.manifest.author == author]
         others = f"{len(same)} other plugin{'s' if len(same) > 1 else ''} from this author work." if same else ""
         note = "Training was not touched." if self.studio.state.runs.active else "The arms were not touched."
         card = ErrorCard(failure, note=note, others=others)
@@ -279,7 +279,7 @@ class StudioWindow(QMainWindow):
             return None
         try:
             return function(*arguments, **named)
-        except Exception as error:  # plugin code: the studio runs on
+        except Exception as error:  # noqa: BLE001 - plugin code: the studio runs on
             self._fail_panel(screen, error)
             return None
 
@@ -328,7 +328,7 @@ class StudioWindow(QMainWindow):
         return bool(answer) if answer is not None else plugin.manifest.role in _MOVING_ROLES
 
     def run_anywhere(self, identity: str) -> None:
-        """From the palette: a command of another screen brings that screen to the top first, so that one sees it act."""
+        """From the palette: a command of another screen brings that screen to the top first; one sees it act."""
         scope = self.studio.commands.get(identity).scope
         if scope in self.host.plugins and scope != self.studio.state.screen:
             self.navigate(scope)
@@ -402,7 +402,7 @@ class StudioWindow(QMainWindow):
             if callable(poll):
                 try:
                     poll(now_s)
-                except Exception as error:  # plugin code
+                except Exception as error:  # noqa: BLE001 - plugin code
                     self._fail_panel(plugin.manifest.id, error)
                     plugin.model = None
 

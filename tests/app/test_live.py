@@ -1,4 +1,4 @@
-"""The window on a real session: processes, rings, slots. What dies is said in words, and the arms do what they should."""
+"""The window on a real session: processes, rings, slots. What dies is said in words; the arms do what they should."""
 
 from __future__ import annotations
 

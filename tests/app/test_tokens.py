@@ -19,14 +19,21 @@ BACKGROUNDS = [f"bg.{n}" for n in range(5)]
 # Machado et al. 2009, severity 1.0, on linear RGB
 VISION = {
     "normal": np.eye(3),
-    "protan": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
-    "deutan": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
-    "tritan": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+    "protan": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deutan": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritan": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
 }
 
 
 def text_pairs(colours: dict[str, str]) -> list[tuple[str, str]]:
     """Every (ink, ground) that carries words."""
+
     def group(name: str) -> list[str]:
         return [key for key in colours if key.startswith(name + ".")]
 
@@ -63,13 +70,17 @@ def test_graphics_can_be_seen(theme: str) -> None:
 def test_labels_keep_their_words_readable(theme: str) -> None:
     for opacity in ("label", "label_selected", "machine_lane"):
         for number in range(1, 9):
-            ground = mix(TOKENS.hex(theme, "bg.0"), TOKENS.hex(theme, f"cat.{number}"), TOKENS.number(f"fill.{opacity}"))
+            ground = mix(
+                TOKENS.hex(theme, "bg.0"), TOKENS.hex(theme, f"cat.{number}"), TOKENS.number(f"fill.{opacity}")
+            )
             assert contrast(TOKENS.hex(theme, "text.1"), ground) >= 5.0
 
 
 @pytest.mark.parametrize("vision", VISION)
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize(("group", "promise"), [("cat", "categorical"), ("state", "state"), ("side", "leader_follower")])
+@pytest.mark.parametrize(
+    ("group", "promise"), [("cat", "categorical"), ("state", "state"), ("side", "leader_follower")]
+)
 def test_colours_stay_apart(theme: str, group: str, promise: str, vision: str) -> None:
     colours = [c for key, c in TOKENS.colours(theme).items() if key.startswith(group + ".")]
     least = min(difference(a, b, VISION[vision]) for a, b in itertools.combinations(colours, 2))
@@ -122,7 +133,9 @@ def _lab(colour: str, vision: np.ndarray) -> tuple[float, float, float]:
     srgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(vision @ linear, 0, 1)
-    matrix = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    matrix = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    )
     ratio = matrix @ seen / np.array([0.95047, 1.0, 1.08883])
     f = np.where(ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio / (3 * (6 / 29) ** 2) + 4 / 29)
     return 116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])
@@ -143,6 +156,10 @@ def _ciede2000(first: tuple[float, float, float], second: tuple[float, float, fl
          + 0.32 * math.cos(math.radians(3 * mean_h + 6)) - 0.20 * math.cos(math.radians(4 * mean_h - 63)))  # fmt: skip
     sl = 1 + 0.015 * (mean_l - 50) ** 2 / math.sqrt(20 + (mean_l - 50) ** 2)
     sc, sh = 1 + 0.045 * mean_c, 1 + 0.015 * mean_c * t
-    rotation = -math.sin(math.radians(60 * math.exp(-(((mean_h - 275) / 25) ** 2)))) * 2 * math.sqrt(mean_c**7 / (mean_c**7 + 25**7))
+    rotation = (
+        -math.sin(math.radians(60 * math.exp(-(((mean_h - 275) / 25) ** 2))))
+        * 2
+        * math.sqrt(mean_c**7 / (mean_c**7 + 25**7))
+    )
     dl, dc, dh = (l2 - l1) / sl, (c2 - c1) / sc, dh / sh
     return math.sqrt(dl**2 + dc**2 + dh**2 + rotation * dc * dh)

@@ -19,7 +19,7 @@ from tests.app.test_host import write_plugin
 KEY, CTRL, SHIFT = Qt.Key, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 OpenWindow = Callable[..., StudioWindow]
 
-# Two screens of one role in a folder of their own: one moves the robot, one has a text field and counts what it is asked.
+# Screens in a folder of their own: one moves the robot, and each has a text field and counts what it is asked.
 PROBE = """
 id = "{name}"
 title = "{title}"
@@ -92,7 +92,8 @@ def probes(tmp_path: Path, open_window: OpenWindow, monkeypatch: pytest.MonkeyPa
     ):
         text = PROBE.format(name=name, title=title, role=role, order=number)
         write_plugin(tmp_path / "plugs" / name, text, model=MODEL.replace("NAME", name), panel=PANEL)
-    write_plugin(tmp_path / "plugs" / "skill_map", PROBE.format(name="skill_map", title="Skill map", role="train", order=9),
+    broken = PROBE.format(name="skill_map", title="Skill map", role="train", order=9)
+    write_plugin(tmp_path / "plugs" / "skill_map", broken,
                  model="def make_model(studio):\n    return object()\n", panel="import umap\n")  # fmt: skip
     window = open_window(plugin_folders=(tmp_path / "plugs",))
     window.open_role("review")
@@ -326,5 +327,3 @@ def test_clicking_beside_the_palette_closes_it(probes: StudioWindow) -> None:
     probes.open_palette("")
     QTest.mouseClick(probes.palette_layer, Qt.MouseButton.LeftButton, pos=QPoint(20, 400))
     assert not probes.palette_layer.isVisible()
-
-

@@ -1,4 +1,4 @@
-"""Fixtures with a live window; import them in a conftest: `from tests.app.windows import quiet_window, studio_window`."""
+"""Fixtures with a live window; import them in a conftest (`from tests.app.windows import studio_window`)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ def open_window(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenWindow]:
     opened: list[StudioWindow] = []
 
     def open_(**options: object) -> StudioWindow:
-        usual: dict[str, object] = {"project": tmp_path / "box-play", "settings": tmp_path / "settings.json", "workers": ()}
+        usual: dict[str, object] = {
+            "project": tmp_path / "box-play",
+            "settings": tmp_path / "settings.json",
+            "workers": (),
+        }
         window = open_studio(StudioOptions(**{**usual, **options}))  # type: ignore[arg-type]
         opened.append(window)
         window.show()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from studio.app.api import StudioApi
 from studio.app.commands import Command
 from studio.app.host import ROLE_TITLES, ROLES
 from studio.app.theme import theme
@@ -25,6 +26,9 @@ def add_actions(window: StudioWindow) -> None:
     for identity, title, key, group, icon, run in _actions(window):
         window.studio.commands.add(Command(id=identity, title=title, key=key, group=group, place="Studio", icon=icon))
         window.studio.commands.bind(identity, run)
+    window.studio.commands.bind(
+        "studio.light", lambda: _switch_theme(window), blocked=lambda: theme_blocked(window.studio)
+    )
     _add_history(window)
     _add_screens(window)
     _add_workers(window)
@@ -71,9 +75,7 @@ def _add_history(window: StudioWindow) -> None:
     """Undo and redo go to the model of the screen on top."""
     for name, key in (("undo", "Ctrl+Z"), ("redo", "Ctrl+Shift+Z")):
         identity = f"studio.{name}"
-        window.studio.commands.add(
-            Command(id=identity, title=name.capitalize(), key=key, place="Studio", icon=name)
-        )
+        window.studio.commands.add(Command(id=identity, title=name.capitalize(), key=key, place="Studio", icon=name))
 
         def run(name: str = name) -> None:
             function = _history(window, name)
@@ -120,9 +122,7 @@ def _add_workers(window: StudioWindow) -> None:
     for place in window.session.places.values():
         identity, name = f"worker.start.{place.name}", place.name
         title = place.title[0].lower() + place.title[1:]
-        window.studio.commands.add(
-            Command(id=identity, title=f"Start {title} again", place="Studio", icon="retry")
-        )
+        window.studio.commands.add(Command(id=identity, title=f"Start {title} again", place="Studio", icon="retry"))
 
         def blocked(name: str = name) -> str:
             return "it is running" if window.session.alive(name) else ""
@@ -141,6 +141,11 @@ def _toggle_full(window: StudioWindow) -> None:
         window.showNormal()
     else:
         window.showFullScreen()
+
+
+def theme_blocked(studio: StudioApi) -> str:
+    """Qt styles every widget anew, which takes some tenths of a second; the arms would hold meanwhile."""
+    return "hold the arms first" if not studio.arms.blocked_hold() else ""
 
 
 def _switch_theme(window: StudioWindow) -> None:

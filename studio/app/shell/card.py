@@ -5,7 +5,13 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
-    QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
 )  # fmt: skip
 
 from studio.app.host import Failure
@@ -49,7 +55,6 @@ class ErrorCard(QWidget):
         column.addStretch(1)
         theme().changed.connect(self._restyle)
         self._restyle()
-        self._fold(False)
 
     def _build(self, note: str) -> None:
         column = QVBoxLayout(self.card)
@@ -134,10 +139,12 @@ class ErrorCard(QWidget):
         self.card.setStyleSheet(
             f"#errorcard {{ background: {look.hex('bg.1')}; border: 1px solid {look.hex('line.2')};"
             f" border-radius: {look.pixels('radius.dialog')}px; }}"
-            f" #command {{ background: {look.hex('bg.0')}; border: 1px solid {look.hex('line.1')}; border-radius: 5px; }}"
+            f" #command {{ background: {look.hex('bg.0')}; border: 1px solid {look.hex('line.1')};"
+            " border-radius: 5px; }"
         )
         self.detail.setStyleSheet(
-            f"background: {look.hex('bg.0')}; border: 1px solid {look.hex('line.1')}; border-radius: 5px; padding: 10px 14px;"
+            f"background: {look.hex('bg.0')}; border: 1px solid {look.hex('line.1')};"
+            " border-radius: 5px; padding: 10px 14px;"
             f" color: {look.hex('text.2')}; line-height: 150%;"
         )
         mono = look.font("small", mono=True)
@@ -147,6 +154,7 @@ class ErrorCard(QWidget):
         self._icon.setPixmap(look.pixmap("plugin_error", 36, "verdict.fair", self.devicePixelRatioF()))
         self.off_button.setIcon(look.icon("state.disabled"))
         self.copy_button.setIcon(look.icon("copy"))
+        self._fold(self._unfold.isChecked())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

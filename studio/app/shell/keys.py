@@ -11,8 +11,16 @@ from typing import Protocol
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
-    QAbstractButton, QAbstractItemView, QAbstractSlider, QAbstractSpinBox, QApplication, QComboBox, QLineEdit,
-    QPlainTextEdit, QTextEdit, QWidget,
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QTextEdit,
+    QWidget,
 )  # fmt: skip
 
 from studio.app.commands import Command, normal_key
@@ -45,8 +53,10 @@ def key_text(event: QKeyEvent) -> str:
     if key in _ALONE or key == Qt.Key.Key_unknown:
         return ""
     modifiers, name = event.modifiers(), _NAMES.get(key)
-    shifted = name is not None or (event.text() and event.text().isalpha()) or bool(
-        modifiers & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier)
+    shifted = (
+        name is not None
+        or (event.text() and event.text().isalpha())
+        or bool(modifiers & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier))
     )
     if name is None:
         printable = event.text() if event.text().isprintable() and event.text().strip() else ""
@@ -71,7 +81,9 @@ def rests_in_text(key: str) -> bool:
     parts = key.split("+")
     if parts[0] in ("Ctrl",) and parts[-1] in ("A", "C", "V", "X", "Z", "Y", "Left", "Right", "Backspace", "Del"):
         return True
-    return parts[0] not in ("Ctrl", "Alt") and not (len(parts[-1]) > 1 and parts[-1][0] == "F" and parts[-1][1:].isdigit())
+    return parts[0] not in ("Ctrl", "Alt") and not (
+        len(parts[-1]) > 1 and parts[-1][0] == "F" and parts[-1][1:].isdigit()
+    )
 
 
 class Keys(QObject):

@@ -5,10 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QEvent, QModelIndex, QObject, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QEvent,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import QFont, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
-    QFrame, QHBoxLayout, QLabel, QLineEdit, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QVBoxLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
     QWidget,
 )  # fmt: skip
 
@@ -242,7 +261,8 @@ class Palette(QWidget):
         self.card.setStyleSheet(
             f"#palette {{ background: {look.hex('bg.1')}; border: 1px solid {look.hex('line.2')};"
             f" border-radius: {radius}px; }} QListView {{ background: transparent; }}"
-            f" QLineEdit {{ background: transparent; border: 0; font-size: 18px; padding: 0; min-height: 40px; max-height: 40px; }}"
+            " QLineEdit { background: transparent; border: 0; font-size: 18px; padding: 0;"
+            " min-height: 40px; max-height: 40px; }"
         )
         self._icon.setPixmap(look.pixmap("palette", 18, "text.2", self.devicePixelRatioF()))
 

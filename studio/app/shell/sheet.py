@@ -1,4 +1,4 @@
-"""Sheets that the person opens at the right: notices, jobs, settings, keys. They lie below the top bar, never over STOP."""
+"""Sheets that the person opens at the right: notices, jobs, settings, keys. They never lie over STOP."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from collections.abc import Callable
 from PySide6.QtCore import QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
-    QFrame, QHBoxLayout, QLabel, QLayout, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
 )  # fmt: skip
 
 from studio.app.api import StudioApi
@@ -21,7 +29,7 @@ from studio.app.theme import theme
 from studio.app.widgets.control import IconButton
 
 _WIDTH_PX = 388
-_LEVEL = {"info": ("info", "text.2", "2"), "warn": ("warn", "verdict.fair", "fair"), "fault": ("fault", "state.fault", "fault")}
+_LEVEL = {"info": ("info", "text.2"), "warn": ("warn", "verdict.fair"), "fault": ("fault", "state.fault")}
 
 
 class Sheet(QFrame):
@@ -51,6 +59,7 @@ class Sheet(QFrame):
         self.column.setSpacing(8)
         scroll.setWidget(self._inner)
         column.addWidget(scroll, 1)
+        theme().changed.connect(self.refresh_if_open)
         self.hide()
 
     def place(self, area: QRect) -> None:
@@ -69,6 +78,10 @@ class Sheet(QFrame):
 
     def refresh(self) -> None:
         """Fill anew; called when opened and when its subject changes."""
+
+    def refresh_if_open(self) -> None:
+        if self.isVisible():
+            self.refresh()
 
     def clear(self) -> None:
         clear_layout(self.column)
@@ -93,7 +106,7 @@ class NoticeCard(QFrame):
     def __init__(self, notice: Notice, run: Callable[[str], None]) -> None:
         super().__init__()
         self.setProperty("frame", "card")
-        icon, colour, tone = _LEVEL[notice.level]
+        icon, colour = _LEVEL[notice.level]
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 10, 10, 10)
         row.setSpacing(10)
@@ -136,11 +149,7 @@ class NoticesSheet(Sheet):
         clear.setProperty("kind", "link")
         clear.clicked.connect(studio.notices.clear)
         self.head.insertWidget(1, clear)
-        studio.notices.changed.connect(self._changed)
-
-    def _changed(self) -> None:
-        if self.isVisible():
-            self.refresh()
+        studio.notices.changed.connect(self.refresh_if_open)
 
     def refresh(self) -> None:
         self.clear()
@@ -157,11 +166,7 @@ class JobsSheet(Sheet):
     def __init__(self, studio: StudioApi, parent: QWidget) -> None:
         super().__init__("Jobs", parent)
         self._studio = studio
-        studio.state.runs.changed.connect(self._changed)
-
-    def _changed(self) -> None:
-        if self.isVisible():
-            self.refresh()
+        studio.state.runs.changed.connect(self.refresh_if_open)
 
     def refresh(self) -> None:
         self.clear()
@@ -211,6 +216,7 @@ class SettingsSheet(Sheet):
             button = QPushButton(name.capitalize())
             button.setCheckable(True)
             button.setChecked(theme().name == name)
+            button.setEnabled(bool(self._studio.arms.blocked_hold()))  # see theme_blocked in actions.py
             button.clicked.connect(lambda _checked=False, name=name: self._switch(name))
             row.addWidget(button)
         self.column.addLayout(row)
@@ -235,9 +241,8 @@ class SettingsSheet(Sheet):
         self.column.addSpacing(12)
 
     def _switch(self, name: str) -> None:
-        theme().switch(name)
         self._studio.settings.set("theme", name)
-        self.refresh()
+        theme().switch(name)
 
     def _on(self, identity: str) -> None:
         self._turn_on(identity)

@@ -1,4 +1,4 @@
-"""The status bar, 28 high: state and driver, loop, lateness, drops, disk, workers, recording; right: robot and view rate."""
+"""The status bar, 28 high: state and driver, loop, lateness, drops, disk, workers, recording; robot, view rate."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def lateness_words(seconds: float) -> str:
 def status_items(link: LinkState, recording: RecordingState) -> list[Item]:
     """What the bar says, in order; a value that is out of bounds takes a warning tone."""
     on = link.connected
-    missing = link.workers_alive < link.workers_expected
+    missing = "verdict.fair" if link.workers_alive < link.workers_expected else ""
     items = [
         Item(f"state.{link.state_name}", "", link.text, f"state.{link.state_name}"),
         Item("rate", "Loop", f"{link.rate_hz:.1f} Hz" if on else "–", room="400.0 Hz"),
@@ -46,7 +46,7 @@ def status_items(link: LinkState, recording: RecordingState) -> list[Item]:
         Item("drop", "Drops", str(link.drops), "verdict.fair" if link.drops else ""),
         Item("disk", "Disk", disk_words(link.disk_free_bytes, link.disk_hours),
              "verdict.poor" if link.disk_hours < 0.5 else "verdict.fair" if link.disk_hours < 2 else ""),
-        Item("workers", "Workers", f"{link.workers_alive} of {link.workers_expected}", "verdict.fair" if missing else ""),
+        Item("workers", "Workers", f"{link.workers_alive} of {link.workers_expected}", missing),
     ]  # fmt: skip
     if recording.on:
         items.append(Item("record", "", f"Recording {recording.clock}", "state.recording"))

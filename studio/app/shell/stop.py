@@ -27,7 +27,7 @@ class StopButton(QWidget):
 
     def place(self, window_width_px: int) -> None:
         """Where it belongs at this width, on top of what came since."""
-        reference, top, width, _ = theme().tokens.value("shell.stop")
+        reference, top, _, _ = theme().tokens.value("shell.stop")
         self.move(window_width_px - (1440 - int(reference)), int(top))
         self.raise_()
 

@@ -263,6 +263,7 @@ class TopBar(QFrame):
         """Tabs (identity, title) of the role; one alone needs no tab."""
         for tab in self._tabs:
             self._tab_row.removeWidget(tab)
+            tab.hide()
             tab.deleteLater()
         self._tabs = [Tab(identity, title) for identity, title in tabs] if len(tabs) > 1 else []
         self._divider.setVisible(bool(self._tabs))

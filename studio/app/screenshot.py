@@ -1,0 +1,251 @@
+"""Pictures of every screen, taken from the real window on a real simulated session, in both themes.
+
+Names follow the design: `a-teleoperate-idle`, `b-teleoperate-contact`, `d-library`, …; light ones end with `-light`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
+
+from studio.app.shell.card import ErrorCard
+from studio.app.start import StudioOptions, open_studio
+from studio.app.visitor import VisitError, Visitor, close_window
+from studio.app.widgets.scene3d import RobotView
+from studio.app.window import StudioWindow
+from studio.core.errors import StudioError
+from studio.core.records import PairState
+from studio.jobs.run import Run
+
+SCREENS = (
+    "a-teleoperate-idle", "b-teleoperate-contact", "d-library", "e-replay", "f-train", "h-goals", "i-deploy",
+    "l-command-palette", "m-plugin-error",
+)  # fmt: skip
+
+# The plugin of the design's picture m: it needs a package that is not there.
+_BROKEN_MANIFEST = """id = "skill_map"
+title = "Skill map"
+version = "0.3.1"
+api = 1
+role = "train"
+order = 30
+author = "Lena Ortiz"
+model = ""
+"""
+_BROKEN_PANEL = '"""Draws the skills of a bundle as a map."""\n\nimport umap\n'
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlbumOptions:
+    """What to take pictures of.
+
+    Args:
+        project: a project with some play in it.
+        out: folder for the pictures.
+        settings: settings file, so that the person's own are not touched.
+        train_s: seconds of training before its picture and the deployment.
+        seed: of the training.
+        say: one line of progress.
+    """
+
+    project: Path
+    out: Path
+    settings: Path
+    train_s: float = 60.0
+    seed: int = 1
+    say: Callable[[str], None] = print
+
+
+class Album:
+    """One walk through the studio in one theme. A screen that does not come is kept in `failures`."""
+
+    def __init__(self, options: AlbumOptions, theme: str) -> None:
+        self.options, self.theme = options, theme
+        self.pictures: list[Path] = []
+        self.failures: list[str] = []
+        self._window: StudioWindow | None = None
+        self._run: Run | None = None
+
+    @property
+    def window(self) -> StudioWindow:
+        assert self._window is not None
+        return self._window
+
+    def take(self) -> None:
+        """Open the window, walk through every screen, close it."""
+        _write_broken_plugin(self.options.project / "plugins" / "skill_map")
+        self._window = open_studio(
+            StudioOptions(project=self.options.project, settings=self.options.settings, theme=self.theme)
+        )
+        self._visitor = Visitor(self._window, self.options.out)
+        self._window.resize(1440, 900)
+        self._window.show()
+        try:
+            for work in (self._teleoperate, self._review, self._train, self._goals, self._deploy, self._broken):
+                self._try(work)
+        finally:
+            if self._run and self._run.status().active:
+                self._run.cancel()
+            close_window(self._window)
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except StudioError as error:
+            self.failures.append(f"{work.__name__.strip('_')}, {self.theme}: {error}")
+            self.options.say(f"failed: {error}")
+
+    def _picture(self, name: str) -> None:
+        ending = "" if self.theme == "dark" else f"-{self.theme}"
+        path = self._visitor.picture(f"{name}{ending}")
+        self.pictures.append(path)
+        self.options.say(str(path))
+
+    # Teleoperate
+
+    def _teleoperate(self) -> None:
+        visitor, studio = self._visitor, self.window.studio
+        panel = visitor.open("teleop")
+        visitor.wait("the control loop runs", lambda: studio.state.link.connected, 30.0)
+        visitor.wait("all workers run", lambda: studio.state.link.workers_alive >= 4, 20.0)
+        visitor.rest(10.5)  # until the curves are full
+        self._picture("a-teleoperate-idle")
+        self._engage()
+        studio.recording.start()
+        visitor.wait("a take is recorded", lambda: studio.state.recording.on, 10.0)
+        self._press_box(_view(panel))
+        studio.recording.stop()
+        visitor.wait("the take is closed", lambda: not studio.state.recording.on, 15.0)
+        studio.arms.hold()
+        visitor.rest(0.5)
+
+    def _engage(self) -> None:
+        visitor, studio = self._visitor, self.window.studio
+        for _ in range(5):
+            studio.arms.engage()
+            try:
+                visitor.wait("engaged", lambda: studio.state.link.worst is PairState.ENGAGED, 4.0)
+            except VisitError:
+                continue
+            return
+        raise VisitError("The arms did not engage within 20 s.")
+
+    def _press_box(self, view: RobotView) -> None:
+        """Both hands beside the box, then the left one presses; the picture is taken while it is held."""
+        pose = self.window.studio.streams.latest("object_pose.world")
+        if pose is None:
+            raise VisitError("The box has no pose: the world does not publish it.")
+        centre = np.array(pose["position_m"])
+        for pair, side in ((1, -1.0), (0, 1.0)):
+            beside = centre + np.array([0.0, side * 0.13, 0.0])
+            self._visitor.drag_hand(view, pair, [beside + np.array([0, 0, 0.08]), beside])
+        self._hold_hand(view, 0, centre + np.array([0.0, 0.035, 0.0]))
+
+    def _hold_hand(self, view: RobotView, pair: int, place_m: np.ndarray) -> None:
+        target = view.canvas.surface
+        start, end = view.to_pixel(view.hand_position_m(pair)), view.to_pixel(place_m)
+        QTest.mousePress(target, Qt.MouseButton.LeftButton, pos=start.toPoint())
+        try:
+            for step in range(1, 41):
+                QTest.mouseMove(target, (start + (end - start) * (step / 40)).toPoint())
+                self._visitor.rest(0.04)
+            self._visitor.rest(1.0)
+            self._picture("b-teleoperate-contact")
+        finally:
+            QTest.mouseRelease(target, Qt.MouseButton.LeftButton, pos=end.toPoint())
+
+    # Review
+
+    def _review(self) -> None:
+        visitor, dataset = self._visitor, self.window.studio.project.dataset_path
+        visitor.open("library")
+        visitor.rest(8.0)
+        self._picture("d-library")
+        episodes = sorted(dataset.glob("*/*/episode.json"))
+        if not episodes:
+            raise VisitError("The project has no episode to replay.")
+        visitor.open("replay", episode=str(episodes[0].parent))
+        visitor.rest(3.0)
+        visitor.key(Qt.Key.Key_Space)
+        visitor.rest(4.0)
+        visitor.key(Qt.Key.Key_Space)
+        visitor.rest(0.5)
+        self._picture("e-replay")
+
+    # Train and plan
+
+    def _train(self) -> None:
+        options, studio, visitor = self.options, self.window.studio, self._visitor
+        visitor.open("training")
+        bundle = studio.project.folder("bundles") / f"box-play-{self.theme}"
+        half_s = options.train_s / 2
+        self._run = studio.jobs.start("train", {
+            "method": "haptic_play", "dataset": str(studio.project.dataset_path.resolve()), "preset": "small",
+            "bundle": str(bundle.resolve()), "seed": options.seed, "title": bundle.name,
+            "set": [f"stage_1.seconds={half_s}", f"chains.seconds={half_s / 2}", f"stage_2.seconds={half_s / 2}"],
+        })  # fmt: skip
+        run = self._run
+        middle_s = time.monotonic() + 0.7 * options.train_s
+        visitor.wait("training runs", lambda: time.monotonic() > middle_s or not run.status().active, options.train_s)
+        self._picture("f-train")
+        visitor.wait("training ends", lambda: not run.status().active, 2 * options.train_s + 180)
+        if run.status().state != "done":
+            raise VisitError(f"Training ended as {run.status().state}: {run.status().message}")
+
+    def _goals(self) -> None:
+        visitor = self._visitor
+        panel = visitor.open("goals")
+        visitor.rest(2.0)
+        visitor.click_table(_view(panel), np.array([0.07, -0.05, 0.0]))
+        visitor.rest(1.5)
+        self._picture("h-goals")
+
+    def _deploy(self) -> None:
+        visitor, studio = self._visitor, self.window.studio
+        panel = visitor.open("deploy")
+        visitor.rest(1.0)
+        visitor.click(visitor.button(panel, "Deploy"))
+        plans = studio.streams.follow("plan")
+        seen = [0]
+
+        def planned() -> bool:
+            records = plans.read()
+            seen[0] += 0 if records is None else len(records)
+            return seen[0] >= 40
+
+        visitor.wait("forty plans", planned, 90.0)
+        self._picture("i-deploy")
+        self.window.open_palette("goal")
+        visitor.rest(0.6)
+        self._picture("l-command-palette")
+        self.window.press_escape()
+        visitor.rest(0.5)
+
+    def _broken(self) -> None:
+        panel = self._visitor.open("skill_map")
+        if not isinstance(panel, ErrorCard):
+            raise VisitError("The broken plugin opened; the package umap seems to be installed here.")
+        panel.unfold()
+        self._visitor.rest(0.3)
+        self._picture("m-plugin-error")
+
+
+def _view(panel: QWidget) -> RobotView:
+    view: Any = panel.findChild(RobotView)
+    if view is None or not view.works:
+        raise VisitError("There is no 3-D view on this screen. Install OpenGL (on Debian: libgl1-mesa-dri).")
+    return view
+
+
+def _write_broken_plugin(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plugin.toml").write_text(_BROKEN_MANIFEST, encoding="utf-8")
+    (folder / "panel.py").write_text(_BROKEN_PANEL, encoding="utf-8")

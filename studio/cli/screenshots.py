@@ -1,0 +1,86 @@
+"""`screenshots`: pictures of every screen in both themes, from the real window on a simulated session."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from studio.cli.display import ensure_display
+from studio.cli.output import parse_arguments, write_result
+from studio.core.errors import WorkerError
+from studio.jobs.queue import start_job, wait_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreenshotsArguments:
+    """Pictures of every screen in both themes.
+
+    Args:
+        out: folder for the pictures.
+        minutes: simulated minutes of play that fill the library.
+        train_s: seconds of training in each theme.
+        theme: one theme only.
+        seed: of play and training.
+        project: use and keep this project; a temporary one otherwise.
+        json: write the result as JSON to this path, or to standard output with -.
+    """
+
+    out: Path = Path("docs/screenshots")
+    minutes: Annotated[float, tyro.conf.arg(metavar="MIN")] = 4.0
+    train_s: float = 90.0
+    theme: Literal["both", "dark", "light"] = "both"
+    seed: int = 1
+    project: Path | None = None
+    json: str | None = None
+
+
+def run(arguments: list[str]) -> int:
+    """Returns 0 when every picture was taken."""
+    options = parse_arguments(ScreenshotsArguments, arguments, "main.py screenshots")
+    ensure_display(["screenshots", *arguments])
+    with tempfile.TemporaryDirectory(prefix="studio-pictures-") as folder:
+        return _take(options, options.project or Path(folder) / "box-play", Path(folder) / "settings.json")
+
+
+def _take(options: ScreenshotsArguments, project: Path, settings: Path) -> int:
+    from studio.app.screenshot import Album, AlbumOptions
+
+    def say(text: str) -> None:
+        if options.json != "-":
+            print(text, flush=True)
+
+    began_s = time.monotonic()
+    _play(project, options)
+    pictures: list[str] = []
+    failures: list[str] = []
+    for theme in ("dark", "light") if options.theme == "both" else (options.theme,):
+        album = Album(
+            AlbumOptions(project=project, out=options.out, settings=settings, train_s=options.train_s,
+                         seed=options.seed, say=say),
+            theme,
+        )  # fmt: skip
+        album.take()
+        pictures += [str(path) for path in album.pictures]
+        failures += album.failures
+    result = {"pictures": pictures, "failures": failures, "wall_s": round(time.monotonic() - began_s, 1)}
+    write_result(result, options.json, text=f"{len(pictures)} pictures in {options.out}, {len(failures)} failures")
+    return 1 if failures else 0
+
+
+def _play(project: Path, options: ScreenshotsArguments) -> None:
+    """Play by the scripted hand, so that the library, the replay and the training have something to show."""
+    from studio.app.project import open_project
+
+    opened = open_project(project)
+    if list(opened.dataset_path.glob("*/*/episode.json")):
+        return
+    spec = {"out": str(opened.dataset_path.resolve()), "minutes": options.minutes, "seed": options.seed, "camera": True}
+    run_ = start_job(opened.path, "play", spec)
+    status = wait_for(run_, timeout_s=900)
+    if status.state != "done":
+        raise WorkerError(f"Play for the pictures ended as {status.state}: {status.message}", detail=status.detail)
