@@ -24,6 +24,7 @@ class PythonCanBus:
     def __init__(self, interface: str, channel: str, clock: Clock) -> None:
         self._where = f"{interface}:{channel}"
         self._clock = clock
+        self.error_frames = 0  # seen so far: wiring, termination or two drives answering at once
         try:
             self._bus: Any = can.Bus(interface=interface, channel=channel, bitrate=BIT_RATE_HZ)
         except (can.CanError, OSError, ValueError, ImportError) as error:
@@ -42,10 +43,11 @@ class PythonCanBus:
 
     def receive(self, timeout_s: float) -> CanFrame | None:
         try:
-            message = self._bus.recv(timeout_s)
+            while (message := self._bus.recv(timeout_s)) is not None and message.is_error_frame:
+                self.error_frames += 1
         except can.CanError as error:
             raise DeviceError(f"CAN bus {self._where} does not receive: {error}. Check the adapter.") from error
-        if message is None or message.is_error_frame:
+        if message is None:
             return None
         return CanFrame(message.arbitration_id, bytes(message.data), message.is_extended_id, self._clock.now_ns())
 

@@ -20,6 +20,12 @@ from studio.sim.scene import Scene, load_scene
 
 set_motors, step_simulation = pybullet.setJointMotorControlArray, pybullet.stepSimulation
 get_joint_states, TORQUE_CONTROL = pybullet.getJointStates, pybullet.TORQUE_CONTROL
+# Called directly, with the connection's number: the client object looks every name up anew, which costs as much again.
+get_pose, get_velocity, get_contacts = (
+    pybullet.getBasePositionAndOrientation,
+    pybullet.getBaseVelocity,
+    pybullet.getContactPoints,
+)
 
 _ROOM_TEMPERATURE_C = 25.0
 _HEAT_C_PER_NM2_S = 0.02  # at 3 N*m for long about 40 degC above the room
@@ -140,7 +146,7 @@ class DualArmBoxWorld:
         np.add(heat, _COOL_PER_S * duration_s * _ROOM_TEMPERATURE_C, heat)
 
     def object_pose(self) -> tuple[FloatArray, FloatArray]:
-        position, orientation = self._client.getBasePositionAndOrientation(self._object)
+        position, orientation = get_pose(self._object, self._connection)
         return np.array(position), np.array(orientation)
 
     def place_object(self, position_m: FloatArray, orientation_xyzw: FloatArray) -> None:
@@ -167,7 +173,7 @@ class DualArmBoxWorld:
 
     def object_lost(self) -> bool:
         """Outside the task's table, fallen or thrown."""
-        x, y, z = self._client.getBasePositionAndOrientation(self._object)[0]
+        x, y, z = get_pose(self._object, self._connection)[0]
         task = self.task
         inside = task.table_x_m[0] <= x <= task.table_x_m[1] and task.table_y_m[0] <= y <= task.table_y_m[1]
         return not (inside and 0.0 < z < _LOST_HEIGHT_M)
@@ -185,7 +191,7 @@ class DualArmBoxWorld:
     def contact_forces_n(self) -> FloatArray:
         """Force [pairs, 3] in N on each arm by everything that touches it, as the simulator knows it."""
         forces = np.zeros((self.robot.pairs, 3))
-        for contact in self._client.getContactPoints(bodyA=self._arms):
+        for contact in get_contacts(bodyA=self._arms, physicsClientId=self._connection):
             normal, size = contact[7], contact[9]
             side1, along1, side2, along2 = contact[10], contact[11], contact[12], contact[13]
             force = [normal[i] * size + side1 * along1[i] + side2 * along2[i] for i in range(3)]
@@ -195,7 +201,7 @@ class DualArmBoxWorld:
         return forces
 
     def fill_truth(self, record: np.ndarray) -> None:
-        linear, angular = self._client.getBaseVelocity(self._object)
+        linear, angular = get_velocity(self._object, self._connection)
         record["contact_force_n"] = self.contact_forces_n()
         record["linear_velocity_m_s"] = linear
         record["angular_velocity_rad_s"] = angular

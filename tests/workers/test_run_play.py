@@ -12,7 +12,7 @@ from studio.cli.main import main
 from studio.core.errors import ConfigError
 from studio.data.dataset import Dataset
 from studio.jobs.queue import start_run, wait_for
-from studio.workers.run_play import PlayConfig, generate_play
+from studio.workers.run_play import Play, PlayConfig, generate_play
 
 SECONDS = 15.0
 
@@ -97,3 +97,28 @@ def test_wrong_settings_are_refused(tmp_path: Path, change: dict[str, object]) -
     with pytest.raises(ConfigError):
         play(tmp_path / "d", **change)
     assert not (tmp_path / "d").exists()
+
+
+def test_a_lost_box_is_put_back_and_marked(tmp_path: Path) -> None:
+    run = Play(PlayConfig(out=str(tmp_path / "d"), minutes=0.1, seed=1))
+    knocked: list[int] = []
+
+    def knock(share: float) -> None:
+        if share > 0.3 and not knocked:
+            knocked.append(1)
+            world = run._simulation.world
+            world.place_object(np.array([0.0, 0.5, 0.05]), np.array([0.0, 0.0, 0.0, 1.0]))
+
+    try:
+        result = run.run(knock, lambda: False)
+    finally:
+        run.close()
+    assert (result["put_backs"], result["episodes"]) == (1, 2)
+    episodes = Dataset(tmp_path / "d").episodes()
+    counts = []
+    for episode in episodes:
+        reader = Dataset(tmp_path / "d").open(episode.id)
+        counts.append(np.unique(reader.read("control")["reset_count"]).tolist())
+        assert (np.abs(reader.read("object_pose.world")["position_m"][60:, 1]) < 0.34).all() or episode is episodes[0]
+        reader.close()
+    assert counts == [[0], [1]]

@@ -7,7 +7,7 @@ box is how a hand presses: its spring and the coupling's turn the penetration in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,7 +29,6 @@ class Stage:
     random: np.random.Generator
     rate_hz: float
     free_speed_m_s: float = 0.6
-    said: str = field(default="")
 
     def path(self) -> HandPath:
         return HandPath(self.hands_m, self.rate_hz)
