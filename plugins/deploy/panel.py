@@ -104,9 +104,12 @@ class DeployPanel(QWidget):
 
     # ---- window --------------------------------------------------------------------------------------------------
 
-    def open(self, start: bool = False, goals: list[str] | None = None) -> None:
-        """From the goals screen: start with the goal that is set, or with a row of kept goals."""
+    def open(self, start: bool = False, goals: list[str] | None = None, bundle: str = "") -> None:
+        """From the goals screen: start with the goal that is set, or with a row of kept goals; from Train: a bundle."""
         self.model.read_bundles()
+        paths = [str(known.path) for known in self.model.bundles]
+        if bundle in paths:
+            self.model.choose_bundle(paths.index(bundle))
         if not self.studio.robot.dead_man_latched and (start or goals):
             self.studio.notices.info("Hold Space and press Deploy: a real robot never moves without Space.")
             return

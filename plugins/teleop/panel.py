@@ -38,6 +38,7 @@ class TeleopPanel(QWidget):
         self._torque_joint = 1
         self._fault_t_s: float | None = None
         self._curve_pace, self._number_pace, self._state_pace = Pace(30), Pace(10), Pace(4)
+        self._takes_turns, self._view_turn = draws_in_software(), False
         self._view_pace = Pace(self.view_rate_hz())
         self._build()
         self._connect()
@@ -170,8 +171,11 @@ class TeleopPanel(QWidget):
     def tick(self, now_s: float) -> None:
         """Called by the window's timer while the screen is visible."""
         self._take_records()
-        if self._view_pace.due(now_s):
+        self._view_turn = not self._view_turn or not self._takes_turns
+        if self._view_turn and self._view_pace.due(now_s):
             self._show_scene()
+        if self._view_turn and self._takes_turns:
+            return  # scene and curves in turns: the heartbeat comes between them, however slow the machine is
         if self._curve_pace.due(now_s):
             self._draw_curves()
         if self._number_pace.due(now_s):
@@ -193,7 +197,7 @@ class TeleopPanel(QWidget):
     @staticmethod
     def view_rate_hz() -> float:
         """Drawing in software takes a third of a core at 30 Hz; more would come out of the loop's share."""
-        return 30.0 if draws_in_software() else theme().number("motion.view_hz")
+        return 30.0 if draws_in_software() else 60.0
 
     def _show_scene(self) -> None:
         pose = self.studio.streams.latest("object_pose.world")

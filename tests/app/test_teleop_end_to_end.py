@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,20 +26,21 @@ PAST = np.array([0.02, 0.00, 0.05])
 def engage(window: StudioWindow, qtbot: QtBot, panel: Any) -> None:
     """Press Engage, again when this busy machine made the window late and the arms hold."""
     link = window.studio.state.link
-    for _ in range(5):
+    for _ in range(8):
         QTest.mouseClick(panel.idle.engage, Qt.MouseButton.LeftButton)
-        wait_until(qtbot, lambda: link.worst in (PairState.ENGAGED, PairState.HOLDING), 20.0, "engaged")
-        qtbot.wait(500)
-        if link.worst is PairState.ENGAGED:
-            return
+        for _ in range(100):
+            qtbot.wait(20)
+            if link.worst is PairState.ENGAGED:
+                return
     raise AssertionError(f"the pair does not stay engaged: {[n.text for n in window.studio.notices.items]}")
 
 
 class Hand:
-    """A mouse that has pressed on a hand's ring and pulls it about."""
+    """A mouse that has pressed on a hand's ring and pulls it about; like a person, it presses E when the arms hold."""
 
-    def __init__(self, view: RobotView, qtbot: QtBot, pair: int) -> None:
-        self._view, self._qtbot = view, qtbot
+    def __init__(self, window: StudioWindow, view: RobotView, qtbot: QtBot, pair: int) -> None:
+        self._window, self._view, self._qtbot = window, view, qtbot
+        self.engaged_again = 0
         self.here = view.to_pixel(view.hand_position_m(pair)).toPoint()
         QTest.mousePress(view.canvas.surface, Qt.MouseButton.LeftButton, pos=self.here)
 
@@ -50,7 +52,17 @@ class Hand:
         for step in range(1, steps + 1):
             self.here = start + QPoint(away.x() * step // steps, away.y() * step // steps)
             QTest.mouseMove(self._view.canvas.surface, self.here)
-            self._qtbot.wait(25)
+            self.rest(25)
+
+    def rest(self, milliseconds: int) -> None:
+        self._qtbot.wait(milliseconds)
+        link = self._window.studio.state.link
+        if link.worst in (PairState.HOLDING, PairState.STOPPED):  # the window came late on a busy machine
+            self.engaged_again += 1
+            assert self.engaged_again < 60, [n.text for n in self._window.studio.notices.items]
+            QTest.keyClick(self._window, Qt.Key.Key_E)
+            self._qtbot.wait(300)
+        wait_until(self._qtbot, lambda: link.worst is not PairState.ALIGNING, 20.0, "aligned")
 
     def let_go(self) -> None:
         QTest.mouseRelease(self._view.canvas.surface, Qt.MouseButton.LeftButton, pos=self.here)
@@ -87,7 +99,7 @@ def test_a_hand_dragged_by_mouse_is_felt_recorded_and_replayed(studio_window: St
     qtbot.wait(300)
     engage(window, qtbot, panel)
     assert studio.state.link.driver is Driver.OPERATOR
-    assert panel.pages.currentIndex() == 1 and panel.cards[0].isVisible()
+    wait_until(qtbot, lambda: panel.pages.currentIndex() == 1 and panel.cards[0].isVisible(), 5.0, "forces are shown")
 
     QTest.keyClick(window, Qt.Key.Key_R)
     wait_until(qtbot, lambda: studio.state.recording.on, 5.0, "the take runs")
@@ -95,8 +107,9 @@ def test_a_hand_dragged_by_mouse_is_felt_recorded_and_replayed(studio_window: St
 
     start_m, follower_start_m = panel._leader_tips_m.copy(), panel._follower_tips_m.copy()
     view.set_view("Front")
-    hand = Hand(view, qtbot, 0)
-    _lower(panel, view, hand, qtbot)
+    hand = Hand(window, view, qtbot, 0)
+    _lower(view, hand)
+    hand.rest(500)
     free = read_some(window, qtbot, 400)
     assert free["hand_active"][-1].tolist() == [1, 0]
     follower_m = panel._follower_tips_m
@@ -107,6 +120,7 @@ def test_a_hand_dragged_by_mouse_is_felt_recorded_and_replayed(studio_window: St
 
     box_before_m = box_m(window)
     hand.pull(PAST)
+    hand.rest(200)
     pressed = read_some(window, qtbot, 400)
     box_after_m = box_m(window)
     hand.let_go()
@@ -121,7 +135,7 @@ def test_a_hand_dragged_by_mouse_is_felt_recorded_and_replayed(studio_window: St
     _stop_and_replay(window, qtbot, box_before_m, box_after_m)
 
 
-def _lower(panel: Any, view: RobotView, hand: Hand, qtbot: QtBot) -> None:
+def _lower(view: RobotView, hand: Hand) -> None:
     """Beside the box and down to its height: across in the front view, the wheel for depth."""
     for _ in range(40):
         away_m = BESIDE - view._drag.place_m  # type: ignore[union-attr]
@@ -136,7 +150,7 @@ def _lower(panel: Any, view: RobotView, hand: Hand, qtbot: QtBot) -> None:
                 at, view.canvas.surface.mapToGlobal(at), QPoint(), QPoint(0, 120 * notches), Qt.MouseButton.NoButton,
                 Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
             ))  # fmt: skip
-            qtbot.wait(25)
+            hand.rest(25)
         step_m = across_m * min(1.0, 0.02 / max(float(np.linalg.norm(across_m)), 1e-9))
         hand.pull(view._drag.place_m + step_m)  # type: ignore[union-attr]
     raise AssertionError(f"the hand did not come to {BESIDE}: {view._drag and view._drag.place_m}")
@@ -146,7 +160,7 @@ def _stop_and_replay(window: StudioWindow, qtbot: QtBot, before_m: np.ndarray, a
     studio = window.studio
     QTest.keyClick(window, Qt.Key.Key_R)
     wait_until(qtbot, lambda: studio.state.recording.episodes_closed > 0, 30.0, "the episode closes")
-    path = studio.state.recording.last_path
+    path = Path(studio.state.recording.last_path)
     reader = EpisodeReader(path)
     try:
         control, pose = reader.read("control"), reader.read("object_pose.world")
@@ -156,11 +170,12 @@ def _stop_and_replay(window: StudioWindow, qtbot: QtBot, before_m: np.ndarray, a
         assert travelled_m >= 0.9 * np.linalg.norm(after_m - before_m)
     finally:
         reader.close()
-    window.navigate("replay", path=path)
+    window.navigate("replay", episode=str(path))
     panel = window.panels["replay"]
-    wait_until(qtbot, lambda: studio.state.screen == "replay", 10.0, "replay is on top")
-    qtbot.wait(1500)
-    assert window.host.plugins["replay"].failure is None, window.host.plugins["replay"].failure
-    assert panel.isVisible()
+    replay = window.host.plugins["replay"]
+    wait_until(qtbot, lambda: replay.failure is not None or replay.model.take is not None, 30.0, "the take is loaded")
+    assert replay.failure is None and not replay.model.problem, replay.failure or replay.model.problem
+    assert panel.isVisible() and studio.state.screen == "replay"
+    assert replay.model.path == path and replay.model.duration_s > 2.0
     # leaving the screen that moves the robot lets go of the dead-man
     wait_until(qtbot, lambda: studio.state.link.worst is not PairState.ENGAGED, 5.0, "the arms hold")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from PySide6.QtWidgets import QApplication
 
 from studio.app.api import StudioApi
+from studio.app.host import PluginHost
 from studio.app.project import open_project
 from studio.app.session import Session
 from studio.app.settings import Settings
+from studio.core.paths import plugins_dir
 from studio.core.records import Driver, PairState, make_control_record, make_object_pose_record, make_plan_record
 from studio.core.task import load_task
 from studio.ipc.ring import RingWriter
@@ -62,3 +66,31 @@ class Feed:
             if ring is not None:
                 ring.close()
         self.session.close()
+
+
+def make_screen(feed: Feed, screen: str) -> tuple[PluginHost, Any, Any]:
+    """The plugin host with all commands, the model and the panel of a screen (shown by the caller)."""
+    host = PluginHost([(plugins_dir(), "the plugins folder")], feed.studio, entry_points=False)
+    host.add_commands()
+    panel = host.make_panel(screen)
+    assert panel is not None, host.plugins[screen].failure
+    return host, host.plugins[screen].model, panel
+
+
+def run(feed: Feed, panel: Any, seconds: float = 0.4) -> None:
+    """Write records and tick the panel as the window would."""
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s:
+        feed.write()
+        panel.tick(time.monotonic())
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+def connect(feed: Feed, panel: Any) -> None:
+    """Until the window knows the loop and the panel has seen it."""
+    end_s = time.monotonic() + 10.0
+    while not feed.studio.state.link.connected:
+        assert time.monotonic() < end_s, "the control stream was not found"
+        run(feed, panel, 0.1)
+    run(feed, panel, 0.6)

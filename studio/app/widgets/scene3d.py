@@ -399,7 +399,9 @@ class RobotView(QWidget):
         if drag.kind == "hand":
             self.canvas.surface.setCursor(Qt.CursorShape.OpenHandCursor)
             self.hand_dragged.emit(drag.pair, drag.place_m.copy(), False)
-        elif drag.kind in ("camera", "goal") and drag.moved_px <= _CLICK_PX and drag.button == Qt.MouseButton.LeftButton:
+        elif (
+            drag.kind in ("camera", "goal") and drag.moved_px <= _CLICK_PX and drag.button == Qt.MouseButton.LeftButton
+        ):
             at = event.position()
             hit = on_plane(*self.camera.ray(at.x(), at.y(), *self._size()), np.zeros(3), np.array([0.0, 0.0, 1.0]))
             if hit is not None:

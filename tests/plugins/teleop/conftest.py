@@ -1,0 +1,17 @@
+"""A teleoperation screen on records written by the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.plugins.feed import Feed
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Iterator[Feed]:
+    made = Feed(tmp_path)
+    yield made
+    made.close()

@@ -1,0 +1,163 @@
+"""Teleoperation without Qt: the words, the gate, the coupling, the force sound."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from plugins.teleop.gate import make_rows
+from plugins.teleop.model import TeleopModel
+from plugins.teleop.sound import NO_CARD, RATE_HZ, ForceTone
+from plugins.teleop.words import band_words, fault_causes, first_fault, joint_words
+from studio.app.host import PluginHost
+from studio.core.paths import plugins_dir
+from studio.core.records import Driver, PairState
+from studio.ipc.slot import SlotReader
+from tests.plugins.feed import Feed
+
+
+@pytest.fixture
+def model(feed: Feed) -> TeleopModel:
+    host = PluginHost([(plugins_dir(), "here")], feed.studio, entry_points=False)
+    host.add_commands()
+    return host.load("teleop")
+
+
+def connect(feed: Feed) -> np.ndarray:
+    feed.write()
+    feed.session.monitor._control.look_again()
+    feed.write()
+    return feed.record[0]
+
+
+@pytest.mark.parametrize(
+    ("state", "driver", "touching", "fact"),
+    [
+        (PairState.DISABLED, Driver.NOBODY, (False, False), "Motors are off"),
+        (PairState.ALIGNING, Driver.OPERATOR, (False, False), "moves to the leader"),
+        (PairState.ENGAGED, Driver.OPERATOR, (True, True), "You drive. Both hands touch."),
+        (PairState.ENGAGED, Driver.OPERATOR, (False, True), "The right hand touches."),
+        (PairState.ENGAGED, Driver.PLANNER, (False, False), "The planner drives."),
+        (PairState.HOLDING, Driver.PLANNER, (False, False), "no plan that is young enough"),
+        (PairState.HOLDING, Driver.OPERATOR, (False, False), "Arms hold where they are."),
+        (PairState.STOPPED, Driver.OPERATOR, (False, False), "Stopped by you. Motors are off."),
+    ],
+)
+def test_band_says_what_is_true(state: PairState, driver: Driver, touching: tuple[bool, bool], fact: str) -> None:
+    said, following = band_words(state, driver, touching, latched=False)
+    assert fact in said
+    assert following
+
+
+def test_band_before_and_after_the_loop_is_there(model: TeleopModel, feed: Feed) -> None:
+    assert model.band(None).fact == "Starting the loop."
+    feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
+    feed.record["contact_force_n"][0, 0] = (3.0, 0.0, 0.0)
+    record = connect(feed)
+    band = model.band(record)
+    assert (band.state, band.word) == ("engaged", "Engaged")
+    assert "left hand touches" in band.fact
+
+
+def test_fault_names_side_joint_and_what_the_others_do(model: TeleopModel, feed: Feed) -> None:
+    feed.record["pair_state"] = [PairState.FAULT, PairState.HOLDING]
+    feed.record["fault_code"], feed.record["fault_joint"] = [1, 0], [2, -1]
+    record = connect(feed)
+    band = model.band(record)
+    assert band.state == "fault"
+    assert band.fact == "Left follower, joint 3 stopped answering."
+    assert "The right pair holds." in band.following
+    assert first_fault(record) == (0, 1, 2)
+    assert fault_causes(1) and fault_causes(99)
+    assert joint_words("L2", 1) == "L2 shoulder"
+
+
+def test_gate_rows_follow_the_record(model: TeleopModel, feed: Feed) -> None:
+    silent = {row.name: row for row in make_rows(feed.studio, None, 0.0, 0.02)}
+    assert silent["Control loop"].verdict == "poor" and silent["Control loop"].fix == "Start again"
+    record = connect(feed)
+    rows = {row.name: row for row in make_rows(feed.studio, record, 0.004, 0.02)}
+    assert list(rows) == [
+        "Control loop", "Motors answer", "Temperatures", "Angles inside limits", "Leader meets follower",
+        "Recorder and cameras", "Disk",
+    ]  # fmt: skip
+    assert rows["Motors answer"].value == "16 of 16" and rows["Motors answer"].verdict == "good"
+    assert rows["Leader meets follower"].value == "4 mm apart"
+    feed.record["follower_reply_age_s"][0, 3] = 0.1
+    feed.record["leader_temperature_c"][0, 1] = 81.0
+    feed.record["follower_position_rad"][0, 2] = 3.2
+    rows = {row.name: row for row in make_rows(feed.studio, feed.record[0], 0.1, 0.02)}
+    assert rows["Motors answer"].value == "15 of 16" and rows["Motors answer"].verdict == "poor"
+    assert rows["Temperatures"].verdict == "poor" and "81" in rows["Temperatures"].value
+    assert rows["Angles inside limits"].value == "15 of 16"
+    assert rows["Leader meets follower"].verdict == "fair"  # aligning comes first, it does not block
+
+
+def test_coupling_goes_to_the_slot_as_scales_and_stays_in_range(model: TeleopModel, feed: Feed) -> None:
+    slot = SlotReader(feed.session.folder.slot_path("coupling"))
+    robot = feed.robot
+    model.set_coupling(stiffness_nm_rad=90.0, damping_nm_s_rad=0.75, leader_share=0.4)
+    value = slot.read()
+    assert value is not None
+    assert float(value["stiffness_scale"]) == pytest.approx(90.0 / robot.stiffness_nm_rad[0])
+    assert float(value["damping_scale"]) == pytest.approx(0.75 / robot.damping_nm_s_rad[0])
+    assert float(value["leader_share"]) == pytest.approx(0.4)
+    model.set_coupling(stiffness_nm_rad=1e6, leader_share=7.0)
+    assert model.stiffness_nm_rad == model.config.stiffness_range_nm_rad[1] and model.leader_share == 1.0
+    feed.studio.commands.run("teleop.softer")
+    assert model.stiffness_nm_rad == model.config.stiffness_range_nm_rad[1] - 5.0
+    slot.close()
+
+
+def test_session_clock_counts_takes(model: TeleopModel, feed: Feed) -> None:
+    recording = feed.studio.state.recording
+    recording.on, recording.seconds = True, 120.0
+    model.count_play()
+    assert model.session_left_s == pytest.approx(1680.0)
+    recording.on, recording.seconds = False, 0.0
+    model.count_play()
+    recording.on, recording.seconds = True, 60.0
+    model.count_play()
+    assert model.session_left_s == pytest.approx(1620.0)
+    assert model.blocks_done == pytest.approx(0.4)
+    recording.on = False
+
+
+def test_tone_grows_with_force_and_does_not_click() -> None:
+    tone = ForceTone()
+    assert np.abs(tone.samples(2400)).max() == 0.0
+    tone.force_n = np.array([6.0, 0.0])
+    first = tone.samples(RATE_HZ // 10)
+    later = tone.samples(RATE_HZ // 10)
+    assert np.abs(first[:20]).max() < 0.02, "it begins softly"
+    assert np.abs(later[:, 0]).max() > 0.1 and np.abs(later[:, 1]).max() == 0.0
+    joined = np.concatenate([first, later])[:, 0]
+    assert np.abs(np.diff(joined)).max() < 0.05, "no step between two blocks"
+    tone.force_n = np.array([12.0, 0.0])
+    tone.samples(RATE_HZ // 5)
+    assert np.abs(tone.samples(2400)[:, 0]).max() > np.abs(later[:, 0]).max()
+
+
+def test_without_a_sound_card_a_notice_says_so(model: TeleopModel, feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sounddevice
+
+    def no_device(*_: object, **__: object) -> None:
+        raise sounddevice.PortAudioError("Error querying device -1")
+
+    monkeypatch.setattr(sounddevice, "OutputStream", no_device)
+    feed.studio.commands.run("teleop.sound")
+    assert not model.sound.on
+    assert feed.studio.notices.items[0].text == NO_CARD == "No sound card: force sound is off."
+    assert "device -1" in feed.studio.notices.items[0].detail
+
+
+def test_clearing_lets_go_of_a_latched_dead_man_first(model: TeleopModel, feed: Feed) -> None:
+    asked: list[str] = []
+    feed.session.request = lambda name, **_: asked.append(name)  # type: ignore[method-assign]
+    feed.studio.input.set_dead_man(True)
+    assert feed.studio.commands.blocked("teleop.clear_fault") == "there is no fault"
+    feed.record["pair_state"] = [PairState.FAULT, PairState.HOLDING]
+    connect(feed)
+    assert feed.studio.commands.blocked("teleop.clear_fault") == ""
+    feed.studio.commands.run("teleop.clear_fault")
+    assert asked == ["clear_fault"] and not feed.studio.input.dead_man

@@ -1,0 +1,139 @@
+"""The teleoperation screen with real widgets and mouse events, on records written by the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from studio.app.theme import apply_theme
+from studio.core.records import Driver, PairState
+from studio.ipc.slot import SlotReader
+from tests.plugins.feed import Feed, connect, make_screen, run
+
+
+@pytest.fixture
+def panel(feed: Feed, qtbot: QtBot, qapp: QApplication) -> Iterator[Any]:
+    apply_theme(qapp, "dark")
+    host, _, shown = make_screen(feed, "teleop")
+    qtbot.addWidget(shown)
+    shown.resize(1364, 824)
+    shown.show()
+    connect(feed, shown)
+    yield shown
+    shown.close()
+    host.close()
+
+
+def test_states_choose_page_band_and_the_one_primary_button(panel: Any, feed: Feed) -> None:
+    assert panel.band.word_label.text() == "Disabled" and panel.pages.currentIndex() == 0
+    assert panel.idle.engage.isEnabled() and not panel.band.take.isVisible()
+    feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
+    run(feed, panel)
+    assert panel.band.word_label.text() == "Engaged" and panel.band.state == "engaged"
+    assert panel.pages.currentIndex() == 1
+    assert panel.band.take.button.text() == "Record" and panel.band.take.isVisible()
+    assert all(card.isVisible() for card in panel.cards)
+    feed.set_state(PairState.HOLDING, Driver.OPERATOR)
+    run(feed, panel)
+    assert panel.pages.currentIndex() == 0 and not panel.band.take.isVisible()
+
+
+def test_numbers_curves_and_cards_follow_the_records(panel: Any, feed: Feed) -> None:
+    feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
+    feed.record["contact_force_n"][0] = [(3.0, 4.0, 0.0), (0.0, 0.0, 14.0)]
+    feed.record["follower_torque_nm"][0, 1] = 1.4
+    feed.record["energy_left_j"] = 0.005
+    run(feed, panel, 0.6)
+    assert panel.cards[0].force_n == pytest.approx(5.0) and panel.cards[1].force_n == pytest.approx(14.0)
+    assert panel.run.torque_bars.follower_nm[1] == pytest.approx(1.4)
+    assert panel.run.calm.text() == "Watch it"
+    assert panel.force_plot.top == 20.0  # grown at once, 1-2-5
+    times, values = panel.force_plot.items[1].getData()
+    assert times[-1] == pytest.approx(0.0, abs=1e-6) and values[-1] == pytest.approx(14.0)
+    _, torque = panel.torque_plot.items[0].getData()
+    assert torque[-1] == pytest.approx(1.4)
+    QTest.mouseClick(panel.run.torque_bars, Qt.MouseButton.LeftButton, pos=QPoint(20, 3 * 24 + 10))
+    assert panel.torque_plot.note_label.text() == "N·m, L4 wrist"
+
+
+def test_dragging_a_ring_writes_the_hands_slot(panel: Any, feed: Feed) -> None:
+    slot = SlotReader(feed.session.folder.slot_path("hands"))
+    view = panel.view
+    start = view.to_pixel(view.hand_position_m(0)).toPoint()
+    QTest.mousePress(view.canvas.surface, Qt.MouseButton.LeftButton, pos=start)
+    QTest.mouseMove(view.canvas.surface, start + QPoint(30, 12))
+    value = slot.read()
+    assert value is not None and value["hand_active"].tolist() == [1, 0]
+    np.testing.assert_allclose(value["hand_target_m"][0], view._drag.place_m, atol=1e-9)
+    QTest.mouseRelease(view.canvas.surface, Qt.MouseButton.LeftButton, pos=start + QPoint(30, 12))
+    value = slot.read()
+    assert value is not None and value["hand_active"].tolist() == [0, 0]
+    slot.close()
+
+
+def test_sliders_write_the_coupling_and_both_pages_show_it(panel: Any, feed: Feed) -> None:
+    from plugins.teleop.pages import CouplingBox
+
+    boxes = panel.findChildren(CouplingBox)
+    assert len(boxes) == 2
+    boxes[0].stiffness.slider.setValue(boxes[0].stiffness.slider.maximum())
+    assert panel.model.stiffness_nm_rad == 120.0
+    assert boxes[1].stiffness.value() == 120.0
+    assert boxes[1].stiffness.row.value_label.text() == "120 N·m/rad"
+
+
+def test_buttons_run_their_commands(panel: Any, feed: Feed) -> None:
+    ran: list[str] = []
+    feed.studio.commands.ran.connect(ran.append)
+    asked: list[str] = []
+    feed.session.request = lambda name, **_: asked.append(name)  # type: ignore[method-assign]
+    QTest.mouseClick(panel.idle.engage, Qt.MouseButton.LeftButton)
+    assert ran == ["teleop.engage"] and asked == ["driver", "engage"]
+    feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
+    run(feed, panel)
+    assert not panel.run.take_buttons[0].isEnabled()
+    feed.studio.state.recording.on = True
+    run(feed, panel, 0.2)
+    assert panel.run.take_buttons[0].isEnabled() and panel.band.take.button.text() == "Stop take"
+
+
+def test_fault_is_ringed_shaded_and_has_three_steps(panel: Any, feed: Feed) -> None:
+    feed.record["pair_state"] = [PairState.FAULT, PairState.HOLDING]
+    feed.record["fault_code"], feed.record["fault_joint"] = [1, 0], [2, -1]
+    feed.record["follower_reply_age_s"][0, 2] = 0.0125
+    run(feed, panel, 0.6)
+    assert panel.pages.currentIndex() == 2
+    assert panel.view.canvas.failed_joints == {2}
+    assert panel.fault.steps[1].title.text() == "Check the cable of L3"
+    assert "12.5 ms" in panel.view._labels["fault"][0].text()
+    assert len(panel.force_plot._fault_parts) == 3
+    assert panel.torque_plot.note_label.text() == "N·m, L3 elbow"
+    assert panel.fault.clear.isEnabled()
+    feed.set_state(PairState.DISABLED)
+    run(feed, panel, 0.6)
+    assert panel.pages.currentIndex() == 0 and not panel.view.canvas.failed_joints
+    assert not panel.force_plot._fault_parts and "fault" not in panel.view._labels
+
+
+def test_folding_panels_leaves_band_and_view(panel: Any) -> None:
+    panel.toggle_panels()
+    assert not panel.side.isVisible() and panel.band.isVisible() and panel.view.isVisible()
+    panel.toggle_panels()
+    assert panel.side.isVisible()
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_theme_can_be_switched_while_it_runs(panel: Any, feed: Feed, qapp: QApplication, name: str) -> None:
+    apply_theme(qapp, name)
+    run(feed, panel, 0.3)
+    image = panel.grab().toImage()
+    ground = image.pixelColor(image.width() - 4, image.height() - 4)
+    assert (ground.lightness() > 128) == (name == "light")
+    apply_theme(qapp, "dark")
