@@ -26,6 +26,7 @@ from studio.learning.windows import StartSampler, WindowTensors
 
 SCALE = 10.0  # networks put out V / 10
 _NEAR_M, _FAR_M = 0.02, 0.1
+_FIRST_GUESS = -3.0  # V starts at 30 skills away: hindsight only ever says that a goal was nearer
 _GOAL_FEATURES = 3 + 3 + 3 + 9 + 2
 
 
@@ -66,6 +67,8 @@ class GoalValue(nn.Module):
         sizes = [feature_size + _GOAL_FEATURES, *hidden, 1]
         self.members = nn.ModuleList(mlp(sizes) for _ in range(members))
         self.slow = nn.ModuleList(mlp(sizes) for _ in range(members))
+        for member in self.members:
+            nn.init.constant_(member[-1].bias, _FIRST_GUESS)  # type: ignore[index]
         self.slow.load_state_dict(self.members.state_dict())
         self.slow.requires_grad_(False)
         self.radius_m, self.radius_rad = task.position_tolerance_m, task.orientation_tolerance_rad
@@ -104,6 +107,26 @@ class GoalValue(nn.Module):
             slow.lerp_(quick, rate)
 
 
+@dataclass(frozen=True, kw_only=True)
+class GoalBatch:
+    """Pairs to learn from.
+
+    Args:
+        starts: rows [N].
+        goals: object poses [N, 12].
+        least: what V is at least [N], because the play did reach the goal; -inf where it is not known to have.
+    """
+
+    starts: Tensor
+    goals: Tensor
+    least: Tensor
+
+
+def discounted_steps(steps: Tensor, discount: float) -> Tensor:
+    """V after `steps` skills to the goal: -(1 - g^n) / (1 - g)."""
+    return -(1.0 - discount ** steps.ceil()) / (1.0 - discount)
+
+
 class HindsightGoals:
     """Draws (start, goal) pairs from windows.
 
@@ -118,28 +141,32 @@ class HindsightGoals:
         self._last_row = last_rows(windows)
         self._mean_ticks = settings.future_s / tick_s
 
-    def draw(self, count: int, value: GoalValue, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Starts [count] and goals [count, 12]."""
+    def draw(self, count: int, value: GoalValue, generator: torch.Generator) -> GoalBatch:
+        """`count` pairs, the moving starts spread evenly over both kinds of goals."""
+        states = self._windows.states
         starts = self._sampler.draw(count, generator)
         starts = starts[torch.randperm(count, generator=generator)]  # the moving ones would otherwise come last
         future = round(count * self._settings.future_share)
-        later, anywhere = self._later(starts[:future], value, generator), self._anywhere(count - future, generator)
-        return starts, torch.cat([later, value.goals_at(anywhere)])
+        rows = self._later(starts[:future], value, generator)
+        goals = torch.cat([value.goals_at(states[rows]), value.goals_at(self._anywhere(count - future, generator))])
+        least = torch.full((count,), -torch.inf)
+        least[:future] = discounted_steps((rows - starts[:future]) / self._windows.window, self._settings.discount)
+        return GoalBatch(starts=starts, goals=goals, least=least)
 
     def _later(self, starts: Tensor, value: GoalValue, generator: torch.Generator) -> Tensor:
-        """A later pose of the same stretch; of three draws the first that is not where the object already is."""
+        """Later rows of the same stretch; of three draws the first in which the object is not where it already is."""
         states = self._windows.states
         here = states[starts]
-        chosen = value.goals_at(self._draw_later(starts, generator))
+        chosen = self._draw_later(starts, generator)
         for _ in range(2):
-            same = value.is_reached(here, chosen, 1.0)
-            chosen = torch.where(same[:, None], value.goals_at(self._draw_later(starts, generator)), chosen)
+            same = value.is_reached(here, value.goals_at(states[chosen]), 1.0)
+            chosen = torch.where(same, self._draw_later(starts, generator), chosen)
         return chosen
 
     def _draw_later(self, starts: Tensor, generator: torch.Generator) -> Tensor:
         uniform = torch.rand(len(starts), generator=generator).clamp_min(1e-6)
         ticks = self._windows.window - self._mean_ticks * uniform.log()
-        return self._windows.states[torch.minimum(starts + ticks.long(), self._last_row[starts])]
+        return torch.minimum(starts + ticks.long(), self._last_row[starts])
 
     def _anywhere(self, count: int, generator: torch.Generator) -> Tensor:
         picks = torch.randint(len(self._windows.starts), (count,), generator=generator)
@@ -171,13 +198,12 @@ def make_value_phase(
 
     def loss(generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
         value.follow(settings.target_rate)
-        starts, drawn = goals.draw(batch, value, generator)
-        return value_loss(value, see, windows, starts, drawn, settings)
+        return value_loss(value, see, windows, goals.draw(batch, value, generator), settings)
 
     def measure() -> dict[str, float]:
         with torch.no_grad():
-            starts, drawn = unseen.draw(2048, value, torch.Generator().manual_seed(0))
-            found = value_loss(value, see, held_out, starts, drawn, settings)[1]
+            drawn = unseen.draw(2048, value, torch.Generator().manual_seed(0))
+            found = value_loss(value, see, held_out, drawn, settings)[1]
         return {name: float(number) for name, number in found.items()}
 
     return Phase(
@@ -241,24 +267,24 @@ def last_rows(windows: WindowTensors) -> Tensor:
 
 
 def value_loss(
-    value: GoalValue, features: Any, windows: WindowTensors, starts: Tensor, goals: Tensor, settings: ValueSettings
+    value: GoalValue, features: Any, windows: WindowTensors, batch: GoalBatch, settings: ValueSettings
 ) -> tuple[Tensor, Mapping[str, Tensor]]:
     """Expectile TD over one skill.
 
     Args:
         features: states [N, S] -> normalised canonical features [N, F].
-        starts, goals: from `HindsightGoals`.
 
     Returns:
         Loss, and statistics `value` and `td_error` in skills.
     """
-    now, after = windows.states[starts], windows.states[starts + windows.window]
+    now, after = windows.states[batch.starts], windows.states[batch.starts + windows.window]
     with torch.no_grad():
-        inputs = value.inputs(features(now), now, goals)
-        ahead = _stack(value.slow, value.inputs(features(after), after, goals)).amin(0)
-        ahead = torch.where(value.is_reached(after, goals, settings.radius), torch.zeros_like(ahead), ahead)
+        inputs = value.inputs(features(now), now, batch.goals)
+        ahead = _stack(value.slow, value.inputs(features(after), after, batch.goals)).amin(0)
+        ahead = torch.where(value.is_reached(after, batch.goals, settings.radius), torch.zeros_like(ahead), ahead)
         target = (-1.0 + settings.discount * ahead).clamp(-1.0 / (1.0 - settings.discount), 0.0)
-        target = torch.where(value.is_reached(now, goals, settings.radius), torch.zeros_like(target), target)
+        target = torch.maximum(target, batch.least)
+        target = torch.where(value.is_reached(now, batch.goals, settings.radius), torch.zeros_like(target), target)
     predicted = _stack(value.members, inputs)
     error = (target - predicted) / SCALE
     weight = torch.where(error > 0, settings.expectile, 1.0 - settings.expectile)

@@ -61,7 +61,7 @@ class Coordinator:
         """Until every goal is answered or somebody asks to stop; the result of what is done."""
         self._children = [self._start() for _ in range(self._workers())]
         try:
-            while any(child.poll() is None for child in self._children) and self._writer.asked() != "cancel":
+            while any(child.poll() is None for child in self._children) and not _is_over(self._folder):
                 time.sleep(_POLL_S)
                 self._tell()
                 self._children = [self._look_after(child) for child in self._children]
@@ -165,7 +165,7 @@ def run_child(folder: Path) -> None:
     parent = os.getppid()
 
     def stop() -> bool:
-        return os.getppid() != parent or _asked(folder) == "cancel"
+        return os.getppid() != parent or _is_over(folder)
 
     with make_trial(config) as trial:
         cases = make_evaluation_cases(load_task(TASK), config)
@@ -177,11 +177,12 @@ def run_child(folder: Path) -> None:
                 return
 
 
-def _asked(folder: Path) -> str:
+def _is_over(folder: Path) -> bool:
+    """Somebody asked to cancel, or has taken the run's folder away."""
     try:
-        return (folder / "request").read_text(encoding="utf-8").strip()
+        return (folder / "request").read_text(encoding="utf-8").strip() == "cancel"
     except OSError:
-        return ""
+        return not (folder / "job.json").exists()
 
 
 def _read_error(folder: Path, pid: int) -> StudioError | None:

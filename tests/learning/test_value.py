@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from studio.learning.value import GoalValue, HindsightGoals, ValueSettings, last_rows, value_loss
+from studio.learning.value import GoalValue, HindsightGoals, ValueSettings, discounted_steps, last_rows, value_loss
 from studio.learning.windows import WindowTensors
 from tests.planning.toy import toy_task
 
@@ -53,8 +53,7 @@ def trained() -> GoalValue:
     generator = torch.Generator().manual_seed(0)
     optimiser = torch.optim.Adam(value.members.parameters(), lr=3e-3)
     for _ in range(700):
-        starts, drawn = goals.draw(128, value, generator)
-        loss, _ = value_loss(value, features, windows, starts, drawn, SETTINGS)
+        loss, _ = value_loss(value, features, windows, goals.draw(128, value, generator), SETTINGS)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -78,11 +77,18 @@ def test_goals_are_poses_of_the_same_stretch_or_of_the_play() -> None:
     windows = make_windows()
     value = GoalValue(TASK, 4, (8,))
     generator = torch.Generator().manual_seed(1)
-    starts, goals = HindsightGoals(windows, TASK, SETTINGS, tick_s=0.02).draw(50, value, generator)
+    batch = HindsightGoals(windows, TASK, SETTINGS, tick_s=0.02).draw(50, value, generator)
+    starts, goals = batch.starts, batch.goals
+    assert torch.isinf(batch.least[30:]).all() and torch.isfinite(batch.least[:30]).all()
     assert starts.shape == (50,) and goals.shape == (50, 12)
     assert float(goals[:, 0].abs().max()) <= 0.1001
     away = (goals[:30, 0] - windows.states[starts[:30], 2]).abs() > 0.015
     assert int(away.sum()) > 20  # most later goals are not where the object already is
+
+
+def test_hindsight_bounds_the_value_from_below() -> None:
+    steps = torch.tensor([0.0, 0.4, 1.0, 2.0, 1e6])
+    assert discounted_steps(steps, 0.9).tolist() == pytest.approx([0.0, -1.0, -1.0, -1.9, -10.0], abs=1e-4)
 
 
 def test_last_rows_stop_at_breaks() -> None:
