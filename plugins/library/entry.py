@@ -108,7 +108,11 @@ class Filter:
             (self.datasets, (entry.dataset,)), (self.qualities, (entry.quality,)), (self.labels, labels),
             (self.outcomes, (entry.marks.outcome,)), (self.uses, (use_of(entry),)),
         )  # fmt: skip
-        return all(not wanted or wanted & set(has) for wanted, has in groups) and self._in_range(entry) and self._named(entry)
+        return (
+            all(not wanted or wanted & set(has) for wanted, has in groups)
+            and self._in_range(entry)
+            and self._named(entry)
+        )
 
     def _in_range(self, entry: Entry) -> bool:
         low, high = self.contact

@@ -1,4 +1,4 @@
-"""What one episode is about, computed once: contact, forces, where the box was, a picture. Kept in a small cache file."""
+"""What one episode is about, computed once and kept in a small file: contact, forces, where the box was, a picture."""
 
 from __future__ import annotations
 

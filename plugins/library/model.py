@@ -44,7 +44,8 @@ class Deletion:
 
     def redo(self) -> None:
         self._moved = [
-            move_to_trash(Dataset(t.origin.parent.parent), f"{t.origin.parent.name}/{t.origin.name}") for t in self._moved
+            move_to_trash(Dataset(t.origin.parent.parent), f"{t.origin.parent.name}/{t.origin.name}")
+            for t in self._moved
         ]
 
 
@@ -54,7 +55,7 @@ def visible(folders: list[Path]) -> list[Path]:
 
 
 class LibraryModel:
-    """Signals: `changed` the list or its order, `entry_changed` one card, `selection_changed`, `asking` a deletion is asked."""
+    """Signals: `changed` (the list or its order), `entry_changed` (one card), `selection_changed`, `asking` (to delete)."""
 
     changed = Signal()
     entry_changed = Signal(str)
@@ -99,7 +100,11 @@ class LibraryModel:
         """`31 episodes` and `28 min of 43 · 3 selected`."""
         shown_s, all_s = (sum(e.duration_s for e in group) for group in (self.shown, self.entries))
         number = len(self.shown)
-        parts = f"{minutes_text(shown_s)}" if len(self.shown) == len(self._entries) else f"{minutes_text(shown_s)} of {minutes_text(all_s)}"
+        parts = (
+            f"{minutes_text(shown_s)}"
+            if len(self.shown) == len(self._entries)
+            else f"{minutes_text(shown_s)} of {minutes_text(all_s)}"
+        )
         chosen = f" · {len(self.selected)} selected" if self.selected else ""
         return f"{number} episode{'s' if number != 1 else ''}", parts + chosen
 
@@ -189,7 +194,7 @@ class LibraryModel:
         """Open the chosen (or the named) episode in Replay."""
         path = key or (self.selection[0] if self.selection else "")
         if path:
-            self._studio.navigate("replay", path=path)
+            self._studio.navigate("replay", episode=path)
 
     def set_outcome(self, outcome: str) -> None:
         """Success or failure onto the selection; the same again takes it away."""
@@ -265,7 +270,9 @@ class LibraryModel:
         moved: list[Trashed] = []
         for entry in self.delete_asked:
             try:
-                moved.append(move_to_trash(Dataset(entry.path.parent.parent), f"{entry.path.parent.name}/{entry.path.name}"))
+                moved.append(
+                    move_to_trash(Dataset(entry.path.parent.parent), f"{entry.path.parent.name}/{entry.path.name}")
+                )
             except StudioError as error:
                 self._studio.notices.error(error)
                 continue
@@ -274,7 +281,9 @@ class LibraryModel:
             self._done.append(Deletion(moved))
             self._undone.clear()
             seconds = sum(e.duration_s for e in self.delete_asked)
-            self._studio.notices.add("info", f"{minutes_text(seconds)} of play moved to the project's trash. Ctrl+Z brings it back.")
+            self._studio.notices.add(
+                "info", f"{minutes_text(seconds)} of play moved to the project's trash. Ctrl+Z brings it back."
+            )
         self.delete_asked, self.selection = (), ()
         self.refresh()
         self._arrange()
@@ -285,7 +294,9 @@ class LibraryModel:
         """Start a job that makes a dataset of a folder of foreign data."""
         target = self._studio.project.folder("datasets") / source.name
         if target.exists():
-            self._studio.notices.add("warn", f"The project already has a dataset {source.name!r}. Rename the folder to import it again.")
+            self._studio.notices.add(
+                "warn", f"The project already has a dataset {source.name!r}. Rename the folder to import it again."
+            )
             return
         spec = {"title": f"Import {source.name}", "source": str(source), "out": str(target)}
         try:

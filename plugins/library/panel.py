@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -34,7 +35,9 @@ from studio.app.widgets.lane_paint import clock_text
 def make_card(entry: Entry) -> Card:
     """What the grid shows of an episode."""
     facts = entry.facts
-    extra = {"picture": facts.picture, "path_m": facts.box_path_m, "spark": facts.spark} if facts is not None else {}
+    extra: dict[str, Any] = (
+        {"picture": facts.picture, "path_m": facts.box_path_m, "spark": facts.spark} if facts is not None else {}
+    )
     return Card(
         key=entry.key, title=entry.title, duration=clock_text(entry.duration_s), verdict=entry.quality,
         note=entry.note, note_verdict=entry.quality != "good" and bool(entry.problem or entry.info.verdict_reason),
@@ -172,18 +175,29 @@ class LibraryPanel(QWidget):
 
     def _show_all(self) -> None:
         model = self._model
-        self.grid.set_cards([make_card(entry) for entry in model.shown], model.selection)
-        self.table.set_entries(model.shown, model.selection)
         self._show_headline()
         if model.shown:
-            self.stack.setCurrentWidget(self.table if self.as_table.isChecked() else self.grid)
+            self._fill()
             return
         self.stack.setCurrentWidget(self.empty)
         nothing = not model.entries
-        words = "Reading the library" if model.loading else ("No play yet. Record a minute." if nothing else "Nothing fits.")
+        words = (
+            "Reading the library"
+            if model.loading
+            else ("No play yet. Record a minute." if nothing else "Nothing fits.")
+        )
         self.empty_text.setText(words)
         self.empty_button.setText("Go to Teleoperate" if nothing else "Clear filter")
         self.empty_button.setVisible(not model.loading)
+
+    def _fill(self) -> None:
+        """The view that is on top; the other is filled when it comes there."""
+        if self.as_table.isChecked():
+            self.table.set_entries(self._model.shown, self._model.selection)
+            self.stack.setCurrentWidget(self.table)
+        else:
+            self.grid.set_cards([make_card(entry) for entry in self._model.shown], self._model.selection)
+            self.stack.setCurrentWidget(self.grid)
 
     def _show_one(self, key: str) -> None:
         entry = next((e for e in self._model.shown if e.key == key), None)

@@ -126,8 +126,8 @@ class FactsPanel(QFrame):
         self.heading = QLabel("Together")
         set_property(self.heading, "type", "strong")
         self._facts.addWidget(self.heading)
-        self.values = {name: ValueRow(name) for name in
-                       ("Contact", "Mean force", "Peak force", "Box flips", "Faces up", "Session", "Streams")}  # fmt: skip
+        names = ("Contact", "Mean force", "Peak force", "Box flips", "Faces up", "Session", "Streams")
+        self.values = {name: ValueRow(name) for name in names}
         for row in self.values.values():
             row.setFixedHeight(22)
             self._facts.addWidget(row)
@@ -226,7 +226,9 @@ def quality_lines(chosen: list[Entry]) -> list[str]:
     if len(chosen) == 1:
         info = chosen[0].info
         late = info.lateness_us.get("p99_9")
-        lines += [f"{name}: {s.measured_hz or s.rate_hz:.1f} Hz, {s.records} records" for name, s in info.streams.items()]
+        lines += [
+            f"{name}: {s.measured_hz or s.rate_hz:.1f} Hz, {s.records} records" for name, s in info.streams.items()
+        ]
         lines += [f"late p99.9 {late:.0f} µs"] if late is not None and np.isfinite(late) else []
         lines.append(f"{info.dropped} drops")
     elif len(chosen) > 4:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QLineEdit, QPushButton, QScrollArea, QVBoxLayout, QWidget
-from superqt import QRangeSlider
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from plugins.library.entry import NOT_LABELLED, Filter
 from plugins.library.model import LibraryModel
 from studio.app.theme import set_property, theme
+from studio.app.widgets.range_slider import RangeSlider
 
 _WORDS = {"good": "Good", "fair": "Fair", "poor": "Poor", "success": "Success", "failure": "Failure",
           "used": "In training set", "left_out": "Left out", NOT_LABELLED: "Not labelled"}  # fmt: skip
@@ -65,7 +75,7 @@ class FilterPanel(QFrame):
         super().__init__()
         self._model = model
         self.rows: dict[tuple[str, str], FilterRow] = {}
-        self._built: list[tuple[str, Sequence[tuple[str, str]]]] = []
+        self._built: list[tuple[str, list[tuple[str, str]]]] = []
         set_property(self, "frame", "panel-left")
         self.setFixedWidth(220)
         outer = QVBoxLayout(self)
@@ -84,7 +94,6 @@ class FilterPanel(QFrame):
         outer.addWidget(self._make_scroll(), 1)
         model.changed.connect(self.refresh)
         model.selection_changed.connect(self.refresh)
-        theme().changed.connect(self._recolour)
         self.refresh()
 
     def _make_head(self) -> QHBoxLayout:
@@ -114,8 +123,6 @@ class FilterPanel(QFrame):
         self._model.clear_filter()
 
     def _search(self, text: str) -> None:
-        from dataclasses import replace
-
         self._model.set_filter(replace(self._model.filter, text=text))
 
     def _groups(self) -> list[tuple[str, str, list[tuple[str, str]]]]:
@@ -163,33 +170,23 @@ class FilterPanel(QFrame):
 
     def _add_range(self) -> None:
         self._content.addWidget(_heading("Contact share"))
-        self.range = QRangeSlider(Qt.Orientation.Horizontal)
-        self.range.setRange(0, 100)
-        self.range.setValue((0, 100))
+        self.range = RangeSlider(100)
         self.range.setAccessibleName("Contact share")
-        self.range.valueChanged.connect(self._set_range)
+        self.range.moved.connect(self._set_range)
         self.range_text = QLabel()
         set_property(self.range_text, "type", "small")
         set_property(self.range_text, "tone", "2")
         self._content.addWidget(self.range)
         self._content.addWidget(self.range_text)
-        self._recolour()
 
-    def _set_range(self, value: tuple[int, int]) -> None:
-        from dataclasses import replace
-
-        self._model.set_filter(replace(self._model.filter, contact=(value[0] / 100, value[1] / 100)))
+    def _set_range(self, low: int, high: int) -> None:
+        self._model.set_filter(replace(self._model.filter, contact=(low / 100, high / 100)))
 
     def _show_range(self, chosen: Filter) -> None:
         low, high = (round(100 * share) for share in chosen.contact)
         self.range_text.setText(f"{low} %  to  {high} %")
-        if tuple(self.range.value()) != (low, high):
-            self.range.blockSignals(True)
-            self.range.setValue((low, high))
-            self.range.blockSignals(False)
-
-    def _recolour(self) -> None:
-        self.range.setStyleSheet(f"QRangeSlider {{ qproperty-barColor: {theme().hex('accent.line')}; }}")
+        if self.range.values() != (low, high):
+            self.range.set_values(low, high)
 
 
 def _heading(text: str) -> QLabel:

@@ -13,7 +13,7 @@ from studio.app.theme import theme
 from studio.app.widgets.lane_paint import clock_text
 
 _COLUMNS = ("Episode", "Dataset", "Time", "Quality", "Contact", "Peak force", "Flips", "Labels", "Outcome", "Note")
-_WIDTHS = (100, 110, 60, 70, 70, 84, 54, 110, 80, 200)
+_WIDTHS = (92, 120, 54, 66, 68, 84, 50, 100, 78, 100)
 
 
 class EpisodeTable(QTableWidget):

@@ -83,6 +83,7 @@ class ReplayModel:
         self.path, self.take, self.problem, self.loading = path, None, "", True
         self.lanes, self.notes, self.open_label, self.selected = (), Notes(), None, ""
         self._frames.open(None)
+        self._loader.forget("take")
         self._loader.ask(("take", path), read_take, path, self._joint_names())
         self.take_changed.emit()
 

@@ -87,7 +87,9 @@ def _sentence(entry: dict[str, Any]) -> str:
         value = entry["value"]
         if entry["name"] == "outcome":
             return f"Marked as {value}" if value else "Outcome taken back"
-        return ("Left out of training" if value else "Taken in again") if entry["name"] == "left_out" else "Note changed"
+        return (
+            ("Left out of training" if value else "Taken in again") if entry["name"] == "left_out" else "Note changed"
+        )
     if kind == "remove":
         return "Removed"
     item = entry["item"]

@@ -106,10 +106,10 @@ class ReplayPanel(QWidget):
 
     # called by the window
 
-    def open(self, path: str = "", t_s: float | None = None) -> None:
-        """Show an episode, at a time when one is given."""
-        if path:
-            self._model.open(path)
+    def open(self, episode: str = "", t_s: float | None = None) -> None:
+        """Show the episode of a folder, at a time when one is given."""
+        if episode:
+            self._model.open(episode)
         if t_s is not None:
             self._model.seek(t_s)
 
@@ -172,8 +172,13 @@ class ReplayPanel(QWidget):
     def _show_notes(self) -> None:
         model = self._model
         boxes = [
-            LabelBox(identity=item.id, name=item.text, number=item.key or 1, start_s=model.seconds(item.start_ns),
-                     end_s=model.seconds(item.end_ns))
+            LabelBox(
+                identity=item.id,
+                name=item.text,
+                number=item.key or 1,
+                start_s=model.seconds(item.start_ns),
+                end_s=model.seconds(item.end_ns),
+            )
             for item in model.notes.labels
         ]
         if model.open_label is not None:

@@ -62,7 +62,9 @@ class LabelKey(QWidget):
         painter.drawRoundedRect(QRectF(37, 8, 12, 12), 3, 3)
         painter.setFont(colours.font("strong" if self.chosen or self.open else "body"))
         painter.setPen(colours.colour("text.1"))
-        painter.drawText(area.adjusted(58, 0, -40, 0), Qt.AlignmentFlag.AlignVCenter, self.name + (" …" if self.open else ""))
+        painter.drawText(
+            area.adjusted(58, 0, -40, 0), Qt.AlignmentFlag.AlignVCenter, self.name + (" …" if self.open else "")
+        )
         painter.setPen(colours.colour("text.3"))
         right = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
         painter.drawText(area.adjusted(0, 0, -8, 0), right, str(self.count))
@@ -89,7 +91,9 @@ class VerdictTag(QWidget):
         key, word = f"verdict.{self._verdict}", _VERDICTS[self._verdict]
         painter.setFont(theme().font("strong"))
         width = painter.fontMetrics().horizontalAdvance(word)
-        painter.drawPixmap(QPointF(self.width() - width - 20, 4), theme().pixmap(key, 14, key, self.devicePixelRatioF()))
+        painter.drawPixmap(
+            QPointF(self.width() - width - 20, 4), theme().pixmap(key, 14, key, self.devicePixelRatioF())
+        )
         painter.setPen(theme().colour(key))
         painter.drawText(QRectF(self.rect()), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, word)
         painter.end()
@@ -208,7 +212,9 @@ class SidePanel(QFrame):
         model = self._model
         info = model.take.info if model.take is not None else None
         self.title.setText(model.title or "No episode")
-        self.verdict.set_verdict(str(info.verdict) if info is not None else "", str(info.verdict_reason) if info else "")
+        self.verdict.set_verdict(
+            str(info.verdict) if info is not None else "", str(info.verdict_reason) if info else ""
+        )
         for name, button in self.outcomes.items():
             button.setChecked(model.notes.outcome == name)
             button.setEnabled(model.take is not None)

@@ -67,8 +67,11 @@ class TakeViews(QSplitter):
         self.videos = {}
         for track in tracks:
             words = track.name.replace("_", " ").strip()
-            view = VideoView(f"{words[:1].upper()}{words[1:]} camera · {track.rate_hz:.0f} fps" if "cam" not in words
-                             else f"{words[:1].upper()}{words[1:]} · {track.rate_hz:.0f} fps")
+            view = VideoView(
+                f"{words[:1].upper()}{words[1:]} camera · {track.rate_hz:.0f} fps"
+                if "cam" not in words
+                else f"{words[:1].upper()}{words[1:]} · {track.rate_hz:.0f} fps"
+            )
             self.videos[track.name] = view
             self.column.addWidget(view)
 
@@ -115,7 +118,5 @@ def fits(poses: Poses | None, robot: Any) -> bool:
 def tips(robot: Any, joints_rad: np.ndarray) -> np.ndarray:
     """Ball centres [pairs, 3] in m."""
     per_arm = robot.joints_per_arm
-    arms = joints_rad.reshape(-1, per_arm)
+    arms = joints_rad.reshape(-1, per_arm).tolist()
     return np.array([tip_of_arm(b, robot.link_lengths_m, q) for b, q in zip(robot.arm_bases_m, arms, strict=True)])
-
-

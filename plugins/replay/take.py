@@ -164,20 +164,31 @@ def _arm_values(control: np.ndarray, start_ns: int, joint_names: tuple[str, ...]
 
     def torque_lane(chosen: int) -> Lane:
         curves = tuple(
-            Curve(name=side, colour=f"side.{side}", dashed=side == "leader",
-                  pyramid=Pyramid(t_s, control[f"{side}_torque_nm"][:, chosen]))
+            Curve(
+                name=side,
+                colour=f"side.{side}",
+                dashed=side == "leader",
+                pyramid=Pyramid(t_s, control[f"{side}_torque_nm"][:, chosen]),
+            )
             for side in ("leader", "follower")
         )
-        return Lane(key="torque", title=f"Torque {names[chosen]}", unit="N·m", curves=curves, choices=names, chosen=chosen)
+        return Lane(
+            key="torque", title=f"Torque {names[chosen]}", unit="N·m", curves=curves, choices=names, chosen=chosen
+        )
 
     poses = Poses(
-        t_s=t_s, follower_rad=control["follower_position_rad"], leader_rad=control["leader_position_rad"],
+        t_s=t_s,
+        follower_rad=control["follower_position_rad"],
+        leader_rad=control["leader_position_rad"],
         force_n=control["contact_force_n"],
     )
     lanes = (_force_lane(t_s, force_n), torque_lane(min(1, joints - 1)))
     return {
-        "lanes": lanes, "poses": poses, "overview": Pyramid(t_s, force_n.max(axis=1)),
-        "contacts_s": contact_starts_s(t_s, force_n.max(axis=1)), "choosers": {"torque": torque_lane},
+        "lanes": lanes,
+        "poses": poses,
+        "overview": Pyramid(t_s, force_n.max(axis=1)),
+        "contacts_s": contact_starts_s(t_s, force_n.max(axis=1)),
+        "choosers": {"torque": torque_lane},
     }
 
 
@@ -210,9 +221,7 @@ def _component_names(reader: Reader) -> dict[str, tuple[str, ...]]:
     return {key: tuple(map(str, value)) for key, value in names.items()} if isinstance(names, dict) else {}
 
 
-def _vector_values(
-    records: dict[str, np.ndarray], start_ns: int, names: dict[str, tuple[str, ...]]
-) -> dict[str, Any]:
+def _vector_values(records: dict[str, np.ndarray], start_ns: int, names: dict[str, tuple[str, ...]]) -> dict[str, Any]:
     found = [
         (name, field_name, block)
         for name, block in records.items()
@@ -231,7 +240,8 @@ def _vector_values(
 
 def _all_lane(t_s: np.ndarray, name: str, values: np.ndarray) -> Lane:
     curves = tuple(
-        Curve(name=str(i), colour=f"cat.{i % 8 + 1}", pyramid=Pyramid(t_s, values[:, i])) for i in range(values.shape[1])
+        Curve(name=str(i), colour=f"cat.{i % 8 + 1}", pyramid=Pyramid(t_s, values[:, i]))
+        for i in range(values.shape[1])
     )
     title = name.rsplit(".", 1)[-1].replace("_", " ").capitalize()
     return Lane(key=f"all.{name}", title=title, unit="", curves=curves)
@@ -248,8 +258,10 @@ def _one_lane(found: list[tuple[str, str, np.ndarray]], start_ns: int, names: di
     def make(chosen: int) -> Lane:
         curves = tuple(
             Curve(
-                name="measured" if i == 0 else "commanded", colour="side.follower" if i == 0 else "side.leader",
-                dashed=i == 1, pyramid=Pyramid(_seconds(block, start_ns), block[field_name][:, chosen]),
+                name="measured" if i == 0 else "commanded",
+                colour="side.follower" if i == 0 else "side.leader",
+                dashed=i == 1,
+                pyramid=Pyramid(_seconds(block, start_ns), block[field_name][:, chosen]),
             )
             for i, (_, field_name, block) in enumerate(shown)
         )

@@ -11,12 +11,23 @@ PLOTS = 4
 HELD_OUT = "held_out/"
 _ORDER = ("loss", "action", "reconstruction", "kl", "object_position", "object", "goal", "error", "nll", "last")
 _WORDS = {
-    "loss": ("Total loss", "lower is better"), "action": ("Reconstruction", "actions, scaled"), "kl": ("Skill size (KL)", "nats"),
+    "loss": ("Total loss", "lower is better"),
+    "action": ("Reconstruction", "actions, scaled"),
+    "kl": ("Skill size (KL)", "nats"),
     "goal": ("Where it ends", "change of state, scaled"), "last": ("End of the chain", "scaled"),
     "nll_flow": ("Likely skills: flow", "nats, lower is better"), "nll_gaussian": ("Likely skills: Gaussian", "nats"),
 }  # fmt: skip
 STAGE_WORDS = {"windows": "reading", "skills": "skills", "chains": "chains of skills", "flow": "likely skills",
                "held out": "measuring", "value": "worth of a state"}  # fmt: skip
+_UNITS = (
+    ("_mm", "mm"),
+    ("_deg", "°"),
+    ("_rad", "rad"),
+    ("_nats", "nats"),
+    ("_rms", "root mean square"),
+    ("_m", "m"),
+    ("_s", "s"),
+)
 _IGNORED = ("step", "t_s", "stage")
 
 
@@ -84,9 +95,13 @@ def make_plots(rows: Sequence[dict[str, Any]], reference: Sequence[dict[str, Any
     """What the plots of a stage show."""
     return [
         PlotData(
-            name=name, title=words(name)[0], hint=words(name)[1], training=series(rows, stage, name),
-            held_out=series(rows, stage, HELD_OUT + name), reference=_reference(reference, stage, name),
-        )  # fmt: skip
+            name=name,
+            title=words(name)[0],
+            hint=words(name)[1],
+            training=series(rows, stage, name),
+            held_out=series(rows, stage, HELD_OUT + name),
+            reference=_reference(reference, stage, name),
+        )
         for name in choose(rows, stage)
     ]
 
@@ -100,15 +115,21 @@ def words(name: str) -> tuple[str, str]:
     """Title and hint of a metric; an unknown one is spelled out, its unit taken from its ending."""
     if name in _WORDS:
         return _WORDS[name]
-    unit = next((u for ending, u in (("_mm", "mm"), ("_deg", "°"), ("_m", "m"), ("_rad", "rad"), ("_s", "s"))
-                 if name.endswith(ending)), "lower is better")  # fmt: skip
-    chain = re.match(r"chain_([\d.]+)s_(.*)", name)
+    ending, unit = next((pair for pair in _UNITS if name.endswith(pair[0])), ("", "lower is better"))
+    plain = name.removesuffix(ending)
+    chain = re.match(r"chain_([\d.]+)s_(.*)", plain)
     if chain:
-        plain = chain[2].removesuffix(f"_{unit}")
-        text = {"object_position": "where the box goes"}.get(plain, plain).replace("_", " ")
-        return text[:1].upper() + text[1:], f"{unit} after {chain[1]} s of skills".removeprefix("lower is better ")
-    text = name.removesuffix(f"_{unit}").replace("_", " ")
-    return text[:1].upper() + text[1:], unit
+        when = f"after {chain[1]} s of skills"
+        return _sentence(chain[2]), f"{unit} {when}" if ending else when
+    return _sentence(plain.removeprefix("one_skill_")), f"{unit} after one skill" if name.startswith(
+        "one_skill_"
+    ) else unit
+
+
+def _sentence(name: str) -> str:
+    text = {"object_position": "where the box goes", "object_rotation": "how the box turns"}.get(name, name)
+    text = text.replace("_", " ")
+    return text[:1].upper() + text[1:]
 
 
 def steps_per_second(rows: Sequence[dict[str, Any]], over_s: float = 60.0) -> float:
@@ -122,7 +143,7 @@ def steps_per_second(rows: Sequence[dict[str, Any]], over_s: float = 60.0) -> fl
 
 
 def log_lines(rows: Sequence[dict[str, Any]], created_s: float) -> list[tuple[float, str]]:
-    """What happened, oldest first: (unix time, sentence). Stages, and each held-out record low of the stage's first metric."""
+    """What happened, oldest first: (unix time, sentence). Stages, and each new best of their first held-out metric."""
     lines: list[tuple[float, str]] = []
     best: dict[str, float] = {}
     known: set[str] = set()
@@ -137,5 +158,7 @@ def log_lines(rows: Sequence[dict[str, Any]], created_s: float) -> list[tuple[fl
             first = stage + key not in best
             best[stage + key] = held_out[key]
             name = words(key.removeprefix(HELD_OUT))[0].lower()
-            lines.append((when, f"{'First held-out' if first else 'Best so far on held-out'} {name}: {held_out[key]:.3g}."))
+            lines.append(
+                (when, f"{'First held-out' if first else 'Best so far on held-out'} {name}: {held_out[key]:.3g}.")
+            )
     return lines

@@ -72,7 +72,7 @@ def unit_of(name: str) -> str:
 def _title(name: str) -> str:
     if name in _TITLES:
         return _TITLES[name]
-    words = re.sub(r"_(rad_s|hz|rad|ticks)$|(?<=every)_s$", "", name).replace("_", " ")
+    words = re.sub(r"_(rad_s|hz|rad)$|(?<=every)_s$", "", name).replace("_", " ")
     return words[:1].upper() + words[1:]
 
 

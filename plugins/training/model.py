@@ -22,6 +22,14 @@ from studio.core.errors import StudioError
 from studio.methods.table import METHODS, MethodEntry
 
 CUSTOM = "custom"
+STATE_WORDS = {
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "lost": "Ended from outside",
+    "paused": "Paused",
+    "queued": "Starting",
+}
 _LOOK_S = 3.0
 _TRIES = {"planner": "mppi", "goal_class": "easy", "goals": 20, "seed": 1}
 
@@ -39,6 +47,7 @@ class TrainingModel:
         self._loader = Loader("training")
         self._looked_s = -_LOOK_S
         self._started: set[str] = set()
+        self._known: set[str] = set()
         self.sources: list[Source] = []
         self.dataset: Path | None = None
         self.method: MethodEntry = next(iter(METHODS.values()))
@@ -53,6 +62,7 @@ class TrainingModel:
         self.choose_preset(next(iter(self.method.presets())))
         studio.state.runs.changed.connect(self._on_runs)
         studio.state.runs.ended.connect(self._on_ended)
+        self._on_runs()
 
     # the form
 
@@ -180,7 +190,6 @@ class TrainingModel:
 
     def use_skills(self) -> None:
         if self.bundle is not None:
-            self._studio.settings.set("bundle", str(self.bundle))
             self._studio.navigate("deploy", bundle=str(self.bundle))
 
     @property
@@ -221,9 +230,12 @@ class TrainingModel:
             self.choose_run(names[min(max(index, 0), len(names) - 1)])
 
     def _on_runs(self) -> None:
+        """A run that was started, here or elsewhere, comes to the front; else the chosen one stays."""
         names = [run.id for run in self.runs]
-        if self.chosen not in names and names:
-            self.choose_run(names[0])
+        fresh = [run.id for run in self.runs if run.active and run.id not in self._known]
+        self._known |= set(names)
+        if fresh or (self.chosen not in names and names):
+            self.choose_run((fresh or names)[0])
         else:
             self.runs_changed.emit()
 
@@ -232,7 +244,12 @@ class TrainingModel:
             return
         if self.tell or view.state in ("failed", "lost"):
             level = "fault" if view.state in ("failed", "lost") else "info"
-            words = {"done": "is done", "cancelled": "was cancelled", "failed": "failed", "lost": "was ended from outside"}
+            words = {
+                "done": "is done",
+                "cancelled": "was cancelled",
+                "failed": "failed",
+                "lost": "was ended from outside",
+            }
             text = f"{view.title} {words.get(view.state, view.state)}. {view.message}".strip()
             self._studio.notices.add(level, text, detail=view.detail)
         if self.try_goals and view.state == "done" and view.id in self._started:
@@ -293,7 +310,9 @@ class TrainingModel:
         view = self.run
         if view is None:
             return []
-        lines = [(view.created_s, f"Started with {self.spec.get('preset', '')} settings, seed {self.spec.get('seed', 0)}.")]
+        lines = [
+            (view.created_s, f"Started with {self.spec.get('preset', '')} settings, seed {self.spec.get('seed', 0)}.")
+        ]
         lines += log_lines(self.rows, view.created_s)
         if not view.active and view.message:
             lines.append((max(lines[-1][0], view.created_s), view.message))
@@ -334,7 +353,9 @@ class TrainingModel:
                 self.sources_changed.emit()
         if now_s - self._looked_s >= _LOOK_S and not self._loader.busy:
             self._looked_s = now_s
-            self._loader.ask("sources", read_sources, [p for p in self._studio.project.datasets() if not p.name.startswith(".")])
+            self._loader.ask(
+                "sources", read_sources, [p for p in self._studio.project.datasets() if not p.name.startswith(".")]
+            )
         self._read_curves()
 
     def close(self) -> None:
@@ -345,10 +366,8 @@ def time_left_text(view: RunView | None) -> tuple[str, str]:
     """The big words and the small one after them: (`5 to 7 min`, `left`)."""
     if view is None:
         return "No run yet", ""
-    words = {"done": "Done", "failed": "Failed", "cancelled": "Cancelled", "lost": "Ended from outside", "paused": "Paused",
-             "queued": "Starting"}  # fmt: skip
-    if view.state in words:
-        return words[view.state], ""
+    if view.state in STATE_WORDS:
+        return STATE_WORDS[view.state], ""
     if view.time_left_s is None:
         return "measuring", ""
     low, high = view.time_left_s

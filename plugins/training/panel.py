@@ -42,6 +42,7 @@ class TrainingPanel(QWidget):
             self._model.choose_run(run)
 
     def tick(self, now_s: float) -> None:
+        self.form.build_some()
         if self._pace.due(now_s):
             self._model.tick(now_s)
         if self._slow.due(now_s):

@@ -25,6 +25,8 @@ from studio.app.theme import set_property
 from studio.app.widgets.control import KeyButton, SegmentedControl, ValueRow
 from studio.methods.table import METHODS
 
+_ROWS_A_TURN = 3
+
 
 class FieldRow(QWidget):
     """Name, entry and unit of one setting. What is wrong is said under it, with what is allowed."""
@@ -94,6 +96,8 @@ class FormPanel(QFrame):
     def __init__(self, studio: StudioApi, model: TrainingModel) -> None:
         super().__init__()
         self._studio, self._model = studio, model
+        self._waiting: list[FormField] = []
+        self._group = ""
         set_property(self, "frame", "panel-left")
         self.setFixedWidth(304)
         outer = QVBoxLayout(self)
@@ -187,15 +191,19 @@ class FormPanel(QFrame):
         inner = QVBoxLayout(self.more)
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(0)
-        group = ""
-        for field in fields:
-            if field.group != group:
-                group = field.group
-                inner.addWidget(_caption(group))
-            if field.path not in FIRST_FIELDS:
-                inner.addWidget(self._make_row(field))
         self.more.hide()
         column.addWidget(self.more)
+
+    def build_some(self) -> None:
+        """A few of the other settings; they are many, and the window must not wait for all of them at once."""
+        inner = self.more.layout()
+        for field in self._waiting[:_ROWS_A_TURN]:
+            if field.group != self._group:
+                self._group = field.group
+                inner.addWidget(_caption(field.group))
+            inner.addWidget(self._make_row(field))
+            self.rows[field.path].show_field(field, self._model.problems.get(field.path, ""))
+        del self._waiting[:_ROWS_A_TURN]
 
     def _make_row(self, field: FormField) -> FieldRow:
         self.rows[field.path] = row = FieldRow(field, self._model)
@@ -221,7 +229,11 @@ class FormPanel(QFrame):
         column.addWidget(_line())
         column.addWidget(_heading("Where it runs"))
         self.memory = ValueRow("Memory", memory_text())
-        for row in (ValueRow("Device", f"CPU, {cores()} cores"), self.memory, ValueRow("If the window closes", "keeps running")):
+        for row in (
+            ValueRow("Device", f"CPU, {cores()} cores"),
+            self.memory,
+            ValueRow("If the window closes", "keeps running"),
+        ):
             column.addWidget(row)
         column.addWidget(_line())
         column.addWidget(_heading("Comes from"))
@@ -231,8 +243,10 @@ class FormPanel(QFrame):
         column.addWidget(self.lineage)
 
     def _fold(self, on: bool) -> None:
+        if on and not self.more.layout().count():
+            self._waiting = [field for field in self._model.fields if field.path not in FIRST_FIELDS]
         self.more.setVisible(on)
-        self.all.setText(f"All {len(self.rows)} settings  {'⌄' if on else '›'}")
+        self.all.setText(f"All {len(self._model.texts)} settings  {'⌄' if on else '›'}")
 
     def _choose_dataset(self, index: int) -> None:
         self._model.choose_dataset(self._model.sources[index].path)
@@ -242,7 +256,8 @@ class FormPanel(QFrame):
     def show_form(self) -> None:
         model = self._model
         for field in model.fields:
-            self.rows[field.path].show_field(field, model.problems.get(field.path, ""))
+            if field.path in self.rows:
+                self.rows[field.path].show_field(field, model.problems.get(field.path, ""))
         self.sizes.choose(model.preset.capitalize())
         ticks, rate = self.rows.get("window_ticks"), getattr(model.config, "rate_hz", 0.0)
         if ticks is not None and rate:
@@ -285,7 +300,8 @@ class FormPanel(QFrame):
         set_property(self.train, "kind", "main" if running else "primary")
         self.train.set_words("Train another" if running else "Train skills")
         self.train.setEnabled(not blocked)
-        self.reason.setText(blocked if blocked and not self._model.problems else "")
+        shown = any(path in self.rows for path in self._model.problems)  # then it stands under its field
+        self.reason.setText("" if shown else blocked)
         self.reason.setVisible(bool(self.reason.text()))
         self.memory.set_value(memory_text())
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from plugins.training.curves import STAGE_WORDS, PlotData
 from plugins.training.model import TrainingModel, can_resume, time_left_text, when_text
@@ -142,14 +152,16 @@ class ProgressPanel(QWidget):
         row.setContentsMargins(16, 0, 16, 0)
         row.setSpacing(8)
         self.reference = QLabel("last run")
-        for mark, label in ((LegendMark("cat.1", 1.2), QLabel("training")), (LegendMark("cat.2", 2.4), QLabel("held-out")),
-                            (LegendMark("text.3", 1.4, dash=True), self.reference)):  # fmt: skip
+        marks = (LegendMark("cat.1", 1.2), LegendMark("cat.2", 2.4), LegendMark("text.3", 1.4, dash=True))
+        labels = (QLabel("training"), QLabel("held-out"), self.reference)
+        for mark, label in zip(marks, labels, strict=True):
             set_property(label, "type", "small")
             set_property(label, "tone", "2")
             row.addWidget(mark)
             row.addWidget(label)
             row.addSpacing(10)
         row.addStretch(1)
+        self._stage_buttons: list[QPushButton] = []
         self.stages = QHBoxLayout()
         self.stages.setSpacing(2)
         row.addLayout(self.stages)
@@ -212,8 +224,10 @@ class ProgressPanel(QWidget):
         failed = view is not None and view.state in ("failed", "lost")
         self.bar.set_state(share, [m for m, _ in marks], "state.fault" if failed else "accent.line")
         self.pause.setVisible(active)
-        self.pause.set_words("Go on" if view is not None and view.state == "paused" else "Pause",
-                             "play" if view is not None and view.state == "paused" else "pause")
+        self.pause.set_words(
+            "Go on" if view is not None and view.state == "paused" else "Pause",
+            "play" if view is not None and view.state == "paused" else "pause",
+        )
         self.cancel.setVisible(active)
         self.resume.setVisible(can_resume(view))
         self._show_log()
@@ -248,28 +262,30 @@ class ProgressPanel(QWidget):
         self._show_stages(self._model.stages if rows else [])
 
     def _span(self, data: list[PlotData]) -> tuple[float, float]:
-        steps = [s for plot in data for curve in (plot.training, plot.held_out, plot.reference) for s in curve.steps[-1:]]
+        steps = [
+            s for plot in data for curve in (plot.training, plot.held_out, plot.reference) for s in curve.steps[-1:]
+        ]
         starts = [s for plot in data for curve in (plot.training, plot.held_out) for s in curve.steps[:1]]
         first = min(starts, default=0.0)
         return (0.0 if self._model.shown_stage in self._model.stages[:1] else first), max(steps, default=1.0)
 
     def _show_stages(self, stages: list[str]) -> None:
         stages = stages if len(stages) > 1 else []
-        shown = [self.stages.itemAt(i).widget().property("stage") for i in range(self.stages.count())]  # type: ignore[union-attr]
-        if shown != stages:
-            while self.stages.count():
-                widget = self.stages.takeAt(0).widget()  # type: ignore[union-attr]
-                widget.hide()
-                widget.deleteLater()
-            for stage in stages:
-                button = QPushButton(stage_words(stage))
-                button.setProperty("stage", stage)
-                set_property(button, "kind", "link")
-                button.clicked.connect(lambda _=False, s=stage: self._model.choose_stage(s))
-                self.stages.addWidget(button)
-        for i in range(self.stages.count()):
-            button = self.stages.itemAt(i).widget()  # type: ignore[union-attr]
-            button.setEnabled(button.property("stage") != self._model.shown_stage)
+        if [button.property("stage") for button in self._stage_buttons] != stages:
+            for button in self._stage_buttons:
+                self.stages.removeWidget(button)
+                button.hide()
+                button.deleteLater()
+            self._stage_buttons = [self._make_stage_button(stage) for stage in stages]
+        for button in self._stage_buttons:
+            set_property(button, "kind", "" if button.property("stage") == self._model.shown_stage else "link")
+
+    def _make_stage_button(self, stage: str) -> QPushButton:
+        button = QPushButton(stage_words(stage))
+        button.setProperty("stage", stage)
+        button.clicked.connect(lambda: self._model.choose_stage(stage))
+        self.stages.addWidget(button)
+        return button
 
 
 def fill(plot: LossPlot, data: PlotData, span: tuple[float, float]) -> None:
@@ -293,7 +309,11 @@ def where_text(model: TrainingModel, view: RunView | None) -> str:
     if not view.steps:
         return view.message or "Starting"
     names = model.stages
-    number = f"Stage {names.index(view.stage) + 1}, {stage_words(view.stage)}" if view.stage in names else stage_words(view.stage)
+    number = (
+        f"Stage {names.index(view.stage) + 1}, {stage_words(view.stage)}"
+        if view.stage in names
+        else stage_words(view.stage)
+    )
     rate = f" · {model.rate_steps_s:.0f} steps/s over the last minute" if model.rate_steps_s else ""
     steps = f" · step {view.step:,} of about {view.steps:,}".replace(",", " ")
     return number[:1].upper() + number[1:] + steps + rate

@@ -1,4 +1,4 @@
-"""The right side: every run with its state and held-out loss, what happens when one is done, what the chosen one reached."""
+"""The right side: every run with its state and held-out loss, what follows when one is done, what the chosen reached."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ class RunRow(QWidget):
         painter.setFont(theme().font("strong"))
         painter.setPen(theme().colour("text.1"))
         painter.drawText(QRectF(40, 5, area.width() - 96, 20), middle, self.view.title)
-        painter.drawText(QRectF(area.width() - 70, 0, 60, area.height()), middle | Qt.AlignmentFlag.AlignRight, self.value)
+        painter.drawText(
+            QRectF(area.width() - 70, 0, 60, area.height()), middle | Qt.AlignmentFlag.AlignRight, self.value
+        )
         painter.setFont(theme().font("small"))
         painter.setPen(theme().colour("text.2"))
         sub = painter.fontMetrics().elidedText(self.sub, Qt.TextElideMode.ElideRight, int(area.width()) - 100)
@@ -114,10 +116,10 @@ class RunsPanel(QFrame):
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        self.rows = [RunRow() for _ in range(_ROWS)]
-        for row in self.rows:
-            row.pressed.connect(self._model.choose_run)
-            column.addWidget(row)
+        self.rows: list[RunRow] = []
+        self._list = QVBoxLayout()
+        self._list.setSpacing(2)
+        column.addLayout(self._list)
         self.empty = QLabel("No run yet.")
         self.empty.setContentsMargins(8, 8, 0, 0)
         set_property(self.empty, "tone", "3")
@@ -152,11 +154,19 @@ class RunsPanel(QFrame):
         column.addWidget(self.skills)
         return foot
 
+    def _add_row(self) -> None:
+        row = RunRow()
+        row.pressed.connect(self._model.choose_run)
+        self._list.addWidget(row)
+        self.rows.append(row)
+
     # what is shown
 
     def refresh(self) -> None:
         model = self._model
         runs = model.runs[:_ROWS]
+        while len(self.rows) < len(runs):
+            self._add_row()
         for index, row in enumerate(self.rows):
             row.setVisible(index < len(runs))
             if index < len(runs):
@@ -191,11 +201,16 @@ def held_out_results(studio: StudioApi, view: RunView | None) -> list[tuple[str,
         return []
     numbers = {k: v for k, v in found.items() if isinstance(v, (int, float))} if isinstance(found, dict) else {}
     names = sorted(numbers, key=lambda name: (not name.endswith(("_mm", "_deg")), not name.startswith("nll"), name))
-    return [(f"{words(name)[0]}", f"{number_text(float(numbers[name]))} {unit_text(name)}".strip()) for name in names[:_RESULTS]]
+    return [_result(name, float(numbers[name])) for name in names[:_RESULTS]]
 
 
-def unit_text(name: str) -> str:
-    return next((unit for ending, unit in (("_mm", "mm"), ("_deg", "°"), ("_nats", "nats")) if name.endswith(ending)), "")
+def _result(name: str, value: float) -> tuple[str, str]:
+    """`Where the box goes, after 2 s` and `31.2 mm`."""
+    title, hint = words(name)
+    unit, _, when = hint.partition("after ")
+    unit = unit.strip() if unit.strip() in ("mm", "°", "nats", "m", "rad") else ""
+    when = when.removesuffix(" of skills")
+    return f"{title}, {when}" if when else title, f"{number_text(value)} {unit}".strip()
 
 
 def run_words(view: RunView) -> str:

@@ -19,7 +19,7 @@ from studio.jobs.run import RunWriter
 _POLL_S = 0.3
 
 
-class _Stopped(Exception):
+class _Stopped(Exception):  # noqa: N818  (a wish, not an error)
     """Raised in the main thread when the run is cancelled; the half-made dataset is removed on the way out."""
 
 
@@ -35,10 +35,17 @@ def import_data(writer: RunWriter) -> None:
     spec = writer.run.spec
     missing = [key for key in ("source", "out") if not spec.get(key)]
     if missing:
-        raise ConfigError(f"The import's job.json has no {missing[0]!r}. Start it from the library or with `dataset import`.")
+        raise ConfigError(
+            f"The import's job.json has no {missing[0]!r}. Start it from the library or with `dataset import`."
+        )
     writer.update(state="running", stage="import", message=f"Reading {Path(str(spec['source'])).name}")
     found = import_dataset(Path(str(spec["source"])), Path(str(spec["out"])))
-    result = {"episodes": found.episodes, "total_s": found.total_s, "streams": list(found.streams), "out": str(spec["out"])}
+    result = {
+        "episodes": found.episodes,
+        "total_s": found.total_s,
+        "streams": list(found.streams),
+        "out": str(spec["out"]),
+    }
     writer.finish({**result, "left_out": list(found.left_out)})
     message = f"{found.episodes} episodes, {found.total_s / 60:.1f} min, are in the library."
     if found.left_out:
@@ -74,7 +81,7 @@ def main(arguments: list[str]) -> int:
     except StudioError as error:
         writer.update(state="failed", message=str(error), detail=error.detail, exit_code=error.exit_code)
         return error.exit_code
-    except Exception as error:  # worker main: whatever it is must reach the window as a sentence
+    except Exception as error:  # noqa: BLE001  # worker main: whatever it is must reach the window as a sentence
         message = f"The import stopped: {error or type(error).__name__}. The library is as it was; look at the detail."
         writer.update(state="failed", message=message, detail=traceback.format_exc(), exit_code=1)
         traceback.print_exc()

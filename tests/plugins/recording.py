@@ -82,8 +82,12 @@ def write_frames(writer: EpisodeWriter, camera: str, seconds: float) -> None:
 
 
 def write_episode(
-    folder: Path, *, seconds: float = 4.0, contacts_s: tuple[tuple[float, float], ...] = ((1.0, 2.0),),
-    cameras: tuple[str, ...] = ("top",), marks_s: tuple[float, ...] = (),
+    folder: Path,
+    *,
+    seconds: float = 4.0,
+    contacts_s: tuple[tuple[float, float], ...] = ((1.0, 2.0),),
+    cameras: tuple[str, ...] = ("top",),
+    marks_s: tuple[float, ...] = (),
 ) -> EpisodeInfo:
     """One whole episode on disk."""
     config = {

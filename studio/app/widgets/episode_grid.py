@@ -103,7 +103,9 @@ class CardDelegate(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         return self._grid.gridSize()
 
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
         card: Card = index.data(Qt.ItemDataRole.UserRole)
         box = QRectF(option.rect).adjusted(0, 0, -GAP_PX, -GAP_PX)  # type: ignore[attr-defined]
         state = option.state  # type: ignore[attr-defined]
@@ -125,7 +127,9 @@ class CardDelegate(QStyledItemDelegate):
 def _paint_frame(painter: QPainter, box: QRectF, *, selected: bool, focused: bool) -> None:
     radius = theme().number("radius.card")
     key, width = ("accent.line", 2.0) if selected or focused else ("line.1", 1.0)
-    painter.setPen(QPen(theme().colour(key), width, Qt.PenStyle.SolidLine if selected or not focused else Qt.PenStyle.DashLine))
+    painter.setPen(
+        QPen(theme().colour(key), width, Qt.PenStyle.SolidLine if selected or not focused else Qt.PenStyle.DashLine)
+    )
     painter.setBrush(theme().colour("bg.2"))
     painter.drawRoundedRect(box.adjusted(1, 1, -1, -1), radius, radius)
 
@@ -146,7 +150,12 @@ def _paint_picture(painter: QPainter, area: QRectF, card: Card) -> None:
     _paint_chip(painter, area, card.duration)
     if card.outcome:
         good = card.outcome == "success"
-        icon = theme().pixmap(card.outcome, 15, "verdict.good" if good else "verdict.poor", painter.device().devicePixelRatioF())
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme().colour("bg.0", theme().number("fill.view_card")))
+        painter.drawRoundedRect(QRectF(area.right() - 29, area.top() + 5, 24, 23), 4, 4)
+        icon = theme().pixmap(
+            card.outcome, 15, "verdict.good" if good else "verdict.poor", painter.device().devicePixelRatioF()
+        )
         painter.drawPixmap(QPointF(area.right() - 24, area.top() + 9), icon)
 
 
@@ -201,7 +210,9 @@ def _paint_words(painter: QPainter, box: QRectF, card: Card) -> None:
     if word:
         painter.setPen(theme().colour(f"verdict.{card.verdict}"))
         painter.drawText(row, middle | Qt.AlignmentFlag.AlignRight, word)
-        icon = theme().pixmap(f"verdict.{card.verdict}", 13, f"verdict.{card.verdict}", painter.device().devicePixelRatioF())
+        icon = theme().pixmap(
+            f"verdict.{card.verdict}", 13, f"verdict.{card.verdict}", painter.device().devicePixelRatioF()
+        )
         painter.drawPixmap(QPointF(row.right() - width - 17, row.center().y() - 6.5), icon)
     painter.setFont(theme().font("strong"))
     painter.setPen(theme().colour("text.1"))
@@ -244,7 +255,9 @@ def _paint_tick(painter: QPainter, box: QRectF) -> None:
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(theme().colour("accent.line"))
     painter.drawRoundedRect(box, 4, 4)
-    painter.drawPixmap(box.topLeft() + QPointF(2, 2), theme().pixmap("check", 14, "bg.0", painter.device().devicePixelRatioF()))
+    painter.drawPixmap(
+        box.topLeft() + QPointF(2, 2), theme().pixmap("check", 14, "bg.0", painter.device().devicePixelRatioF())
+    )
 
 
 class EpisodeGrid(QListView):

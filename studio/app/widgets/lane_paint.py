@@ -22,20 +22,35 @@ _LEGEND_MAX = 2
 
 
 class CurveLike(Protocol):
-    name: str
-    colour: str
-    dashed: bool
-    pyramid: Any
+    """One line: `colour` is a token name, `pyramid` answers `envelope`, `value_at`, `low` and `high`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def colour(self) -> str: ...
+    @property
+    def dashed(self) -> bool: ...
+    @property
+    def pyramid(self) -> Any: ...
 
 
 class LaneLike(Protocol):
-    key: str
-    title: str
-    unit: str
-    curves: Sequence[Any]
-    choices: Sequence[str]
-    chosen: int
-    from_zero: bool
+    """Curves on one axis; `choices` are what the lane can show instead."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def curves(self) -> Sequence[Any]: ...
+    @property
+    def choices(self) -> Sequence[str]: ...
+    @property
+    def chosen(self) -> int: ...
+    @property
+    def from_zero(self) -> bool: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +189,9 @@ def _paint_ruler(painter: QPainter, geometry: Geometry) -> None:
         left = min(max(x - 30, geometry.left + 3), geometry.width - 62)
         side = Qt.AlignmentFlag.AlignLeft if x - 30 < geometry.left + 3 else Qt.AlignmentFlag.AlignHCenter
         side = Qt.AlignmentFlag.AlignRight if x + 30 > geometry.width else side
-        painter.drawText(QRectF(left, 0, 60, RULER_PX - 4), side | Qt.AlignmentFlag.AlignVCenter, clock_text(t_s, decimals))
+        painter.drawText(
+            QRectF(left, 0, 60, RULER_PX - 4), side | Qt.AlignmentFlag.AlignVCenter, clock_text(t_s, decimals)
+        )
     _line(painter, "line.1", 0, RULER_PX, geometry.width, RULER_PX)
 
 
@@ -197,7 +214,12 @@ def _paint_lane(painter: QPainter, geometry: Geometry, area: QRectF, lane: LaneL
 
 
 def _paint_curve(
-    painter: QPainter, plot: QRectF, curve: CurveLike, span_s: tuple[float, float], limits: tuple[float, float], *,
+    painter: QPainter,
+    plot: QRectF,
+    curve: CurveLike,
+    span_s: tuple[float, float],
+    limits: tuple[float, float],
+    *,
     many: bool,
 ) -> None:
     t_s, low, high = curve.pyramid.envelope(*span_s, max(2, int(plot.width())))
@@ -221,7 +243,11 @@ def _paint_curve(
 
 def _paint_rows(painter: QPainter, geometry: Geometry) -> None:
     painter.setFont(theme().font("strong"))
-    for area, text in ((geometry.labels(), "Labels"), (geometry.marks(), "Notes, marks"), (geometry.whole(), "Whole take")):
+    for area, text in (
+        (geometry.labels(), "Labels"),
+        (geometry.marks(), "Notes, marks"),
+        (geometry.whole(), "Whole take"),
+    ):
         painter.setPen(theme().colour("text.2" if text == "Whole take" else "text.1"))
         painter.drawText(area.adjusted(14, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
         _line(painter, "line.1", 0, area.bottom(), geometry.width, area.bottom())
@@ -234,7 +260,10 @@ def _paint_whole(painter: QPainter, geometry: Geometry, state: LanesState) -> No
         t_s, _, high = state.overview.envelope(0.0, state.duration_s, max(2, int(strip.width()) // 2))
         top = max(1e-9, float(high.max())) if len(high) else 1.0
         shape = [QPointF(strip.left(), strip.bottom())]
-        shape += [QPointF(geometry.whole_x(t), strip.bottom() - h / top * strip.height()) for t, h in zip(t_s, high, strict=True)]
+        shape += [
+            QPointF(geometry.whole_x(t), strip.bottom() - h / top * strip.height())
+            for t, h in zip(t_s, high, strict=True)
+        ]
         shape.append(QPointF(strip.right(), strip.bottom()))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme().colour("text.3", 0.5))
@@ -253,7 +282,9 @@ def paint_labels(painter: QPainter, geometry: Geometry, state: LanesState) -> No
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setFont(theme().font("body"))
     for label in state.labels:
-        _paint_label(painter, geometry.label_box(label, state.cursor_s), label, selected=label.identity == state.selected)
+        _paint_label(
+            painter, geometry.label_box(label, state.cursor_s), label, selected=label.identity == state.selected
+        )
     area = geometry.marks()
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(theme().colour("state.recording"))
@@ -294,7 +325,9 @@ def paint_cursor(painter: QPainter, geometry: Geometry, state: LanesState) -> No
         painter.drawLine(QPointF(x, RULER_PX - 8), QPointF(x, geometry.marks().bottom()))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(cursor)
-        painter.drawPolygon(QPolygonF([QPointF(x - 6, RULER_PX - 12), QPointF(x + 6, RULER_PX - 12), QPointF(x, RULER_PX - 3)]))
+        painter.drawPolygon(
+            QPolygonF([QPointF(x - 6, RULER_PX - 12), QPointF(x + 6, RULER_PX - 12), QPointF(x, RULER_PX - 3)])
+        )
 
 
 def _paint_legend(painter: QPainter, area: QRectF, lane: LaneLike, cursor_s: float) -> None:
@@ -306,7 +339,10 @@ def _paint_legend(painter: QPainter, area: QRectF, lane: LaneLike, cursor_s: flo
     painter.drawText(row, flags, title)
     if lane.choices:
         width = painter.fontMetrics().horizontalAdvance(title)
-        painter.drawPixmap(QPointF(16 + width, row.top() + 3), theme().pixmap("collapse", 12, "text.3", painter.device().devicePixelRatioF()))
+        painter.drawPixmap(
+            QPointF(16 + width, row.top() + 3),
+            theme().pixmap("collapse", 12, "text.3", painter.device().devicePixelRatioF()),
+        )
     painter.setFont(theme().font("hint"))
     if len(lane.curves) > _LEGEND_MAX:
         painter.setPen(theme().colour("text.3"))

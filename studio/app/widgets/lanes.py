@@ -207,7 +207,7 @@ class LanesView(QWidget):
 
     def _lane_at(self, point: QPointF) -> LaneLike | None:
         geometry = self.geometry_now
-        return next((l for i, l in enumerate(self._state.lanes) if geometry.lane(i).contains(point)), None)
+        return next((lane for i, lane in enumerate(self._state.lanes) if geometry.lane(i).contains(point)), None)
 
     def _press_label(self, point: QPointF, geometry: Geometry) -> None:
         edge = self._edge_at(point, geometry)

@@ -1,4 +1,7 @@
-"""One learning curve: thin training, thick held-out, dashed the last run, and the newest held-out number."""
+"""One learning curve: thin training, thick held-out, dashed the last run, and the newest held-out number.
+
+Painted directly: four of these open within one frame, where a general plot widget takes a good part of a second.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyqtgraph
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.app.theme import set_property, theme
 
 _POINTS_MAX = 1500
+_LEFT_PX, _BOTTOM_PX, _TOP_PX, _RIGHT_PX = 34, 20, 6, 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +27,72 @@ class LossCurve:
     values: Sequence[float] = ()
 
 
-class StepAxis(pyqtgraph.AxisItem):
-    """Steps as 0, 5k, 10k."""
+class CurveArea(QWidget):
+    """Grid, numbers and lines."""
 
-    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
-        # 12500 is written 12.5k
-        return [f"{value / 1000:g}k" if abs(value) >= 1000 else f"{value:g}" for value in values]
+    def __init__(self) -> None:
+        super().__init__()
+        self.training = self.held_out = self.reference = LossCurve()
+        self.span, self.limits = (0.0, 1.0), (0.0, 1.0)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        theme().changed.connect(self.update)
+
+    def sizeHint(self) -> QSize:
+        return QSize(300, 180)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        area = QRectF(_LEFT_PX, _TOP_PX, self.width() - _LEFT_PX - _RIGHT_PX, self.height() - _TOP_PX - _BOTTOM_PX)
+        self._paint_grid(painter, area)
+        painter.setClipRect(area.adjusted(-1, -1, 5, 1))
+        number = theme().number
+        dash = [float(n) for n in theme().tokens.value("plot.dash_reference")]
+        self._paint_curve(painter, area, self.reference, "text.3", number("plot.width_reference"), dash)
+        self._paint_curve(painter, area, self.training, "cat.1", number("plot.width_raw"), [], opacity=0.75)
+        self._paint_curve(painter, area, self.held_out, "cat.2", number("plot.width_smoothed"), [])
+        if len(self.held_out.values):
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme().colour("cat.2"))
+            painter.drawEllipse(self._points(area, self.held_out).last(), 4, 4)
+        painter.end()
+
+    def _paint_grid(self, painter: QPainter, area: QRectF) -> None:
+        painter.setFont(theme().font("hint"))
+        grid, text = QPen(theme().colour("plot.grid"), 1), theme().colour("plot.axis")
+        for value in ticks(*self.limits, max(2, int(area.height() / 40))):
+            y = area.bottom() - (value - self.limits[0]) / (self.limits[1] - self.limits[0]) * area.height()
+            painter.setPen(grid)
+            painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+            painter.setPen(text)
+            flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            painter.drawText(QRectF(0, y - 9, _LEFT_PX - 6, 18), flags, f"{value:g}")
+        for step in ticks(*self.span, max(2, int(area.width() / 80))):
+            x = area.left() + (step - self.span[0]) / (self.span[1] - self.span[0]) * area.width()
+            painter.setPen(grid)
+            painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+            painter.setPen(text)
+            place = QRectF(min(max(0.0, x - 30), self.width() - 60.0), area.bottom() + 3, 60, 16)
+            painter.drawText(place, Qt.AlignmentFlag.AlignCenter, step_text(step))
+
+    def _points(self, area: QRectF, curve: LossCurve) -> QPolygonF:
+        steps, values = thin(curve)
+        x = area.left() + (steps - self.span[0]) / (self.span[1] - self.span[0]) * area.width()
+        y = area.bottom() - (values - self.limits[0]) / (self.limits[1] - self.limits[0]) * area.height()
+        return QPolygonF([QPointF(a, b) for a, b in zip(x, np.clip(y, -1e5, 1e5), strict=True)])
+
+    def _paint_curve(
+        self, painter: QPainter, area: QRectF, curve: LossCurve, key: str, width: float, dash: list[float], *,
+        opacity: float = 1.0,
+    ) -> None:  # fmt: skip
+        if not len(curve.values):
+            return
+        pen = QPen(theme().colour(key, opacity), width)
+        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+        if dash:
+            pen.setDashPattern(dash)
+        painter.setPen(pen)
+        painter.drawPolyline(self._points(area, curve))
 
 
 class LossPlot(QWidget):
@@ -47,32 +111,12 @@ class LossPlot(QWidget):
         head.addWidget(self.hint)
         head.addStretch(1)
         head.addWidget(self.value)
-        self.plot = pyqtgraph.PlotWidget(axisItems={"bottom": StepAxis("bottom")})
+        self.area = CurveArea()
         column = QVBoxLayout(self)
-        column.setContentsMargins(16, 10, 16, 4)
+        column.setContentsMargins(16, 10, 14, 4)
         column.setSpacing(4)
         column.addLayout(head)
-        column.addWidget(self.plot, 1)
-        self._make_items()
-        theme().changed.connect(self._recolour)
-        self._recolour()
-
-    def _make_items(self) -> None:
-        item = self.plot.getPlotItem()
-        item.hideButtons()
-        item.setMenuEnabled(False)
-        item.setMouseEnabled(x=False, y=False)
-        item.showGrid(x=True, y=True, alpha=1.0)
-        for side in ("left", "bottom"):
-            item.getAxis(side).setStyle(tickLength=0)
-            item.getAxis(side).enableAutoSIPrefix(False)
-        item.getAxis("left").setWidth(40)
-        self._reference = self.plot.plot([], [])
-        self._training = self.plot.plot([], [])
-        self._held_out = self.plot.plot([], [])
-        self._point = pyqtgraph.ScatterPlotItem(size=8, pen=None)
-        self.plot.addItem(self._point)
-        self.plot.setFrameShape(self.plot.Shape.NoFrame)
+        column.addWidget(self.area, 1)
 
     def set_title(self, title: str, hint: str) -> None:
         self.title.setText(title)
@@ -82,43 +126,39 @@ class LossPlot(QWidget):
         self, training: LossCurve, held_out: LossCurve, reference: LossCurve, span: tuple[float, float]
     ) -> None:
         """Draw over steps `span`; the value shown is the newest held-out one, else training."""
-        for item, curve in ((self._training, training), (self._held_out, held_out), (self._reference, reference)):
-            x, y = thin(curve)
-            item.setData(x, y, connect="finite")
         newest = held_out if len(held_out.values) else training
         self.value.setText(number_text(newest.values[-1]) if len(newest.values) else "–")
-        self._point.setData(list(newest.steps[-1:]), list(newest.values[-1:]))
-        self._fit(training, held_out, reference, span)
+        area = self.area
+        area.training, area.held_out, area.reference = training, held_out, reference
+        area.span = (span[0], max(span[1], span[0] + 1.0))
+        area.limits = value_limits((training, held_out, reference))
+        area.update()
 
-    def _fit(
-        self, training: LossCurve, held_out: LossCurve, reference: LossCurve, span: tuple[float, float]
-    ) -> None:
-        self.plot.setXRange(span[0], max(span[1], span[0] + 1), padding=0.01)
-        shown = [np.asarray(c.values, dtype=float) for c in (training, held_out, reference) if len(c.values)]
-        shown = [values[np.isfinite(values)] for values in shown]
-        if any(len(values) for values in shown):
-            # The first steps of a loss are far above the rest; they may leave the plot at the top.
-            top = max(float(np.quantile(v, 0.98)) for v in shown if len(v))
-            low = min(float(v.min()) for v in shown if len(v))
-            self.plot.setYRange(min(0.0, low), top if top > min(0.0, low) else low + 1.0, padding=0.04)
 
-    def _recolour(self) -> None:
-        colours = theme()
-        self.plot.setBackground(colours.colour("plot.bg"))
-        for side in ("left", "bottom"):
-            axis = self.plot.getPlotItem().getAxis(side)
-            axis.setPen(colours.colour("plot.grid"))
-            axis.setTextPen(colours.colour("plot.axis"))
-            axis.setTickFont(colours.font("hint"))
-        dash = [float(n) for n in colours.tokens.value("plot.dash_reference")]
-        reference = pyqtgraph.mkPen(colours.colour("text.3"), width=colours.number("plot.width_reference"))
-        reference.setDashPattern(dash)
-        self._reference.setPen(reference)
-        self._training.setPen(pyqtgraph.mkPen(colours.colour("cat.1", 0.75), width=colours.number("plot.width_raw")))
-        held_out = pyqtgraph.mkPen(colours.colour("cat.2"), width=colours.number("plot.width_smoothed"))
-        held_out.setCapStyle(Qt.PenCapStyle.RoundCap)
-        self._held_out.setPen(held_out)
-        self._point.setBrush(colours.colour("cat.2"))
+def value_limits(curves: Sequence[LossCurve]) -> tuple[float, float]:
+    """Lowest and highest value shown. The first steps of a loss are far above the rest; they may leave at the top."""
+    shown = [np.asarray(curve.values, dtype=float) for curve in curves if len(curve.values)]
+    shown = [values[np.isfinite(values)] for values in shown]
+    shown = [values for values in shown if len(values)]
+    if not shown:
+        return 0.0, 1.0
+    low = min(0.0, *(float(values.min()) for values in shown))
+    top = max(float(np.quantile(values, 0.98)) for values in shown)
+    return low, max(top + 0.04 * (top - low), low + 1e-9)
+
+
+def ticks(low: float, high: float, count: int) -> np.ndarray:
+    """Round values in 1-2-5 steps, at most about `count`."""
+    raw = max(high - low, 1e-12) / count
+    power = 10.0 ** np.floor(np.log10(raw))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * 0.999)
+    values = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
+    return np.round(values, 12) + 0.0  # no minus zero
+
+
+def step_text(step: float) -> str:
+    """12500 is written 12.5k."""
+    return f"{step / 1000:g}k" if abs(step) >= 1000 else f"{step:g}"
 
 
 def thin(curve: LossCurve) -> tuple[np.ndarray, np.ndarray]:

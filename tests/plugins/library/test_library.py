@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication
 
 from studio.app.api import StudioApi
@@ -172,6 +172,17 @@ def test_search_by_keyboard(panel, library, qtbot) -> None:
     assert [e.number for e in library.shown] == [2]
 
 
+def test_dragging_a_handle_filters_by_contact(panel, library, qtbot) -> None:
+    slider = panel.filters.range
+    start = QPoint(round(slider.handle_x(0)), slider.height() // 2)
+    qtbot.mousePress(slider, Qt.MouseButton.LeftButton, pos=start)
+    qtbot.mouseMove(slider, QPoint(slider.width() // 2, start.y()))
+    qtbot.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=QPoint(slider.width() // 2, start.y()))
+    assert library.filter.contact[0] == pytest.approx(0.5, abs=0.03) and library.filter.contact[1] == 1.0
+    assert library.shown == []  # every episode has 25 % contact
+    assert panel.filters.range_text.text().startswith("5") or panel.filters.range_text.text().startswith("4")
+
+
 def test_deleting_by_hand_needs_two_presses(panel, library, qtbot) -> None:
     click_card(qtbot, panel, 0)
     click(qtbot, panel.facts.buttons["delete"])
@@ -189,7 +200,7 @@ def test_double_click_opens_replay(panel, studio: StudioApi, qtbot) -> None:
     place = panel.grid.visualRect(panel.grid.list.index(1)).center()
     qtbot.mouseClick(panel.grid.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
     qtbot.mouseDClick(panel.grid.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
-    assert asked[0][0] == "replay" and asked[0][1]["path"].endswith("episode_000002")
+    assert asked[0][0] == "replay" and asked[0][1]["episode"].endswith("episode_000002")
 
 
 def test_the_table_shows_the_same_selection(panel, library, qtbot) -> None:

@@ -30,7 +30,7 @@ def test_envelope_holds_the_extremes_of_each_column() -> None:
 def test_zoomed_in_every_sample_is_exact() -> None:
     t_s = np.arange(100) / 10.0
     pyramid = Pyramid(t_s, np.arange(100.0))
-    t, low, high = pyramid.envelope(1.0, 2.0, 1000)
+    _, low, high = pyramid.envelope(1.0, 2.0, 1000)
     assert np.array_equal(low, np.arange(10.0, 20.0)) and np.array_equal(low, high)
     assert pyramid.value_at(1.55) == 15.0
     assert np.isnan(pyramid.value_at(-1.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -109,8 +110,8 @@ def test_looping_stays_in_the_span(model) -> None:
     for k in range(1, 61):
         model.tick(10.0 + k / 60)
         seen.append(model.cursor_s)
-    assert 0.99 <= min(seen) and max(seen) <= 1.5 and model.playing
-    assert sum(b < a for a, b in zip(seen, seen[1:], strict=False)) == 2
+    assert min(seen) >= 0.99 and max(seen) <= 1.5 and model.playing
+    assert sum(b < a for a, b in pairwise(seen)) == 2
 
 
 def test_a_stalled_window_does_not_make_the_take_jump(model) -> None:

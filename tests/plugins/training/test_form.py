@@ -45,7 +45,12 @@ def test_only_what_was_changed_is_set() -> None:
 
 @pytest.mark.parametrize(
     ("path", "text", "word"),
-    [("window_ticks", "1", "2 to 1000"), ("beta", "much", "float"), ("policy", "lstm", "gru"), ("rate_hz", "", "float")],
+    [
+        ("window_ticks", "1", "2 to 1000"),
+        ("beta", "much", "float"),
+        ("policy", "lstm", "gru"),
+        ("rate_hz", "", "float"),
+    ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(path: str, text: str, word: str) -> None:
     config = HapticPlayConfig()

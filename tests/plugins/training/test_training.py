@@ -19,7 +19,8 @@ from tests.plugins.recording import write_dataset
 SHORT = {
     "stage_1.steps": "40", "stage_1.batch": "16", "chains.steps": "4", "chains.batch": "8", "stage_2.steps": "10",
     "stage_2.batch": "16", "value.steps": "5", "threads": "1", "held_out_every_s": "0.5", "policy_hidden": "[16]",
-    "posterior_hidden": "[16]", "dynamics_hidden": "[16]", "prior_hidden": "[16]", "flow_hidden": "16", "flow_context_hidden": "[8]",
+    "posterior_hidden": "[16]", "dynamics_hidden": "[16]", "prior_hidden": "[16]", "flow_hidden": "16",
+    "flow_context_hidden": "[8]",
 }  # fmt: skip
 
 
@@ -95,6 +96,17 @@ def test_a_wrong_value_keeps_training_from_starting(panel, model, studio: Studio
     assert "window_ticks=10" in model.settings and row.unit.text() == "ticks = 0.1 s"
 
 
+def test_all_settings_open_piece_by_piece(panel, model, qtbot) -> None:
+    qtbot.mouseClick(panel.form.all, Qt.MouseButton.LeftButton)
+    for k in range(30):
+        panel.tick(time.monotonic() + k)
+    assert set(panel.form.rows) == set(model.texts)
+    row = panel.form.rows["stage_1.batch"]
+    row.entry.selectAll()
+    qtbot.keyClicks(row.entry, "1")
+    assert "2 to 65536" in row.problem.text() and not panel.form.train.isEnabled()
+
+
 def test_one_click_trains_and_the_bundle_can_be_used(panel, model, studio: StudioApi, qtbot) -> None:
     qtbot.mouseClick(panel.form.train, Qt.MouseButton.LeftButton)
     assert model.run is not None and model.run.active and model.run.title == "play-1"
@@ -136,7 +148,9 @@ def test_a_killed_training_is_said_and_can_go_on(panel, model, studio: StudioApi
 
 
 def view(**values: object) -> RunView:
-    return RunView(**{"id": "a", "kind": "train", "title": "a", "path": "", "created_s": 0.0, "state": "running", **values})
+    return RunView(
+        **{"id": "a", "kind": "train", "title": "a", "path": "", "created_s": 0.0, "state": "running", **values}
+    )
 
 
 def test_time_left_is_a_range_with_a_unit() -> None:
