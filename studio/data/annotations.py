@@ -70,7 +70,10 @@ class Journal:
 
     def reload(self) -> None:
         """Read the file again (another window may have written)."""
-        raw = self.path.read_bytes() if self.path.exists() else b""
+        try:
+            raw = self.path.read_bytes() if self.path.exists() else b""
+        except OSError as error:
+            raise DataError(f"{self.path} cannot be read: {error.strerror}. Check its rights.") from error
         whole = raw[: raw.rfind(b"\n") + 1]
         self._done, self._undone, self._bytes = [], [], len(whole)
         for number, line in enumerate(whole.splitlines(), start=1):

@@ -11,6 +11,7 @@ import json
 import mmap
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -249,19 +250,23 @@ class McapFile:
     def close(self) -> None:
         self.data.release()
         if self._map is not None:
-            self._map.close()
+            with suppress(BufferError):  # an error on its way out still holds a view; the map goes with it
+                self._map.close()
         self._file.close()
 
 
 class EpisodeReader:
     """Reads an episode, closed or not: what a crash left is read up to the last whole chunk.
 
+    Args:
+        info: instead of `episode.json`.
+
     Raises:
         DataError: a missing, empty, foreign or damaged file.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.info = load_episode_info(folder)
+    def __init__(self, folder: Path, *, info: EpisodeInfo | None = None) -> None:
+        self.info = info or load_episode_info(folder)
         self._folder = folder
         self._control = McapFile(folder / CONTROL_FILE)
         try:

@@ -22,6 +22,7 @@ import numpy as np
 import zstandard
 from mcap import records
 from mcap.data_stream import ReadDataStream, RecordBuilder
+from mcap.exceptions import McapError
 
 from studio.core.errors import DataError
 from studio.data.disk import DiskFullError, write_error
@@ -31,6 +32,8 @@ MAXIMUM_RECORD_BYTES = 256 << 20
 FOOTER, SCHEMA, CHANNEL, CHUNK, MESSAGE_INDEX, CHUNK_INDEX = 2, 3, 4, 6, 7, 8
 STATISTICS, METADATA, METADATA_INDEX = 11, 12, 13
 _HEAD_BYTES = 9
+_DATA_END_BYTES = _HEAD_BYTES + 4
+_FOOTER_BYTES = _HEAD_BYTES + 20 + len(MAGIC)
 
 
 @dataclass
@@ -302,7 +305,7 @@ def scan(data: memoryview, path: Path) -> McapContents:
     for opcode, start, end in _walk(data, contents):
         try:
             _note(contents, opcode, data, start, end)
-        except (ValueError, IndexError, UnicodeDecodeError, EOFError, OverflowError) as error:
+        except (ValueError, IndexError, McapError, OverflowError) as error:
             contents.problem = f"record 0x{opcode:02x} at byte {start - _HEAD_BYTES} is damaged ({error})"
             break
         contents.valid_bytes = end
@@ -311,6 +314,19 @@ def scan(data: memoryview, path: Path) -> McapContents:
             contents.problem = "" if contents.finished else "the last bytes of the file are not its end"
             break
     return contents
+
+
+def find_damage(data: memoryview) -> str:
+    """What the two checksums over everything say of a file with an end: empty when every byte is right."""
+    footer = len(data) - _FOOTER_BYTES
+    start = int.from_bytes(data[footer + 9 : footer + 17], "little")
+    end = (start or footer) - _DATA_END_BYTES
+    if zlib.crc32(data[:end]) != int.from_bytes(data[end + 9 : end + _DATA_END_BYTES], "little"):
+        return "the recorded part does not match its checksum"
+    checksum = int.from_bytes(data[footer + 25 : footer + 29], "little")
+    return (
+        "the index does not match its checksum" if start and zlib.crc32(data[start : footer + 25]) != checksum else ""
+    )
 
 
 def _walk(data: memoryview, contents: McapContents) -> Iterator[tuple[int, int, int]]:

@@ -23,7 +23,7 @@ from studio.data.disk import write_error
 from studio.data.episode import CONTROL_FILE, METADATA_NAME, RESERVE_FILE, EpisodeReader, McapFile, span_ns
 from studio.data.episode_info import CameraInfo, EpisodeInfo, episode_id, load_episode_info, save_episode_info
 from studio.data.mcap_codec import HEADER_BYTES, walk_messages
-from studio.data.mcap_file import MAGIC, McapWriter
+from studio.data.mcap_file import MAGIC, McapWriter, find_damage
 from studio.data.stream_writer import frame_rate_hz
 from studio.data.verdict import StreamCount, judge, lateness_percentiles
 
@@ -157,7 +157,7 @@ def _good_chunks(file: McapFile) -> tuple[int, str]:
             walk_messages(memoryview(file.records(place)))
         except DataError as error:
             return number, str(error).split(": ", 1)[-1]
-    return len(file.contents.chunks), file.contents.problem
+    return len(file.contents.chunks), file.contents.problem or find_damage(file.data)
 
 
 def _lost_s(file: McapFile, good: int) -> float:
@@ -226,8 +226,7 @@ def _keep(path: Path, original: Path) -> None:
 def _rebuilt_info(folder: Path, info: EpisodeInfo | None, lost_s: float, what: str) -> EpisodeInfo:
     base = info or EpisodeInfo(path=folder, id=episode_id(folder), session=folder.parent.name, **_facts_of_file(folder))
     dropped = {name: stream.dropped for name, stream in base.streams.items()}
-    save_episode_info(replace(base, state="recording", streams={}, cameras={}))
-    reader = EpisodeReader(folder)
+    reader = EpisodeReader(folder, info=base)
     try:
         counts, lateness = _count(reader, dropped)
         cameras = _cameras(reader, base)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,8 @@ from studio.data.dataset import Dataset
 from studio.data.episode import CONTROL_FILE, EpisodeReader, McapFile
 from studio.data.episode_info import EpisodeInfo, load_episode_info
 from studio.data.mcap_codec import walk_messages
-from studio.data.mcap_file import MAGIC
+from studio.data.mcap_file import find_damage
 from studio.data.repair import is_being_recorded
-
-_DATA_END_BYTES = 9 + 4
-_FOOTER_BYTES = 9 + 20 + len(MAGIC)
 
 
 def verify_dataset(dataset: Dataset) -> list[str]:
@@ -57,22 +53,10 @@ def _verify_file(path: Path) -> list[str]:
                 walk_messages(memoryview(file.records(place)))
             except DataError as error:
                 problems.append(str(error))
-        return problems or _verify_summary(file)
+        damage = "" if problems else find_damage(file.data)
+        return [*problems, f"{path}: {damage}. Run `dataset repair`."] if damage else problems
     finally:
         file.close()
-
-
-def _verify_summary(file: McapFile) -> list[str]:
-    data = file.data
-    footer = len(data) - _FOOTER_BYTES
-    start = int.from_bytes(data[footer + 9 : footer + 17], "little")
-    checksum = int.from_bytes(data[footer + 25 : footer + 29], "little")
-    end = (start or footer) - _DATA_END_BYTES
-    if zlib.crc32(data[:end]) != int.from_bytes(data[end + 9 : end + _DATA_END_BYTES], "little"):
-        return [f"{file.path}: the recorded part does not match its checksum. Copy the file again."]
-    if start and zlib.crc32(data[start : footer + 25]) != checksum:
-        return [f"{file.path}: its index does not match its checksum. Run `dataset repair`."]
-    return []
 
 
 def _verify_streams(folder: Path, info: EpisodeInfo) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from studio.core.errors import ConfigError, DataError
+from studio.core.paths import user_data_dir
 from studio.core.records import Driver
 from studio.core.task import Task
 from studio.data.annotations import Journal
@@ -77,7 +79,7 @@ def load_windows(
         rate_hz: policy rate; must divide the recorded rate (400 Hz: 400 with 40 ticks is the paper's, 100 with 20 the
             default; imported data: their frame rate or a divisor).
         window_ticks: W.
-        cache_dir: default is `.cache` in the dataset; safe to delete.
+        cache_dir: default is `.cache` in the dataset, or the user's folder when that is read-only; safe to delete.
         drivers: whose motion counts as play.
         pose_stream: which stream stands for `object_pose`; default: the world's if recorded, else the tags'.
 
@@ -94,10 +96,15 @@ def load_windows(
         )
     source = WindowSource.choose(task, episodes, rate_hz, tuple(drivers), pose_stream)
     key = _cache_key(episodes, task, source, window_ticks)
-    folder = (cache_dir or dataset.path / _CACHE_FOLDER) / f"windows_{key}"
+    folder = (cache_dir or _default_cache(dataset)) / f"windows_{key}"
     if not (folder / "index.json").exists():
         _build(folder, dataset, episodes, source, window_ticks, key)
     return _load(folder, task, source, window_ticks)
+
+
+def _default_cache(dataset: Dataset) -> Path:
+    """Beside the data; for data that may only be read, in the user's folder."""
+    return dataset.path / _CACHE_FOLDER if os.access(dataset.path, os.W_OK) else user_data_dir() / "cache"
 
 
 def _cache_key(episodes: Sequence[EpisodeInfo], task: Task, source: WindowSource, window: int) -> str:
@@ -133,8 +140,8 @@ def _build(
             f"{source.rate_hz:g} Hz ({window / source.rate_hz:.3g} s). Record longer, or shorten the window."
         )
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
-    temporary.mkdir(parents=True)
     try:
+        temporary.mkdir(parents=True)
         _save_rows(temporary, parts, rows)
         np.save(temporary / "train_starts.npy", train)
         np.save(temporary / "held_out_starts.npy", held_out)
