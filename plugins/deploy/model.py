@@ -118,8 +118,8 @@ class DeployModel:
         return "clear the fault first" if state is PairState.FAULT else ""
 
     def _fits(self, bundle: BundleInfo) -> str:
-        if bundle.robot and bundle.robot != self.studio.robot.name:
-            return f"trained for {bundle.robot}, this robot is {self.studio.robot.name}"
+        if bundle.robot != self.studio.robot.name:
+            return f"trained for {bundle.robot or 'no robot'}, this robot is {self.studio.robot.name}"
         wanted = self.studio.task.state_size
         return (
             "" if bundle.state_size == wanted else f"trained for {bundle.state_size} signals, this robot has {wanted}"

@@ -1,0 +1,258 @@
+"""Deploy: attempts and outcomes, what is sent to the workers, and the screen on plans written by the test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from plugins.deploy.attempt import Attempt, goal_errors, predicted_errors
+from studio.app.api import Message
+from studio.app.theme import apply_theme
+from studio.core.records import Driver, PairState
+from studio.core.task import Goal, load_task
+from studio.data.goal_file import KeptGoal, load_kept_goal, save_kept_goal
+from tests.plugins.feed import Feed, connect, make_screen, run
+
+TASK = load_task("move_box")
+GOAL = Goal(position_m=(0.05, 0.0, 0.05), orientation_xyzw=(0.0, 0.0, 0.0, 1.0))
+FLAT = np.array([0.0, 0.0, 0.0, 1.0])
+
+
+def write_bundle(folder: Path, *, robot: str = "dual_arm_ak60") -> Path:
+    """A bundle as far as the window reads it: its description and a file per part."""
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"x")
+    description = {
+        "format_version": 1, "method": "haptic_play", "name": folder.name, "rate_hz": 100.0, "window": 20,
+        "task": {**TASK.to_json(), "robot": robot}, "robot": robot, "streams": ["control", "object_pose.world"],
+        "parts": {"model": {"file": "model.safetensors"}},
+    }  # fmt: skip
+    (folder / "bundle.json").write_text(json.dumps(description))
+    return folder
+
+
+class Wire:
+    """Takes the place of the worker processes: keeps what is sent to them."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.sent: list[tuple[str, Message]] = []
+        self.running: set[str] = set()
+        session: Any = feed.session
+        session.alive = lambda name: name in self.running
+        session.send = lambda name, message: self.sent.append((name, message))
+        session.start_worker = self._start
+
+    def _start(self, name: str, **config: Any) -> None:
+        self.running.add(name)
+        self.sent.append((name, Message(name="started", values=config)))
+
+    def names(self, worker: str) -> list[str]:
+        return [message.name for name, message in self.sent if name == worker]
+
+
+@pytest.fixture
+def wire(feed: Feed) -> Iterator[Wire]:
+    session: Any = feed.session
+    yield Wire(feed)
+    for name in ("alive", "send", "start_worker"):
+        session.__dict__.pop(name, None)
+
+
+@pytest.fixture
+def panel(feed: Feed, wire: Wire, qtbot: QtBot, qapp: QApplication) -> Iterator[Any]:
+    apply_theme(qapp, "dark")
+    host, _, shown = make_screen(feed, "deploy")
+    qtbot.addWidget(shown)
+    shown.resize(1364, 824)
+    shown.show()
+    connect(feed, shown)
+    yield shown
+    shown.close()
+    host.close()
+
+
+def ready(panel: Any, feed: Feed) -> None:
+    write_bundle(feed.studio.project.folder("bundles") / "box-play-3")
+    feed.studio.goal.set(GOAL.position_m, GOAL.orientation_xyzw, "centre")
+    panel.shown()
+
+
+# ---- attempts -----------------------------------------------------------------------------------------------------
+
+
+def test_errors_are_distance_and_turn() -> None:
+    half = np.sin(np.radians(15)), np.cos(np.radians(15))
+    distance_m, turn_rad = goal_errors(np.array([0.05, 0.03, 0.09]), np.array([0, 0, half[0], half[1]]), GOAL)
+    assert float(distance_m) == pytest.approx(0.05) and float(np.degrees(turn_rad)) == pytest.approx(30.0)
+
+
+def test_a_goal_counts_as_reached_only_when_the_box_rests_there() -> None:
+    attempt = Attempt(GOAL, TASK, 100.0, limit_s=50.0, rest_s=0.5)
+    there, away = np.array([0.055, 0.0, 0.05]), np.array([0.09, 0.0, 0.05])
+    assert attempt.add(101.0, there, FLAT) is None
+    assert attempt.add(101.4, away, FLAT) is None  # only passing through
+    assert attempt.add(102.0, there, FLAT) is None
+    assert attempt.add(102.4, there, FLAT) is None
+    assert attempt.add(102.6, there, FLAT) is True
+    assert attempt.times_s == pytest.approx([1.0, 1.4, 2.0, 2.4, 2.6])
+
+
+def test_a_turned_box_is_not_there_and_time_runs_out() -> None:
+    attempt = Attempt(GOAL, TASK, 0.0, limit_s=50.0, rest_s=0.0)
+    turned = np.array([0.0, 0.0, np.sin(np.radians(12)), np.cos(np.radians(12))])
+    assert attempt.add(1.0, np.array(GOAL.position_m), turned) is None
+    assert attempt.add(50.1, np.array(GOAL.position_m), turned) is False
+
+
+def test_prediction_continues_from_now() -> None:
+    path = np.linspace([0.15, 0.0, 0.05], [0.05, 0.0, 0.05], 6)
+    times, distances, turns = predicted_errors(GOAL, path, np.tile(FLAT, (6, 1)), 0.2, 18.0)
+    assert times == pytest.approx([18.0, 18.2, 18.4, 18.6, 18.8, 19.0])
+    assert distances == pytest.approx([100, 80, 60, 40, 20, 0], abs=1e-6) and max(turns) == pytest.approx(0.0)
+
+
+# ---- deploying ----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_to_deploy_is_said(panel: Any, feed: Feed) -> None:
+    panel.shown()
+    run(feed, panel, 0.2)
+    assert not panel.side.main.isEnabled()
+    assert panel.side.problem.text() == "To deploy: train skills first: there is no bundle."
+    write_bundle(feed.studio.project.folder("bundles") / "a")
+    panel.shown()
+    assert panel.side.problem.text() == "To deploy: set a goal first."
+
+
+def test_a_bundle_for_another_robot_is_refused_in_words(panel: Any, feed: Feed) -> None:
+    write_bundle(feed.studio.project.folder("bundles") / "other", robot="six_axis")
+    feed.studio.goal.set(GOAL.position_m, GOAL.orientation_xyzw)
+    panel.shown()
+    assert feed.studio.commands.blocked("deploy.deploy") == "trained for six_axis, this robot is dual_arm_ak60"
+
+
+def test_a_damaged_bundle_is_a_notice(panel: Any, feed: Feed) -> None:
+    folder = feed.studio.project.folder("bundles") / "cut"
+    folder.mkdir()
+    (folder / "bundle.json").write_text('{"format_version": 1')
+    panel.shown()
+    assert not panel.model.bundles and feed.studio.notices.items[0].level == "fault"
+
+
+def test_deploy_hands_over_bundle_settings_and_driver(panel: Any, feed: Feed, wire: Wire) -> None:
+    ready(panel, feed)
+    run(feed, panel, 0.2)
+    panel.model.choose_preset("paper")
+    panel.model.set_setting("samples", 512)
+    QTest.mouseClick(panel.side.main, Qt.MouseButton.LeftButton)
+    for worker in ("planner", "policy"):
+        values = next(message.values for name, message in wire.sent if name == worker)
+        assert values["bundle"].endswith("box-play-3") and values["preset"] == "paper"
+        assert values["set"] == ["samples=512"]
+    control = [(message.name, message.values) for name, message in wire.sent if name == "control"]
+    assert control == [("driver", {"driver": int(Driver.PLANNER)}), ("engage", {})]
+    assert panel.side.main.text() == "Hold" and panel.model.attempt is not None
+    wire.sent.clear()
+    QTest.mouseClick(panel.side.main, Qt.MouseButton.LeftButton)
+    assert wire.names("planner") == ["hold"] and wire.names("policy") == ["hold"] and "hold" in wire.names("control")
+    assert panel.side.main.text() == "Deploy" and panel.model.attempt is None
+    wire.sent.clear()
+    QTest.mouseClick(panel.side.main, Qt.MouseButton.LeftButton)
+    assert wire.names("planner") == ["deploy"]  # it runs already
+
+
+def test_a_planner_that_dies_is_said_and_can_be_started_again(panel: Any, feed: Feed, wire: Wire) -> None:
+    ready(panel, feed)
+    run(feed, panel, 0.2)
+    feed.studio.commands.run("deploy.deploy")
+    wire.running.discard("planner")
+    feed.session.message.emit("planner", Message(name="ended", values={"returncode": -9}))
+    assert panel.side.problem.text() == "Planner ended. Arms hold. Start again."
+    assert not panel.model.deployed and panel.side.main.text() == "Deploy"
+    run(feed, panel, 0.2)
+    assert panel.side.main.isEnabled()
+    QTest.mouseClick(panel.side.main, Qt.MouseButton.LeftButton)
+    assert wire.names("planner")[-1] == "started" and panel.model.deployed
+
+
+def test_a_setting_out_of_range_is_refused_in_words(panel: Any) -> None:
+    field = panel.side.fields["control_limit"]
+    field.setText("7")
+    field.editingFinished.emit()
+    assert panel.model.settings.control_limit == 0.7
+    assert "control_limit is 7; allowed 0.01 to 1" in panel.side.problem.text()
+    field.setText("0.9")
+    field.editingFinished.emit()
+    assert panel.model.settings.control_limit == 0.9 and not panel.model.problem
+    panel.model.choose_preset("paper")
+    assert panel.side.fields["samples"].text() == "2000" and panel.side.fields["stages"].text() == "40"
+
+
+def test_goals_run_one_after_the_other_and_keep_their_history(panel: Any, feed: Feed, wire: Wire) -> None:
+    ready(panel, feed)
+    folder = feed.studio.project.folder("goals")
+    for name, x_m in (("first", 0.05), ("second", -0.03)):
+        save_kept_goal(folder, KeptGoal(name=name, position_m=(x_m, 0, 0.05), orientation_xyzw=(0, 0, 0, 1)))
+    panel.open(goals=["first", "second"])
+    assert panel.model.deployed and feed.studio.goal.goal.name == "first"
+    feed.pose_record["position_m"], feed.pose_record["orientation_xyzw"] = (0.05, 0.002, 0.05), FLAT
+    run(feed, panel, 1.5)
+    assert panel.model.outcomes.reached == [True] and feed.studio.goal.goal.name == "second"
+    panel.model.attempt.started_s -= 60.0
+    run(feed, panel, 0.6)
+    assert panel.model.outcomes.reached == [True, False] and not panel.model.deployed
+    assert panel.side.count.text() == "1 of 2" and panel.side.rate.text() == "50 %"
+    assert panel.side.likely.text() == "9 to 91 % likely"
+    assert load_kept_goal(folder / "first.toml").reached == 1
+    second = load_kept_goal(folder / "second.toml")
+    assert (second.attempts, second.reached) == (1, 0)
+    feed.studio.commands.run("deploy.success")
+    assert panel.side.count.text() == "2 of 2"
+
+
+def test_plans_are_drawn_and_measured(panel: Any, feed: Feed) -> None:
+    ready(panel, feed)
+    plan = feed.open_plan(stages=10, fan=140)
+    feed.set_state(PairState.ENGAGED, Driver.PLANNER)
+    run(feed, panel, 0.5)
+    feed.studio.commands.run("deploy.deploy")
+    feed.session.message.emit("policy", Message(name="state", values={"plan_age_s": 0.12, "reason": "running"}))
+    path = np.linspace([0.02, 0.03, 0.05], GOAL.position_m, 11)
+    for latency_s in (0.06, 0.14, 0.08):
+        plan["plan_path_m"], plan["plan_orientation_xyzw"] = path, FLAT
+        plan["fan_path_m"] = path + np.random.default_rng(0).normal(0, 0.01, (140, 11, 3))
+        plan["fan_return"], plan["fan_count"] = np.linspace(-1, 0, 140), 60
+        plan["latency_s"], plan["effective_samples"], plan["samples"] = latency_s, 5.0, 256
+        plan["predicted_error_m"], plan["goal_id"] = 0.006, feed.studio.goal.goal.goal_id
+        feed.plan.write(plan[0])  # type: ignore[union-attr]
+    run(feed, panel, 0.6)
+    side = panel.side
+    assert side.latency.text() == "80" and side.late.text() == "1 late of 3"
+    assert side.samples.row.value_label.text() == "5 of 256" and side.samples.meter.colour == "verdict.fair"
+    assert side.error.row.value_label.text() == "6 mm" and side.age.row.value_label.text() == "0.12 s"
+    assert side.age.note.text() == "holds at 0.60 s"
+    fan = panel.view.canvas.still_lines.blocks[0]
+    assert len(fan) == 60 * 10 * 4
+    times, values = panel.distance.items[1].getData()
+    assert len(times) == 11 and values[-1] == pytest.approx(0.0, abs=1e-3)
+    assert "mm," in panel.view._labels["goal"][0].text()
+
+
+def test_take_over_makes_the_person_the_driver(panel: Any, feed: Feed, wire: Wire) -> None:
+    opened: list[str] = []
+    feed.studio.navigator = lambda screen, **_: opened.append(screen)
+    ready(panel, feed)
+    feed.set_state(PairState.ENGAGED, Driver.PLANNER)
+    run(feed, panel, 0.3)
+    QTest.mouseClick(panel.side.take_over, Qt.MouseButton.LeftButton)
+    control = [message.values for name, message in wire.sent if name == "control" and message.name == "driver"]
+    assert control == [{"driver": int(Driver.OPERATOR)}] and opened == ["teleop"]
