@@ -55,7 +55,7 @@ def visible(folders: list[Path]) -> list[Path]:
 
 
 class LibraryModel:
-    """Signals: `changed` (the list or its order), `entry_changed` (one card), `selection_changed`, `asking` (to delete)."""
+    """Signals: `changed` (the list or its order), `entry_changed` (one card), `selection_changed`, `asking`."""
 
     changed = Signal()
     entry_changed = Signal(str)

@@ -136,7 +136,13 @@ class LibraryPanel(QWidget):
 
     def shown(self) -> None:
         self._model.refresh()
-        (self.table if self.as_table.isChecked() else self.grid).setFocus()
+        self._focus_view()
+
+    def _focus_view(self) -> None:
+        """Arrows and keys go to the cards at once, unless something is being typed."""
+        view = self.table if self.as_table.isChecked() else self.grid
+        if self.stack.currentWidget() is view and not self.filters.search.hasFocus():
+            view.setFocus()
 
     def toggle_panels(self) -> None:
         folded = self.filters.isVisible()
@@ -177,7 +183,10 @@ class LibraryPanel(QWidget):
         model = self._model
         self._show_headline()
         if model.shown:
+            came = self.stack.currentWidget() is self.empty
             self._fill()
+            if came and self.isVisible():
+                self._focus_view()
             return
         self.stack.setCurrentWidget(self.empty)
         nothing = not model.entries

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from psygnal import Signal
 
+from plugins.replay.binding import bind_commands
 from plugins.replay.frames import Frames
 from plugins.replay.notes import Notes, NotesResult, edit_notes, read_notes, split
 from plugins.replay.take import Lane, Take, load_take
@@ -389,35 +390,3 @@ def make_model(studio: StudioApi) -> ReplayModel:
     model = ReplayModel(studio)
     bind_commands(studio, model)
     return model
-
-
-def bind_commands(studio: StudioApi, model: ReplayModel) -> None:
-    """Every command of the manifest; those that need a take, a label or a box say so."""
-
-    def need_take() -> str:
-        return "" if model.take is not None else "open an episode first"
-
-    def need_label() -> str:
-        return need_take() or ("" if model.chosen is not None else "choose a label first")
-
-    def need_box() -> str:
-        return need_take() or ("" if model.take is not None and model.take.box is not None else "this take has no box")
-
-    free: dict[str, Callable[[], Any]] = {
-        "play": model.toggle_play, "frame_back": lambda: model.step_frame(-1), "frame_on": lambda: model.step_frame(1),
-        "second_back": lambda: model.step(-1.0), "second_on": lambda: model.step(1.0), "start": lambda: model.seek(0.0),
-        "end": lambda: model.seek(model.duration_s), "slower": lambda: model.change_speed(-1),
-        "faster": lambda: model.change_speed(1), "loop": model.toggle_loop, "whole": model.show_whole,
-        "split": model.split_label, "remove": model.remove, "mark": model.mark, "leave_out": model.leave_out,
-        "success": lambda: model.set_outcome("success"), "failure": lambda: model.set_outcome("failure"),
-    }  # fmt: skip
-    for what in ("contact", "label", "mark"):
-        free[f"next_{what}"] = lambda w=what: model.go_to(w, 1)
-        free[f"previous_{what}"] = lambda w=what: model.go_to(w, -1)
-    for key in range(1, 9):
-        free[f"label_{key}"] = lambda k=key: model.press_label(k)
-    for name, run in free.items():
-        studio.commands.bind(f"replay.{name}", run, blocked=need_take)
-    for edge in ("start", "end"):
-        studio.commands.bind(f"replay.edge_{edge}", lambda e=edge: model.set_edge(e), blocked=need_label)
-    studio.commands.bind("replay.goal", model.make_goal, blocked=need_box)

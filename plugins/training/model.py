@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,12 @@ from psygnal import Signal
 from plugins.training.curves import PlotData, log_lines, make_plots, stages, steps_per_second
 from plugins.training.form import FormField, check, make_fields, make_settings, problems
 from plugins.training.sources import Source, read_sources
+from plugins.training.words import can_resume
 from studio.app.api import Loader, RunView, StudioApi
 from studio.core.errors import StudioError
 from studio.methods.table import METHODS, MethodEntry
 
 CUSTOM = "custom"
-STATE_WORDS = {
-    "done": "Done",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
-    "lost": "Ended from outside",
-    "paused": "Paused",
-    "queued": "Starting",
-}
 _LOOK_S = 3.0
 _TRIES = {"planner": "mppi", "goal_class": "easy", "goals": 20, "seed": 1}
 
@@ -362,26 +354,6 @@ class TrainingModel:
         self._loader.close()
 
 
-def time_left_text(view: RunView | None) -> tuple[str, str]:
-    """The big words and the small one after them: (`5 to 7 min`, `left`)."""
-    if view is None:
-        return "No run yet", ""
-    if view.state in STATE_WORDS:
-        return STATE_WORDS[view.state], ""
-    if view.time_left_s is None:
-        return "measuring", ""
-    low, high = view.time_left_s
-    if high < 90:
-        return f"{round(low)} to {max(round(high), round(low) + 1)} s", "left"
-    return f"{round(low / 60)} to {max(round(high / 60), round(low / 60) + 1)} min", "left"
-
-
-def when_text(unix_s: float) -> str:
-    """`14:52` today, else `18 Nov`."""
-    today = time.strftime("%Y%m%d") == time.strftime("%Y%m%d", time.localtime(unix_s))
-    return time.strftime("%H:%M" if today else "%-d %b", time.localtime(unix_s))
-
-
 def make_model(studio: StudioApi) -> TrainingModel:
     model = TrainingModel(studio)
     bindings: dict[str, tuple[Callable[[], Any], Callable[[], str]]] = {
@@ -396,7 +368,3 @@ def make_model(studio: StudioApi) -> TrainingModel:
     for name, (run, blocked) in bindings.items():
         studio.commands.bind(f"training.{name}", run, blocked=blocked)
     return model
-
-
-def can_resume(view: RunView | None) -> bool:
-    return view is not None and view.state in ("failed", "lost", "cancelled")

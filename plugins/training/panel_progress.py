@@ -17,7 +17,8 @@ from PySide6.QtWidgets import (
 )
 
 from plugins.training.curves import STAGE_WORDS, PlotData
-from plugins.training.model import TrainingModel, can_resume, time_left_text, when_text
+from plugins.training.model import TrainingModel
+from plugins.training.words import can_resume, time_left_text, when_text
 from studio.app.api import RunView, StudioApi
 from studio.app.theme import set_property, theme
 from studio.app.widgets.control import KeyButton

@@ -1,4 +1,4 @@
-"""The right side: every run with its state and held-out loss, what follows when one is done, what the chosen reached."""
+"""The right side: every run with its state and held-out loss, what follows when one is done, what it reached."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from plugins.training.curves import words
-from plugins.training.model import TrainingModel, when_text
+from plugins.training.model import TrainingModel
+from plugins.training.words import when_text
 from studio.app.api import RunView, StudioApi
 from studio.app.theme import set_property, theme
 from studio.app.widgets.control import KeyButton, ValueRow

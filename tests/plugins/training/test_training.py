@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from plugins.training.model import time_left_text
+from plugins.training.words import time_left_text
 from studio.app.api import RunView, StudioApi
 from studio.app.host import PluginHost
 from studio.app.theme import apply_theme
