@@ -39,9 +39,9 @@ def read_mp4(path: Path) -> Mp4Info:
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty. Copy the video again.")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             return _read(container, path)
-    except FFmpegError as error:
+    except (FFmpegError, ValueError) as error:
         raise DataError(
             f"{path} is not a readable video ({error}). It is cut off or foreign; copy it again."
         ) from error
@@ -51,11 +51,12 @@ def _read(container: Any, path: Path) -> Mp4Info:
     if not container.streams.video:
         raise DataError(f"{path} holds no video. Check the file.")
     stream = container.streams.video[0]
-    codec = _CODECS.get(stream.codec_context.name)
+    decoder: Any = stream.codec_context  # None for a codec that this FFmpeg does not know
+    name = decoder.name if decoder is not None else "unknown"
+    codec = _CODECS.get(name)
     if codec is None:
-        raise DataError(f"{path}: video codec {stream.codec_context.name} cannot be kept; allowed h264, h265, av1. "
-                        "Convert the video first.")  # fmt: skip
-    header = bytes(stream.codec_context.extradata or b"")[_AV1_CONFIGURATION_BYTES:]
+        raise DataError(f"{path}: video codec {name} cannot be kept; allowed h264, h265, av1. Convert the video first.")
+    header = bytes(decoder.extradata or b"")[_AV1_CONFIGURATION_BYTES:]
     context = BitStreamFilterContext(_FILTERS[codec], in_stream=stream) if codec in _FILTERS else None
     packets = [_packet(p, codec, header) for raw in container.demux(stream) for p in _filtered(raw, context)]
     _check(packets, stream, path)
