@@ -20,7 +20,17 @@ from studio.control.settings import ControlSettings
 from studio.control.states import ACTIVE, PairMachine, worst
 from studio.control.stream import TRUTH_EVERY, ControlRecord, make_streams
 from studio.control.watch import Watch
-from studio.core.protocols import STATE_POSITION, Clock, Plant, Sink, World
+from studio.core.protocols import (
+    POSITION,
+    STATE_POSITION,
+    STATE_VELOCITY,
+    TORQUE,
+    VELOCITY,
+    Clock,
+    Plant,
+    Sink,
+    World,
+)
 from studio.core.records import Driver, PairState
 from studio.robot.description import Robot
 from studio.robot.kinematics import Kinematics
@@ -67,8 +77,10 @@ class ControlLoop:
         self.streams = make_streams(robot, world=world is not None)
         self._record = ControlRecord(self.streams[0], frame)
         self._pose, self._truth = (stream.empty() for stream in make_streams(robot)[1:])
+        self._pose_columns = [self._pose[n] for n in ("t_ns", "position_m", "orientation_xyzw", "reset_count")]
         self._powered = [False] * robot.pairs
         self._align_limited = False
+        self._steady = False
         self._published: list[PairState] = []
         self._put_back_asked = False
         self.tick_count = 0
@@ -203,17 +215,26 @@ class ControlLoop:
         ramping = gains.ramp()
         operator = self._arbiter.chosen is Driver.OPERATOR
         machines, couplings = self._arbiter.machines, self._couplings
-        observer.update(
-            [
-                operator and not ramping and m.state is PairState.ENGAGED and c.blend >= 1.0 and not late[p]
-                for p, (m, c) in enumerate(zip(machines, couplings, strict=True))
-            ],
-            gains.leader_share,
-        )
+        coupled = [
+            operator and not ramping and m.state is PairState.ENGAGED and c.blend >= 1.0 and not late[p]
+            for p, (m, c) in enumerate(zip(machines, couplings, strict=True))
+        ]
+        observer.update(coupled, gains.leader_share)
+        steady = False not in coupled and not any(observer.damping_nm_s_rad)
+        if steady and self._steady:
+            self._follow_each_other()
+            return
+        self._steady = steady
         self._limit_aligning(machines)
         for pair, machine in enumerate(machines):
             couplings[pair].extra_damping = observer.damping_nm_s_rad[pair]
             self._write_pair(couplings[pair], machine, late[pair], now_ns)
+
+    def _follow_each_other(self) -> None:
+        """Steady coupling of all pairs: gains are as in the last tick, only set-points and gravity change."""
+        frame = self.frame
+        np.copyto(frame.requested[POSITION : VELOCITY + 1], frame.measured[STATE_POSITION : STATE_VELOCITY + 1, ::-1])
+        np.copyto(frame.requested[TORQUE], frame.gravity_nm)
 
     def _write_pair(self, coupling: PairCoupling, machine: PairMachine, late: bool, now_ns: int) -> None:
         state = machine.state
@@ -266,10 +287,9 @@ class ControlLoop:
             self._publish_world(self._world, now_ns)
 
     def _publish_world(self, world: World, now_ns: int) -> None:
-        row = self._pose[0]
-        row["t_ns"] = now_ns
-        row["position_m"], row["orientation_xyzw"] = world.object_pose()
-        row["reset_count"] = self.reset_count
+        t_ns, position_m, orientation_xyzw, reset_count = self._pose_columns
+        t_ns[0], reset_count[0] = now_ns, self.reset_count
+        position_m[0], orientation_xyzw[0] = world.object_pose()
         self._sink.write("object_pose.world", self._pose)
         if self.tick_count % TRUTH_EVERY == 0:
             truth = self._truth[0]

@@ -356,3 +356,18 @@ def test_gain_settings_are_ramped_and_clamped() -> None:
     bench.inputs.stiffness_scale = float("nan")
     bench.seconds(0.2)
     assert bench.plant.log[-1][8, KP] == pytest.approx(90.0)
+
+
+def test_the_short_way_of_steady_coupling_asks_for_the_same_as_the_long_way() -> None:
+    bench = Bench()
+    bench.engage()
+    bench.plant.hand_rad = bench.robot.home_rad + 0.2
+    bench.seconds(0.6)
+    for _ in range(50):
+        bench.ticks(1)
+        assert bench.loop._steady
+        short = bench.loop.frame.requested.copy()
+        bench.loop.frame.requested[:] = np.nan
+        for coupling in bench.loop._couplings:
+            coupling.write_operator(bench.clock.now_ns())
+        assert (bench.loop.frame.requested == short).all()
