@@ -176,7 +176,8 @@ class GuardWorker:
         self._link.send(
             Message(name="state", values={"silent": True, "age_ms": age_ms, "buses": len(self._config.buses)})
         )
-        self._link.say("error", f"The control loop has been silent for {age_ms:.0f} ms. {done}")
+        level = "error" if self._frames else "warning"
+        self._link.say(level, f"The control loop has been silent for {age_ms:.0f} ms. {done}")
 
     def _end(self) -> None:
         """Control is back. What was sent stays sent: where motors were stopped, control finds so and faults."""
