@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from PySide6.QtCore import QEvent, QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QResizeEvent
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from studio.app.api import StudioApi
 from studio.app.commands import Command
@@ -18,7 +18,7 @@ from studio.app.session import Session
 from studio.app.shell.actions import add_actions, fixed_keys
 from studio.app.shell.activity import ActivityBar
 from studio.app.shell.card import ErrorCard
-from studio.app.shell.keys import Keys
+from studio.app.shell.keys import Keys, rest_buttons
 from studio.app.shell.palette import Palette
 from studio.app.shell.sheet import JobsSheet, KeysSheet, NoticesSheet, SettingsSheet, Sheet
 from studio.app.shell.status import StatusBar
@@ -148,9 +148,9 @@ class StudioWindow(QMainWindow):
         self.studio.state.recording.events.on.connect(self._state_changed)
 
     def _start(self) -> None:
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        app.installEventFilter(self.keys)
+        self.winId()  # makes the native window, whose keys are filtered
+        self.keys.attach(self.windowHandle())
+        QGuiApplication.instance().focusWindowChanged.connect(self.keys.attach)  # type: ignore[union-attr]
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._tick)
@@ -222,6 +222,7 @@ class StudioWindow(QMainWindow):
             panel = self.host.make_panel(screen)
             self.panels[screen] = panel if isinstance(panel, QWidget) else self._card(screen)
             self.stack.addWidget(self.panels[screen])
+            rest_buttons(self.panels[screen])
         return self.panels[screen]
 
     def _card(self, screen: str) -> ErrorCard:
@@ -317,9 +318,6 @@ class StudioWindow(QMainWindow):
         if down or not self.studio.robot.dead_man_latched:
             self.studio.input.set_dead_man(down)
 
-    def takes_keys(self, widget: QWidget) -> bool:
-        return widget.window() is self or widget.window().parent() is self
-
     def moves_robot(self, screen: str) -> bool:
         plugin = self.host.plugins.get(screen)
         if plugin is None or plugin.failure:
@@ -378,6 +376,15 @@ class StudioWindow(QMainWindow):
         if lost and not self.studio.robot.dead_man_latched and self.session.dead_man:
             self.session.release()
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Keys that reached a widget without passing the native window (tests, tools of the desktop)."""
+        if not self.keys.handle(event):
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if not self.keys.handle(event):
+            super().keyReleaseEvent(event)
+
     # The one timer
 
     def _tick(self) -> None:
@@ -424,9 +431,8 @@ class StudioWindow(QMainWindow):
         self._timer.stop()
         if self.watchdog:
             self.watchdog.stop()
-        app = QApplication.instance()
-        if app:
-            app.removeEventFilter(self.keys)
+        QGuiApplication.instance().focusWindowChanged.disconnect(self.keys.attach)  # type: ignore[union-attr]
+        self.keys.detach()
         self.hide()
         self.host.close()
         self.studio.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtGui import QKeyEvent, QKeySequence, QWindow
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QTextEdit,
     QWidget,
 )  # fmt: skip
+from shiboken6 import isValid
 
 from studio.app.commands import Command, normal_key
 
@@ -44,7 +45,6 @@ class KeyTarget(Protocol):
     def release_command(self, identity: str) -> None: ...
     def space_is_dead_man(self) -> bool: ...
     def space(self, down: bool) -> None: ...
-    def takes_keys(self, widget: QWidget) -> bool: ...
 
 
 def key_text(event: QKeyEvent) -> str:
@@ -87,34 +87,46 @@ def rests_in_text(key: str) -> bool:
 
 
 class Keys(QObject):
-    """The filter; install it on the application."""
+    """The filter. It sits on the top-level windows, where few events pass: one on the whole application would be asked
+    about every event of every widget, in Python."""
 
     def __init__(self, target: KeyTarget) -> None:
         super().__init__()
         self._target = target
         self._held: dict[int, str] = {}  # key code -> command that acts while held
+        self._windows: list[QWindow] = []
+
+    def attach(self, window: QWindow | None) -> None:
+        """Filter a window's keys: ours when it is shown, and menus and dialogs when they get the focus."""
+        if window is not None and window not in self._windows:
+            window.installEventFilter(self)
+            self._windows.append(window)
+
+    def detach(self) -> None:
+        for window in self._windows:
+            if isValid(window):
+                window.removeEventFilter(self)
+        self._windows.clear()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kind = event.type()
-        if kind == QEvent.Type.Polish and isinstance(watched, QAbstractButton):
-            if watched.focusPolicy() == Qt.FocusPolicy.StrongFocus:
-                watched.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys to the screen
-            return False
         if kind not in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease) or not isinstance(event, QKeyEvent):
             return False
-        if not isinstance(watched, QWidget) or not self._target.takes_keys(watched):
-            return False
-        return self._press(watched, event) if kind == QEvent.Type.KeyPress else self._release(event)
+        return self.handle(event)
 
-    def _press(self, widget: QWidget, event: QKeyEvent) -> bool:
-        key = key_text(event)
+    def handle(self, event: QKeyEvent) -> bool:
+        """True when the key was ours; the widget with the focus does not get it then."""
+        press = event.type() == QEvent.Type.KeyPress
+        return self._press(event) if press else self._release(event)
+
+    def _press(self, event: QKeyEvent) -> bool:
+        key, focus = key_text(event), QApplication.focusWidget()
         if not key:
             return False
         if key.split("+")[-1] == "Esc":
             self._target.press_escape()
-            return True
-        focus = QApplication.focusWidget() or widget
-        if is_text_field(focus) and rests_in_text(key):
+            return QApplication.activePopupWidget() is None  # an open menu closes as well
+        if QApplication.activePopupWidget() is not None or (is_text_field(focus) and rests_in_text(key)):
             return False
         if key == "Space":
             return self._space(event, focus)
@@ -125,7 +137,7 @@ class Keys(QObject):
             return False
         return self._command(key, event)
 
-    def _space(self, event: QKeyEvent, focus: QWidget) -> bool:
+    def _space(self, event: QKeyEvent, focus: QWidget | None) -> bool:
         if self._target.space_is_dead_man():
             if not event.isAutoRepeat():
                 self._target.space(True)
@@ -151,3 +163,10 @@ class Keys(QObject):
         if identity:
             self._target.release_command(identity)
         return bool(identity)
+
+
+def rest_buttons(inside: QWidget) -> None:
+    """A click on a button leaves the focus where it was, so that keys stay with the screen; Tab still reaches it."""
+    for button in inside.findChildren(QAbstractButton):
+        if button.focusPolicy() == Qt.FocusPolicy.StrongFocus:
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)

@@ -233,8 +233,8 @@ class TopBar(QFrame):
         self.setProperty("frame", "bar")
         self.setFixedHeight(theme().pixels("shell.top"))
         self.project = ProjectButton(project_name)
-        self.find, self.pill, self.jobs, self.bell = FindField(), StatePill(), JobsRing(), Bell()
-        self.find.setParent(self)
+        self.find_field, self.pill, self.jobs, self.bell = FindField(), StatePill(), JobsRing(), Bell()
+        self.find_field.setParent(self)
         self._tabs: list[Tab] = []
         self._tab_row = QHBoxLayout()
         self._tab_row.setSpacing(4)
@@ -242,7 +242,7 @@ class TopBar(QFrame):
         self._divider.setFixedSize(1, 20)
         self._divider.setProperty("ground", "4")
         self._lay_out()
-        self.find.clicked.connect(self.find_wanted)
+        self.find_field.clicked.connect(self.find_wanted)
         self.jobs.clicked.connect(self.jobs_wanted)
         self.bell.clicked.connect(self.notices_wanted)
 
@@ -277,5 +277,5 @@ class TopBar(QFrame):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.find.move((self.width() - self.find.width()) // 2 + 20, 9)
-        self.find.raise_()
+        self.find_field.move((self.width() - self.find_field.width()) // 2 + 20, 9)
+        self.find_field.raise_()
