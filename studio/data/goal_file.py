@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from studio.core.config import load_toml, make_config
 from studio.core.errors import DataError
@@ -60,8 +60,9 @@ def _with_numbers(data: dict[str, Any], path: Path) -> dict[str, Any]:
     """The position and orientation lists as floats, checked for their length."""
     numbers = dict(data)
     for key, count in (("position_m", 3), ("orientation_xyzw", 4)):
-        values = data.get(key)
-        if not isinstance(values, list) or len(values) != count or not all(isinstance(v, (int, float)) for v in values):
+        values = cast(list[Any], data.get(key))
+        is_list = isinstance(data.get(key), list)
+        if not is_list or len(values) != count or not all(isinstance(v, (int, float)) for v in values):
             raise DataError(f"{path}: {key} is {values!r}; {count} numbers are needed. Mend or delete the file.")
         numbers[key] = [float(v) for v in values]
     return numbers

@@ -52,11 +52,12 @@ def _read(container: Any, path: Path) -> Mp4Info:
         raise DataError(f"{path} holds no video. Check the file.")
     stream = container.streams.video[0]
     decoder: Any = stream.codec_context  # None for a codec that this FFmpeg does not know
-    name = decoder.name if decoder is not None else "unknown"
+    name = str(decoder.name) if decoder else "unknown"
     codec = _CODECS.get(name)
     if codec is None:
         raise DataError(f"{path}: video codec {name} cannot be kept; allowed h264, h265, av1. Convert the video first.")
-    header = bytes(decoder.extradata or b"")[_AV1_CONFIGURATION_BYTES:]
+    extradata: bytes | None = decoder.extradata
+    header = bytes(extradata or b"")[_AV1_CONFIGURATION_BYTES:]
     context = BitStreamFilterContext(_FILTERS[codec], in_stream=stream) if codec in _FILTERS else None
     packets = [_packet(p, codec, header) for raw in container.demux(stream) for p in _filtered(raw, context)]
     _check(packets, stream, path)
