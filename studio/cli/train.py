@@ -117,7 +117,8 @@ def _as_error(status: RunStatus, folder: Path) -> StudioError:
 
 def _summary(result: dict[str, Any]) -> str:
     held_out = result["held_out"]
-    names = [
+    names = [name for name in held_out if name.startswith("unexplained_")]
+    names += [
         n
         for n in (
             "one_skill_object_position_mm",
