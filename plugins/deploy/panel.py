@@ -18,6 +18,7 @@ from studio.app.widgets.bars import RampBar
 from studio.app.widgets.plots import LimitPlot
 from studio.app.widgets.scene3d import RobotView
 from studio.app.widgets.scene_mesh import arm_transforms, tips_from_transforms
+from studio.core.records import PairState
 
 CURVES_HEIGHT_PX = 212
 
@@ -173,7 +174,8 @@ class DeployPanel(QWidget):
                 self.studio.robot, arm_transforms(self.studio.robot, record["follower_position_rad"])
             )
             for pair, tip in enumerate(tips):
-                self.view.set_force(pair, tip, record["contact_force_n"][pair])
+                moving = int(record["pair_state"][pair]) in (PairState.ENGAGED, PairState.HOLDING)
+                self.view.set_force(pair, tip, record["contact_force_n"][pair] if moving else np.zeros(3))
         pose = self.studio.streams.latest("object_pose.world")
         if pose is not None:
             self.view.set_object(pose["position_m"], pose["orientation_xyzw"])

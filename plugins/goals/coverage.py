@@ -62,7 +62,8 @@ def read_strip(dataset_path: Path) -> Strip:
             continue
         try:
             if reader.cameras and POSE_STREAM in reader.record_types:
-                return Strip(f"Episode {folder.name}", _pictures(reader))
+                number = folder.name.rpartition("_")[2].lstrip("0")
+                return Strip(f"Episode {number or folder.name}", _pictures(reader))
         finally:
             reader.close()
     return Strip("", problem="No episode with pictures yet. Record a minute with the camera on.")

@@ -41,7 +41,7 @@ class GoalsModel:
 
     def __init__(self, studio: StudioApi) -> None:
         self.studio = studio
-        self.pose = GoalPose(x=60.0, y=-40.0, z=studio.task.object_rest_height_m * 1000)
+        self.pose = GoalPose(x=60.0, y=-80.0, z=studio.task.object_rest_height_m * 1000)
         self.library: list[KeptGoal] = []
         self.strip: Strip | None = None
         self._play_m: np.ndarray | None = None

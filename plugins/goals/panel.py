@@ -232,7 +232,7 @@ class GoalsPanel(QWidget):
         )
         degrees = np.degrees(task.orientation_tolerance_rad)
         words = f"success: {task.position_tolerance_m * 1000:.0f} mm and {degrees:.0f}°"
-        self.view.set_note("success", words, np.array(pose.position_m()) - [0, 0, 0.07], below=True)
+        self.view.set_note("success", words, np.array(pose.position_m()) - [0, 0, 0.10], below=True)
         outward = 1.35 * self.view.goal_handle_m() - 0.35 * np.array(pose.position_m())
         self.view.set_note("yaw", f"{pose.yaw:.0f}°".replace("-", "−"), outward)
         self._show_checks()

@@ -24,6 +24,7 @@ from studio.core.records import PairState
 
 PANEL_WIDTH_PX = 324
 CURVES_HEIGHT_PX = 220
+_FELT = (PairState.ALIGNING, PairState.ENGAGED, PairState.HOLDING)
 
 
 class TeleopPanel(QWidget):
@@ -213,7 +214,9 @@ class TeleopPanel(QWidget):
         self.view.set_arms(record["follower_position_rad"])
         self.view.set_leader(self._leader_tips_m)
         for pair in range(robot.pairs):
-            self.view.set_force(pair, self._follower_tips_m[pair], record["contact_force_n"][pair])
+            felt = int(record["pair_state"][pair]) in _FELT  # with motors off, the estimate sees the sagging arm
+            force_n = record["contact_force_n"][pair] if felt else np.zeros(3)
+            self.view.set_force(pair, self._follower_tips_m[pair], force_n)
 
     def _apart_m(self) -> float:
         return float(np.linalg.norm(self._leader_tips_m - self._follower_tips_m, axis=-1).max())

@@ -168,14 +168,14 @@ def test_words_in_a_number_field_change_nothing(panel: Any) -> None:
     line = panel.fields["y"].line
     line.setText("middle")
     line.editingFinished.emit()
-    assert panel.model.pose.y == -40.0 and line.text() == "−40"
+    assert panel.model.pose.y == -80.0 and line.text() == "−80"
 
 
 def test_keys_move_turn_and_tip(panel: Any, feed: Feed) -> None:
     run_command = feed.studio.commands.run
     run_command("goals.near")
     run_command("goals.right_fine")
-    assert (panel.model.pose.x, panel.model.pose.y) == (65.0, -39.0)
+    assert (panel.model.pose.x, panel.model.pose.y) == (65.0, -79.0)
     run_command("goals.turn_left")
     run_command("goals.higher")
     assert (panel.model.pose.yaw, panel.model.pose.z) == (5.0, 55.0)
@@ -203,7 +203,7 @@ def test_go_there_sets_the_goal_and_opens_deploy(panel: Any, feed: Feed) -> None
     feed.studio.navigator = lambda screen, **arguments: opened.append((screen, arguments))
     QTest.mouseClick(panel.go, Qt.MouseButton.LeftButton)
     goal = feed.studio.goal.goal
-    assert goal is not None and goal.position_m == pytest.approx((0.06, -0.04, 0.05))
+    assert goal is not None and goal.position_m == pytest.approx((0.06, -0.08, 0.05))
     assert opened == [("deploy", {"start": True})]
     panel.model.add_examples()
     feed.studio.commands.run("goals.go_all")
