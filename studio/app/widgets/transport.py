@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from studio.app.theme import set_property, theme
@@ -55,6 +55,7 @@ class Transport(QFrame):
         super().__init__(parent)
         set_property(self, "ground", "1")
         self.setFixedHeight(50)
+        self._full_width = 0  # known once it was too narrow
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 2, 12, 2)
         row.setSpacing(5)
@@ -100,9 +101,9 @@ class Transport(QFrame):
 
     def _add_nexts(self, row: QHBoxLayout) -> None:
         row.addSpacing(6)
-        word = QLabel("Next")
-        set_property(word, "tone", "3")
-        row.addWidget(word)
+        self.next_word = QLabel("Next")
+        set_property(self.next_word, "tone", "3")
+        row.addWidget(self.next_word)
         self.nexts = {}
         for what, key in (("contact", "N"), ("label", "↓"), ("mark", "B")):
             button = self._key_button(what, key)
@@ -119,6 +120,21 @@ class Transport(QFrame):
         button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         return button
+
+    def minimumSizeHint(self) -> QSize:
+        """Without the buttons that only repeat a key."""
+        return QSize(640, 50)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a narrow window the ways to the next event fold away; their keys stay."""
+        super().resizeEvent(event)
+        optional = (self.next_word, *self.nexts.values())
+        shown = not self.next_word.isHidden()
+        if shown and self.width() < super().minimumSizeHint().width():
+            self._full_width = super().minimumSizeHint().width()
+        roomy = self.width() >= self._full_width
+        for widget in optional:
+            widget.setVisible(roomy)
 
     def set_time(self, t_s: float, duration_s: float) -> None:
         self.time.setText(clock_text(t_s, 3))
