@@ -80,7 +80,7 @@ class Album:
         return self._window
 
     def take(self) -> None:
-        """Open the window, walk through every screen, close it."""
+        """Open the window, walk through every screen, close it. Training comes first, on nothing but the play."""
         _write_broken_plugin(self.options.project / "plugins" / "skill_map")
         self._window = open_studio(
             StudioOptions(project=self.options.project, settings=self.options.settings, theme=self.theme)
@@ -89,7 +89,7 @@ class Album:
         self._window.resize(1440, 900)
         self._window.show()
         try:
-            for work in (self._teleoperate, self._review, self._train, self._goals, self._deploy, self._broken):
+            for work in (self._train, self._teleoperate, self._review, self._goals, self._deploy, self._broken):
                 self._try(work)
         finally:
             if self._run and self._run.status().active:

@@ -77,6 +77,7 @@ class Session:
         folder: session folder; None makes a fresh one.
         places: the workers there are.
         seed: of the simulated world.
+        robot_title: which robot the workers drive, for the status bar.
     """
 
     message = Signal(str, Message)
@@ -90,6 +91,7 @@ class Session:
         folder: SessionFolder | None = None,
         places: tuple[WorkerPlace, ...] = WORKERS,
         seed: int = 0,
+        robot_title: str = "Simulated robot",
     ) -> None:
         self.robot, self.task, self.project, self.seed = robot, task, project, seed
         self.state, self.notices = StudioState(), Notices()
@@ -100,7 +102,7 @@ class Session:
         self._control = Follower(self.folder.ring_path("control"))
         self.monitor = LinkMonitor(self.state.link, self._control, project.free_bytes)
         self.take = Take(self)
-        self.state.link.robot_title = robot.title
+        self.state.link.robot_title = robot_title
         self._expected: set[str] = set()
         self._configs: dict[str, dict[str, Any]] = {}
         self._ready: set[str] = set()
