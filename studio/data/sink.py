@@ -100,6 +100,11 @@ class EpisodeSink:
         if self._buffers[stream].append(record):
             self._drain()
 
+    def declare_camera(self, camera: str, *, width_px: int, height_px: int, rate_hz: float) -> None:
+        """What a camera's pictures will be like; before its first one."""
+        facts = {"width_px": width_px, "height_px": height_px, "rate_hz": rate_hz}
+        self._config["cameras"] = {**self._config.get("cameras", {}), camera: facts}
+
     def write_frame(self, camera: str, t_ns: int, receive_t_ns: int, packet: bytes, keyframe: bool) -> None:
         self._frames.append(_Frame(camera, t_ns, receive_t_ns, packet, keyframe))
 

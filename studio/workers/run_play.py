@@ -75,6 +75,9 @@ class _Camera:
         self._simulation, self._sink = simulation, sink
         place = self._camera.place
         self._encoder = FrameEncoder(place.width_px, place.height_px, self._camera.rate_hz)
+        sink.declare_camera(
+            self._camera.name, width_px=place.width_px, height_px=place.height_px, rate_hz=self._camera.rate_hz
+        )
         self._period_ns = NS_PER_S / self._camera.rate_hz
         self._due_ns = -1.0
 

@@ -97,6 +97,7 @@ def test_every_episode_of_the_sink_has_a_video_that_decodes_from_its_start(tmp_p
     sink = EpisodeSink(dataset, [CONTROL], 1.0)
     control, _ = play_records(1200)
     encoder = FrameEncoder(32, 32, 30.0)
+    sink.declare_camera("top", width_px=32, height_px=32, rate_hz=30.0)
     for tick in range(1200):
         if tick % 13 == 0:
             t_ns = int(control["t_ns"][tick])
@@ -108,6 +109,7 @@ def test_every_episode_of_the_sink_has_a_video_that_decodes_from_its_start(tmp_p
     for info in dataset.episodes():
         reader = EpisodeReader(info.path)
         times = reader.frame_times_ns("top")
+        assert (info.cameras["top"].width_px, info.cameras["top"].rate_hz) == (32, 30.0)
         assert len(set(times.tolist())) == len(times)
         assert times[0] <= info.started_t_ns and times[0] > info.started_t_ns - 8 * 13 * 2_500_000
         for index, t_ns in enumerate(times):

@@ -219,15 +219,15 @@ from studio.data.stream_writer import WriterSettings
 from tests.data.recordings import CONTROL, POSE, play_records
 place, kind = Path(sys.argv[1]), sys.argv[2]
 if kind == "limit":
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 20, 3 << 20))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, 2 << 20))
 else:
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], check=True)
 folder = place / "s" / "episode_000001"
 writer = EpisodeWriter(folder, [CONTROL, POSE], {}, settings=WriterSettings(reserve_bytes=65536))
-control, pose = play_records(40_000)
+control, pose = play_records(12_000)
 try:
-    for start in range(0, 40_000, 50):
+    for start in range(0, 12_000, 50):
         writer.write("control", control[start : start + 50])
         writer.write("object_pose.world", pose[start : start + 50])
 except DiskFullError as error:
@@ -251,10 +251,10 @@ def test_a_full_disk_ends_the_episode_and_keeps_what_is_there(tmp_path: Path, ki
     done = subprocess.run(command, cwd=repository_root(), capture_output=True, text=True, check=True)
     assert "the disk is full" in done.stdout
     written, kept = (int(word) for word in done.stdout.split()[-2:])
-    assert 500 < written < 39_900 and written - 200 <= kept <= written + 50
+    assert 500 < written < 11_900 and written - 200 <= kept <= written + 50
     folder = (tmp_path / ("disk_kept" if kind == "tmpfs" else "disk")) / "s" / "episode_000001"
     reader = EpisodeReader(folder)
     assert reader.info.state == "closed" and reader.info.close_reason == "disk full"
-    assert reader.read("control").tobytes() == play_records(40_000)[0][:kept].tobytes()
+    assert reader.read("control").tobytes() == play_records(12_000)[0][:kept].tobytes()
     reader.close()
     assert verify_episode(folder) == []
