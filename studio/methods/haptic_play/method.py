@@ -143,6 +143,7 @@ class HapticPlay:
             "wall_s": round(result.wall_s, 2),
             "losses": result.losses,
             "held_out": self.held_out,
+            "metrics": self.held_out,
             "lineage": self.lineage,
         }
 
