@@ -15,7 +15,7 @@ from studio.sim.operator.path import HandPath
 from studio.sim.operator.primitives import MIX, Primitive, Stage, recover, retreat
 from studio.sim.operator.sight import look
 
-_STRAY_M = 0.045  # so far outside the area the box is fetched back
+_STRAY_M = 0.06  # so far outside the area the box is fetched back
 _PATIENCE = 6  # attempts to fetch or to free the box before it is put back by request
 
 

@@ -17,6 +17,9 @@ from studio.sim.operator.sight import Side, Sight
 
 _UP = np.array([0.0, 0.0, 1.0])
 _GAP_M = 0.022  # between ball and face before contact
+BORDER_M = (
+    0.03  # play reaches this far beyond the goal area, so that goals at its border are not at the border of the data
+)
 
 
 @dataclass
@@ -43,12 +46,18 @@ def choose_hand(stage: Stage, contact_m: FloatArray, side: Side | None = None) -
     return 0 if lean > 0 else 1
 
 
+def random_place_m(stage: Stage) -> FloatArray:
+    """A place [2] anywhere in the area or a little beyond its border."""
+    (x0, x1), (y0, y1) = stage.sight.task.area_x_m, stage.sight.task.area_y_m
+    low, high = np.array([x0, y0]) - BORDER_M, np.array([x1, y1]) + BORDER_M
+    return stage.random.uniform(low, high)
+
+
 def choose_push_side(stage: Stage) -> Side:
     """A face that carries the box towards a random point of the area when pushed; sometimes any face."""
     sight, random = stage.sight, stage.random
-    task = sight.task
-    goal = np.array([random.uniform(*task.area_x_m), random.uniform(*task.area_y_m)])
-    away = sight.outside_m(sight.centre_m)
+    goal = random_place_m(stage)
+    away = sight.outside_m(sight.centre_m, BORDER_M)
     if away == 0.0 and random.random() < 0.2:
         return sight.sides[int(random.integers(4))]
     wish = (sight.middle_m if away > 0.0 else goal) - sight.centre_m[:2]
@@ -90,7 +99,9 @@ def _push_length_m(stage: Stage, side: Side) -> float:
     sight = stage.sight
     wanted = float(stage.random.uniform(0.04, 0.14))
     for length in (wanted, 0.7 * wanted, 0.4 * wanted):
-        if sight.outside_m(sight.centre_m - side.normal * length, 0.01) <= sight.outside_m(sight.centre_m, 0.0) + 1e-6:
+        if sight.outside_m(sight.centre_m - side.normal * length, BORDER_M) <= sight.outside_m(
+            sight.centre_m, BORDER_M
+        ):
             return length + 0.012
     return 0.02
 
@@ -125,7 +136,11 @@ def _tip_side(stage: Stage) -> Side:
 
     def cost(index: int) -> float:
         landing = sight.centre_m - sight.sides[index].normal * 0.12
-        return sight.outside_m(landing) + 0.3 * float(np.linalg.norm(landing[:2] - sight.middle_m)) + noise[index]
+        return (
+            sight.outside_m(landing, BORDER_M)
+            + 0.3 * float(np.linalg.norm(landing[:2] - sight.middle_m))
+            + noise[index]
+        )
 
     return sight.sides[min(range(4), key=cost)]
 
@@ -188,10 +203,7 @@ def _release(path: HandPath, side: Side, distance_m: float, rise_m: float = 0.0)
 
 def _slide_goal(stage: Stage, low_m: float, high_m: float) -> FloatArray:
     """A displacement [3] on the table that ends in the area."""
-    sight, random = stage.sight, stage.random
-    task = sight.task
-    goal = np.array([random.uniform(*task.area_x_m), random.uniform(*task.area_y_m)])
-    wish = goal - sight.centre_m[:2]
+    wish = random_place_m(stage) - stage.sight.centre_m[:2]
     length = max(float(np.linalg.norm(wish)), 1e-6)
     return np.array([*(wish / length * np.clip(length, low_m, high_m)), 0.0])
 
