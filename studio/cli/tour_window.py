@@ -110,7 +110,8 @@ class _Walk:
         tour, visitor, studio = self._tour, self._visitor, self._studio
         visitor.open("training")
         share = tour.options.train_s
-        settings = [f"stage_1.seconds={0.6 * share}", f"chains.seconds={0.2 * share}", f"stage_2.seconds={0.2 * share}"]
+        shares = {"stage_1": 0.5, "chains": 0.15, "stage_2": 0.15, "value": 0.2}
+        settings = [f"{part}.seconds={part_share * share}" for part, part_share in shares.items()]
         run = studio.jobs.start("train", {
             "method": "haptic_play", "dataset": str(tour.dataset.resolve()), "bundle": str(tour.bundle.resolve()),
             "preset": "small", "set": settings, "seed": tour.options.seed, "title": "tour",

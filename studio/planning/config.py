@@ -48,8 +48,8 @@ class PlannerConfig:
     """
 
     algorithm: str = "mppi"
-    samples: int = 256
-    stages: int = 10
+    samples: int = 192
+    stages: int = 8
     passes: int = 2
     control_limit: float = 0.7
     temperature: float = 0.1
