@@ -273,6 +273,8 @@ class Session:
         place = self._place(name)
         if self._closed or values.get("asked") or name not in self._expected:
             return
+        if name == "operator":
+            self.outlet.release_hands()  # a killed hand has not let go by itself
         detail = f"{place.module} ended with {values.get('returncode')}.\n{values.get('log', '')}".strip()
         self.notices.add(
             "fault", f"{place.title} ended. {place.effect} Start again.", detail=detail,

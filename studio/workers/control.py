@@ -127,10 +127,11 @@ class InputSlots:
 class ControlWorker:
     """One blocking loop with absolute deadlines."""
 
-    def __init__(self, link: WorkerLink, simulation: Simulation, slots: InputSlots, refused: str) -> None:
+    def __init__(self, link: WorkerLink, simulation: Simulation, slots: InputSlots, *, realtime: bool) -> None:
         self._link, self._simulation, self._slots = link, simulation, slots
         self._loop: ControlLoop = simulation.loop
-        self._refused = refused
+        self._realtime = realtime
+        self._refused = ""  # why real-time priority was not obtained
         self._clock = WallClock()
         self._lateness = LatenessHistogram()
         self._period_ns = simulation.period_ns
@@ -150,7 +151,7 @@ class ControlWorker:
         self._let_down(deadline_ns)
 
     def _warm_up(self) -> int:
-        """Run everything once before it counts, then forbid garbage collection."""
+        """Run everything once before it counts, forbid garbage collection, only then take precedence over others."""
         self._second_ns = deadline_ns = self._clock.now_ns()
         for _ in range(_WARM_UP_TICKS):
             deadline_ns += self._period_ns
@@ -158,6 +159,8 @@ class ControlWorker:
             self._tick()
         freeze_garbage()
         self._lateness.summary()
+        self._refused = _enter_realtime() if self._realtime else "It was not asked for."
+        self._loop.set_realtime(not self._refused)
         return self._clock.now_ns() + self._period_ns
 
     def _wait(self, deadline_ns: int) -> int:
@@ -253,11 +256,9 @@ def run(link: WorkerLink) -> None:
         raise ConfigError(f"Task {task.name} is for robot {task.robot!r}, not {robot.name!r}. Choose another task.")
     rings = RingSink(link.session, make_streams(robot))
     simulation = make_simulation(robot, task, config.seed, rings, WallClock(), settings=config.settings)
-    refused = _enter_realtime() if config.realtime else "It was not asked for."  # once the slow start is over
-    simulation.loop.set_realtime(not refused)
     slots = InputSlots(link.session, robot)
     try:
-        ControlWorker(link, simulation, slots, refused).run()
+        ControlWorker(link, simulation, slots, realtime=config.realtime).run()
     finally:
         simulation.close()
         slots.close()
