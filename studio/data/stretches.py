@@ -73,6 +73,7 @@ class WindowSource:
                 f"Task {task.name}: action is {task.action!r}; allowed {LEADER_MINUS_FOLLOWER}, {RECORDED}."
             )
         first = episodes[0]
+        _check_one_robot(episodes)
         stream = next((b.stream for b in task.state if b.stream != POSE), "control")
         if stream not in first.streams:
             raise DataError(
@@ -113,6 +114,11 @@ class WindowSource:
         record_type = reader.record_types.get(self.stream)
         if record_type is None:
             raise DataError(f"Episode {reader.info.id} has no stream {self.stream}. Leave it out.")
+        if record_type.rate_hz != self.rate_hz * self.stride:
+            raise DataError(
+                f"Episode {reader.info.id} was recorded at {record_type.rate_hz:g} Hz, the first one at "
+                f"{self.rate_hz * self.stride:g} Hz. Leave one kind out."
+            )
         records = reader.read(self.stream, self._fields(record_type))
         pose, pose_index, broken = self._pose(reader, records["t_ns"])
         for start, stop in self._bounds(records, record_type.rate_hz, broken):
@@ -178,6 +184,17 @@ class WindowSource:
         difference = starts["leader_position_rad"] - starts["follower_position_rad"]
         velocity = records["leader_velocity_rad_s"].reshape(len(starts), self.stride, -1).mean(axis=1)
         return np.concatenate([difference, velocity], axis=1)
+
+
+def _check_one_robot(episodes: Sequence[EpisodeInfo]) -> None:
+    """One set of windows, one robot: joints of two would be mixed up without a word."""
+    first = episodes[0]
+    for episode in episodes:
+        if episode.robot != first.robot:
+            raise DataError(
+                f"Episode {episode.id} is of robot {episode.robot or 'unknown'!r}, {first.id} of "
+                f"{first.robot or 'unknown'!r}. Leave one kind out, or keep them in two datasets."
+            )
 
 
 def _stride(recorded_hz: float, rate_hz: float) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from studio.core.errors import ConfigError, DataError
 from studio.core.observation import StateReader
-from studio.core.records import Driver, Field, PairState, RecordType, Role, make_object_pose_record
+from studio.core.records import Driver, Field, PairState, RecordType, Role, make_control_record, make_object_pose_record
 from studio.core.task import Task, load_task
 from studio.data import windows
 from studio.data.annotations import Journal
@@ -237,6 +237,21 @@ def task_block(stream: str) -> tuple[object, ...]:
     from studio.core.task import StateBlock
 
     return (StateBlock(name="x", stream=stream, field="observation_state", size=26),)
+
+
+def test_two_robots_or_rates_are_not_mixed(tmp_path: Path) -> None:
+    dataset = make_play(tmp_path / "d", episodes=1, ticks=200)
+    slow = make_control_record(joints=8, pairs=2, rate_hz=200.0)
+    for number, (robot, control) in enumerate((("dual_arm_ak60", slow), ("other", CONTROL)), start=2):
+        folder = dataset.new_episode(dataset.path / "session_0001")
+        writer = EpisodeWriter(folder, [control, POSE], {"robot": robot}, settings=QUICK)
+        writer.write("control", play_records(200)[0])
+        writer.write("object_pose.world", play_records(200)[1])
+        writer.close()
+        with pytest.raises(DataError, match=rf"episode_00000{number}.*(200 Hz|robot 'other')"):
+            load_windows(dataset, TASK)
+        Journal(folder).set_left_out(True)
+    assert len(load_windows(dataset, TASK, 100.0, 20).states) == 50
 
 
 def test_an_episode_without_pose_is_named(tmp_path: Path) -> None:
