@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from studio.learning.value import GoalValue, HindsightGoals, ValueSettings, discounted_steps, last_rows, value_loss
+from studio.core.errors import DataError
+from studio.learning.bundle import load_bundle, save_bundle
+from studio.learning.skill_model import make_skill_model
+from studio.learning.value import (
+    GoalValue,
+    HindsightGoals,
+    ValueSettings,
+    discounted_steps,
+    last_rows,
+    make_learned_value,
+    value_loss,
+)
 from studio.learning.windows import WindowTensors
+from tests.planning.random_model import save_random_bundle
 from tests.planning.toy import toy_task
 
 TASK = toy_task()
@@ -108,3 +122,24 @@ def test_the_slow_copy_follows() -> None:
     value.follow(0.25)
     assert all(torch.allclose(p, b + 0.25) for p, b in zip(value.slow.parameters(), before, strict=True))
     assert not any(p.requires_grad for p in value.slow.parameters())
+
+
+def test_a_bundle_carries_its_value(tmp_path: Path) -> None:
+    bundle = load_bundle(save_random_bundle(tmp_path / "plain"))
+    model = make_skill_model(bundle)
+    assert make_learned_value(bundle, model) is None
+    value = GoalValue(model.task, model.networks.features.size, (16, 16))
+    info = {key: entry for key, entry in bundle.info.items() if key not in ("parts", "format_version")}
+    parts = {**bundle.parts, "value": dict(value.state_dict())}
+    save_bundle(tmp_path / "with", {**info, "value": {"hidden": [16, 16]}}, parts)
+    learned = make_learned_value(load_bundle(tmp_path / "with"), model)
+    assert learned is not None
+    states = torch.zeros(5, model.state_size)
+    states[:, 19:] = torch.eye(3).flatten()
+    goal = goal_at(0.05)[0]
+    assert torch.equal(
+        learned(states, goal), value.smallest(model.prepare(states).features, states, goal.expand(5, -1)).detach()
+    )
+    save_bundle(tmp_path / "wrong", {**info, "value": {"hidden": [8]}}, parts)
+    with pytest.raises(DataError, match="its value does not fit"):
+        make_learned_value(load_bundle(tmp_path / "wrong"), model)
