@@ -19,7 +19,9 @@ from studio.app.shell.actions import add_actions, fixed_keys
 from studio.app.shell.activity import ActivityBar
 from studio.app.shell.card import ErrorCard
 from studio.app.shell.keys import Keys, rest_buttons
+from studio.app.shell.layouts import restore_layout, save_layout
 from studio.app.shell.palette import Palette
+from studio.app.shell.projects import open_beside, remember_project, show_projects
 from studio.app.shell.sheet import JobsSheet, KeysSheet, NoticesSheet, SettingsSheet, Sheet
 from studio.app.shell.status import StatusBar
 from studio.app.shell.stop import StopButton
@@ -85,6 +87,7 @@ class StudioWindow(QMainWindow):
         self._last_tick_s = time.monotonic()
         self._collector = Collector()
         self._closed = False
+        remember_project(studio.settings, studio.project.path)
         self._build()
         self._connect()
         self._open_first()
@@ -132,6 +135,7 @@ class StudioWindow(QMainWindow):
     def _connect(self) -> None:
         self.stop.pressed.connect(self.studio.input.press_stop)
         self.top.tab_chosen.connect(self.navigate)
+        self.top.project.clicked.connect(self.open_projects)
         self.top.find_wanted.connect(self.open_palette)
         self.top.jobs_wanted.connect(lambda: self.toggle_sheet("jobs"))
         self.top.notices_wanted.connect(lambda: self.toggle_sheet("notices"))
@@ -204,7 +208,9 @@ class StudioWindow(QMainWindow):
         if not before:
             return
         self._call(before, "hidden")
-        if self.moves_robot(before) and not self.moves_robot(after):
+        if before in self.panels:
+            save_layout(self.studio.settings, before, self.panels[before])
+        if self.moves_robot(before) and not (after and self.moves_robot(after)):
             self.session.release()
 
     def _show_place(self, screen: str) -> None:
@@ -223,6 +229,7 @@ class StudioWindow(QMainWindow):
             self.panels[screen] = panel if isinstance(panel, QWidget) else self._card(screen)
             self.stack.addWidget(self.panels[screen])
             rest_buttons(self.panels[screen])
+            restore_layout(self.studio.settings, screen, self.panels[screen])
         return self.panels[screen]
 
     def _card(self, screen: str) -> ErrorCard:
@@ -339,6 +346,11 @@ class StudioWindow(QMainWindow):
         self.palette_layer.open(self.studio.state.screen, query)
         self.stop.raise_()
 
+    def open_projects(self) -> None:
+        """The menu of projects; another one opens in a window of its own."""
+        at = self.top.project.mapToGlobal(self.top.project.rect().bottomLeft())
+        show_projects(self, self.studio.settings, self.studio.project.path, at, open_beside)
+
     def toggle_palette(self) -> None:
         if self.palette_layer.isVisible():
             self.palette_layer.close_palette()
@@ -433,6 +445,7 @@ class StudioWindow(QMainWindow):
             self.watchdog.stop()
         QGuiApplication.instance().focusWindowChanged.disconnect(self.keys.attach)  # type: ignore[union-attr]
         self.keys.detach()
+        self._leave(self.studio.state.screen, "")
         self.hide()
         self.host.close()
         self.studio.close()

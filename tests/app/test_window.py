@@ -244,7 +244,7 @@ def test_a_broken_plugin_is_a_card_in_its_own_area(probes: StudioWindow) -> None
     assert card.detail.isVisible() and "ModuleNotFoundError" in card.detail.text()
     folder = probes.host.plugins["skill_map"].manifest.folder
     (folder / "panel.py").write_text(PANEL)
-    QTest.mouseClick(card.retry_button, Qt.MouseButton.LeftButton)
+    press(probes, KEY.Key_Return)
     assert type(panel(probes)).__name__ == "Panel"
 
 
@@ -328,3 +328,57 @@ def test_clicking_beside_the_palette_closes_it(probes: StudioWindow) -> None:
     probes.open_palette("")
     QTest.mouseClick(probes.palette_layer, Qt.MouseButton.LeftButton, pos=QPoint(20, 400))
     assert not probes.palette_layer.isVisible()
+
+
+def test_the_layout_of_a_screen_is_kept(quiet_window: StudioWindow, open_window: OpenWindow, qtbot: QtBot) -> None:
+    from PySide6.QtWidgets import QSplitter
+
+    def splitter(window: StudioWindow) -> QSplitter:
+        window.navigate("replay")
+        qtbot.wait(50)
+        return window.panels["replay"].findChildren(QSplitter)[0]
+
+    first = splitter(quiet_window)
+    sizes = first.sizes()
+    first.setSizes([sizes[0] - 60, *[size + 60 for size in sizes[1:2]], *sizes[2:]])
+    moved = first.sizes()
+    assert moved != sizes
+    quiet_window.close()
+    assert splitter(open_window()).sizes() == moved
+
+
+def test_what_nobody_caught_becomes_a_sentence_with_its_detail(probes: StudioWindow) -> None:
+    import sys
+
+    from studio.app.start import install_hook
+    from studio.core.errors import DataError
+
+    undo = install_hook(probes)
+    try:
+        for error in (DataError("Episode 3 is empty. Choose another."), KeyError("bundle")):
+            sys.excepthook(type(error), error, None)
+    finally:
+        undo()
+    unexpected, expected = probes.studio.notices.items[:2]
+    assert expected.text == "Episode 3 is empty. Choose another."
+    assert unexpected.text.startswith("Something in the studio did not work.") and "KeyError" in unexpected.detail
+
+
+def test_the_project_menu_lists_what_was_opened_before(probes: StudioWindow, tmp_path: Path) -> None:
+    from PySide6.QtCore import QPoint
+    from PySide6.QtWidgets import QMenu
+
+    from studio.app.project import open_project
+    from studio.app.shell.projects import remember_project, show_projects
+
+    other = open_project(tmp_path / "other").path
+    remember_project(probes.studio.settings, other)
+    chosen: list[Path] = []
+    menu: QMenu = show_projects(
+        probes, probes.studio.settings, probes.studio.project.path, QPoint(86, 48), chosen.append
+    )
+    texts = [action.text() for action in menu.actions()]
+    assert str(probes.studio.project.path) in texts and "other" in texts
+    next(action for action in menu.actions() if action.text() == "other").trigger()
+    menu.close()
+    assert chosen == [other]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
+
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
+from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -44,7 +46,8 @@ class ErrorCard(QWidget):
         self.card = QFrame()
         self.card.setObjectName("errorcard")
         self.card.setFixedWidth(_WIDTH_PX)
-        self.detail = QLabel(failure.detail)
+        self.detail = QLabel()
+        self.detail.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._unfold = QPushButton(" Detail")
         self._build(note)
         column = QVBoxLayout(self)
@@ -127,6 +130,11 @@ class ErrorCard(QWidget):
         row.addStretch(1)
         return row
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Enter tries again."""
+        super().showEvent(event)
+        self.retry_button.setFocus(Qt.FocusReason.OtherFocusReason)
+
     def _fold(self, open_: bool) -> None:
         self.detail.setVisible(open_)
         self._unfold.setIcon(theme().icon("collapse" if open_ else "expand", "text.1"))
@@ -145,8 +153,11 @@ class ErrorCard(QWidget):
         self.detail.setStyleSheet(
             f"background: {look.hex('bg.0')}; border: 1px solid {look.hex('line.1')};"
             " border-radius: 5px; padding: 10px 14px;"
-            f" color: {look.hex('text.2')}; line-height: 150%;"
+            f" color: {look.hex('text.2')};"
         )
+        *lines, last = [html.escape(line) for line in self.failure.detail.splitlines()] or [""]
+        coloured = f'<span style="color: {look.hex("verdict.fair")}">{last}</span>'
+        self.detail.setText('<p style="line-height: 150%">' + "<br>".join([*lines, coloured]) + "</p>")
         mono = look.font("small", mono=True)
         self.detail.setFont(mono)
         if self.failure.command:
