@@ -37,6 +37,7 @@ class Station:
         self.dead_man = True
         self.stop_count = 0
         self.last_beat_ns = 0
+        self.longest_pause_s = 0.0  # between two beats; a starved test is a window that hangs, and the arms are right
         self._slot = SlotWriter(self.session.slot_path("input"), make_input_slot())
         self._beat = make_input_slot().empty()[0:1]
         self._rings: list[RingReader] = []
@@ -62,7 +63,10 @@ class Station:
 
     def _turn(self) -> None:
         if self.beating:
-            self.last_beat_ns = time.monotonic_ns()
+            now_ns = time.monotonic_ns()
+            if self.last_beat_ns:
+                self.longest_pause_s = max(self.longest_pause_s, (now_ns - self.last_beat_ns) * 1e-9)
+            self.last_beat_ns = now_ns
             self._beat["t_ns"], self._beat["dead_man"], self._beat["stop_count"] = (
                 self.last_beat_ns, self.dead_man, self.stop_count,
             )  # fmt: skip
@@ -91,6 +95,7 @@ class Station:
     def engage(self) -> None:
         self.ask("engage")
         self.wait(lambda: self.state() == "engaged", "engaged")
+        self.longest_pause_s = 0.0
 
     def kill(self, worker: str) -> None:
         os.kill(self.supervisor.pid(worker), signal.SIGKILL)
