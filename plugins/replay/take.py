@@ -10,7 +10,7 @@ import numpy as np
 
 from plugins.replay.pyramid import Pyramid
 
-CONTACT_N = 1.0
+CONTACT_N = 3.0  # as in the library: below lie friction and inertia
 _APART_S = 0.25  # contacts closer together than this are one
 _VECTOR_FIELD_MAX = 64
 _WANTED = {
@@ -202,7 +202,7 @@ def _force_lane(t_s: np.ndarray, force_n: np.ndarray) -> Lane:
 
 
 def contact_starts_s(t_s: np.ndarray, force_n: np.ndarray) -> np.ndarray:
-    """When contact begins: force rises above 1 N after at least 0.25 s below."""
+    """When contact begins: force rises above 3 N after at least 0.25 s below."""
     touching = force_n > CONTACT_N
     starts = np.flatnonzero(touching & ~np.concatenate([[False], touching[:-1]]))
     ends = np.flatnonzero(~touching & np.concatenate([[False], touching[:-1]]))

@@ -23,6 +23,7 @@ from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPainterPath, QPen, QPoly
 from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from studio.app.theme import theme
+from studio.app.widgets.polygon import make_polygon
 
 CARD_HEIGHT_PX = 218
 CARD_WIDTH_PX = 189
@@ -228,7 +229,7 @@ def _paint_spark(painter: QPainter, area: QRectF, spark: np.ndarray) -> None:
         x = area.left() + np.arange(len(values)) / max(1, len(values) - 1) * area.width()
         y = area.bottom() - values * (area.height() - 1)
         painter.setPen(QPen(theme().hand(hand), 1.3))
-        painter.drawPolyline(QPolygonF([QPointF(a, b) for a, b in zip(x, y, strict=True)]))
+        painter.drawPolyline(make_polygon(np.stack([x, y], axis=1)))
 
 
 def _paint_footer(painter: QPainter, row: QRectF, card: Card) -> None:

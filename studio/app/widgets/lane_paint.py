@@ -11,6 +11,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from studio.app.theme import theme
+from studio.app.widgets.polygon import make_polygon
 
 HEADER_PX = 124
 RULER_PX = 24
@@ -19,6 +20,9 @@ MARKS_PX = 30
 WHOLE_PX = 38
 RIGHT_PX = 12
 _LEGEND_MAX = 2
+_SMOOTH_MAX = 4  # more curves than this in a lane are drawn plain
+_DENSE_TRAVEL = 15.0  # a line that goes up and down more than this many heights fills columns
+_DASH_PX = 5.0
 
 
 class CurveLike(Protocol):
@@ -206,9 +210,8 @@ def _paint_lane(painter: QPainter, geometry: Geometry, area: QRectF, lane: LaneL
         _line(painter, "line.2", plot.left(), y, plot.right(), y)
     painter.save()
     painter.setClipRect(QRectF(plot.left(), area.top(), plot.width(), area.height()))
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     for curve in sorted(lane.curves, key=lambda item: item.dashed):
-        _paint_curve(painter, plot, curve, state.span_s, (low, high), many=len(lane.curves) > 4)
+        _paint_curve(painter, plot, curve, state.span_s, (low, high), many=len(lane.curves) > _SMOOTH_MAX)
     painter.restore()
     _line(painter, "line.1", 0, area.bottom(), geometry.width, area.bottom())
 
@@ -222,23 +225,41 @@ def _paint_curve(
     *,
     many: bool,
 ) -> None:
-    t_s, low, high = curve.pyramid.envelope(*span_s, max(2, int(plot.width())))
-    if not len(t_s):
+    """Smooth where it is a line; plain one-pixel strokes where it fills columns, which cost a tenth and look the same."""
+    points = _curve_points(plot, curve, span_s, limits)
+    if not len(points):
         return
-    x = plot.left() + (t_s - span_s[0]) / (span_s[1] - span_s[0]) * plot.width()
-    scale = plot.height() / max(1e-12, limits[1] - limits[0])
-    points = np.empty((2 * len(t_s), 2))
-    points[0::2, 0] = points[1::2, 0] = x
-    points[0::2, 1] = plot.bottom() - (np.nan_to_num(low, nan=limits[0]) - limits[0]) * scale
-    points[1::2, 1] = plot.bottom() - (np.nan_to_num(high, nan=limits[0]) - limits[0]) * scale
-    width = theme().number("plot.width_raw") if many else theme().number("plot.width_review")
+    dense = float(np.abs(np.diff(points[:, 1])).sum()) > _DENSE_TRAVEL * plot.height()
+    plain = many or dense
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, not plain)
+    width = theme().number("plot.width_raw") if plain else theme().number("plot.width_review")
     pen = QPen(theme().colour(curve.colour, 0.8 if many else 1.0), width)
-    if curve.dashed:
+    if curve.dashed and not dense:
         pen.setDashPattern([float(n) for n in theme().tokens.value("plot.dash_leader")])
     painter.setPen(pen)
-    if np.array_equal(points[0::2, 1], points[1::2, 1]):
-        points = points[0::2]
-    painter.drawPolyline(QPolygonF([QPointF(a, b) for a, b in points]))
+    for part in _dashes(points) if curve.dashed and dense else (points,):
+        painter.drawPolyline(make_polygon(part))
+
+
+def _curve_points(
+    plot: QRectF, curve: CurveLike, span_s: tuple[float, float], limits: tuple[float, float]
+) -> np.ndarray:
+    """Points [n, 2] in pixels: lowest and highest value of each column, or one where they are the same."""
+    t_s, low, high = curve.pyramid.envelope(*span_s, max(2, int(plot.width())))
+    x = plot.left() + (t_s - span_s[0]) / max(1e-9, span_s[1] - span_s[0]) * plot.width()
+    scale = plot.height() / max(1e-12, limits[1] - limits[0])
+    bottom = plot.bottom() - (np.nan_to_num(low, nan=limits[0]) - limits[0]) * scale
+    top = plot.bottom() - (np.nan_to_num(high, nan=limits[0]) - limits[0]) * scale
+    if np.array_equal(bottom, top):
+        return np.stack([x, bottom], axis=1)
+    return np.stack([np.repeat(x, 2), np.stack([bottom, top], axis=1).ravel()], axis=1)
+
+
+def _dashes(points: np.ndarray) -> list[np.ndarray]:
+    """A dashed line by columns: along a line that fills columns a dash pattern would say nothing."""
+    group = ((points[:, 0] - points[0, 0]) // _DASH_PX).astype(int)
+    parts = np.split(points, np.flatnonzero(np.diff(group)) + 1)
+    return [part for part in parts[::2] if len(part) > 1]
 
 
 def _paint_rows(painter: QPainter, geometry: Geometry) -> None:

@@ -14,6 +14,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from studio.app.theme import set_property, theme
+from studio.app.widgets.polygon import make_polygon
 
 _POINTS_MAX = 1500
 _LEFT_PX, _BOTTOM_PX, _TOP_PX, _RIGHT_PX = 34, 20, 6, 6
@@ -79,7 +80,7 @@ class CurveArea(QWidget):
         steps, values = thin(curve)
         x = area.left() + (steps - self.span[0]) / (self.span[1] - self.span[0]) * area.width()
         y = area.bottom() - (values - self.limits[0]) / (self.limits[1] - self.limits[0]) * area.height()
-        return QPolygonF([QPointF(a, b) for a, b in zip(x, np.clip(y, -1e5, 1e5), strict=True)])
+        return make_polygon(np.stack([x, np.clip(y, -1e5, 1e5)], axis=1))
 
     def _paint_curve(
         self, painter: QPainter, area: QRectF, curve: LossCurve, key: str, width: float, dash: list[float], *,

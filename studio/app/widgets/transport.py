@@ -53,6 +53,7 @@ class Transport(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._absent: set[str] = set()
         set_property(self, "ground", "1")
         self.setFixedHeight(50)
         self._full_width = 0  # known once it was too narrow
@@ -104,7 +105,7 @@ class Transport(QFrame):
         self.next_word = QLabel("Next")
         set_property(self.next_word, "tone", "3")
         row.addWidget(self.next_word)
-        self.nexts = {}
+        self.nexts: dict[str, KeyButton] = {}
         for what, key in (("contact", "N"), ("label", "↓"), ("mark", "B")):
             button = self._key_button(what, key)
             button.clicked.connect(lambda _=False, w=what: self.next_pressed.emit(w))
@@ -128,13 +129,21 @@ class Transport(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """In a narrow window the ways to the next event fold away; their keys stay."""
         super().resizeEvent(event)
-        optional = (self.next_word, *self.nexts.values())
         shown = not self.next_word.isHidden()
         if shown and self.width() < super().minimumSizeHint().width():
             self._full_width = super().minimumSizeHint().width()
+        self._fold()
+
+    def _fold(self) -> None:
         roomy = self.width() >= self._full_width
-        for widget in optional:
-            widget.setVisible(roomy)
+        self.next_word.setVisible(roomy)
+        for what, button in self.nexts.items():
+            button.setVisible(roomy and what not in self._absent)
+
+    def set_absent(self, what: str, absent: bool) -> None:
+        """Leave out the way to events that a take cannot have, such as contacts without a force."""
+        self._absent = self._absent | {what} if absent else self._absent - {what}
+        self._fold()
 
     def set_time(self, t_s: float, duration_s: float) -> None:
         self.time.setText(clock_text(t_s, 3))

@@ -1,6 +1,11 @@
+import time
+
 import numpy as np
 
 from plugins.replay.pyramid import Pyramid
+from plugins.replay.take import Curve, Lane
+from studio.app.widgets.lanes import LanesView
+from studio.app.widgets.polygon import make_polygon
 
 
 def test_a_single_spike_survives_every_zoom() -> None:
@@ -39,3 +44,31 @@ def test_zoomed_in_every_sample_is_exact() -> None:
 def test_an_empty_curve_draws_nothing() -> None:
     t, low, high = Pyramid(np.empty(0), np.empty(0)).envelope(0.0, 1.0, 100)
     assert len(t) == len(low) == len(high) == 0
+
+
+def test_a_polygon_holds_the_points_it_was_given() -> None:
+    points = np.random.default_rng(1).uniform(-1e4, 1e4, (1000, 2))
+    polygon = make_polygon(points)
+    assert polygon.size() == 1000 and make_polygon(np.empty((0, 2))).size() == 0
+    assert [polygon.at(i).toTuple() for i in (0, 499, 999)] == [tuple(points[i]) for i in (0, 499, 999)]
+
+
+def test_26_curves_are_drawn_within_a_frame(qtbot) -> None:
+    """A lane of an imported 26-D vector costs less than 50 ms of processor time."""
+    t_s = np.arange(24_000) / 400.0
+    curves = tuple(
+        Curve(name=str(i), colour=f"cat.{i % 8 + 1}", pyramid=Pyramid(t_s, np.sin(t_s * (i + 1)))) for i in range(26)
+    )
+    view = LanesView()
+    qtbot.addWidget(view)
+    view.resize(1060, 400)
+    view.set_lanes([Lane(key="all", title="All", unit="", curves=curves)], curves[0].pyramid, 60.0)
+    view.set_span(0.0, 60.0)
+    view.grab()
+    costs_s = []
+    for k in range(5):
+        view.set_span(0.0, 60.0 - 0.01 * (k + 1))
+        began_s = time.process_time()
+        view.grab()
+        costs_s.append(time.process_time() - began_s)
+    assert min(costs_s) < 0.05, costs_s
