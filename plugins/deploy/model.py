@@ -50,6 +50,7 @@ class DeployModel:
         self._bind()
         studio.workers.message.connect(self._on_message)
         studio.goal.changed.connect(self._on_goal)
+        studio.state.link.events.worst.connect(self._on_state)
 
     def _bind(self) -> None:
         bind, studio = self.studio.commands.bind, self.studio
@@ -202,6 +203,11 @@ class DeployModel:
         if self.deployed and self.studio.goal.goal is not None:
             self._begin_attempt()
         self.changed.emit()
+
+    def _on_state(self, state: PairState) -> None:
+        """Stop or a fault ends the deployment; the planner rests until it is deployed again."""
+        if self.deployed and state in (PairState.STOPPED, PairState.FAULT):
+            self._rest()
 
     def _begin_attempt(self) -> None:
         goal = self.studio.goal.goal

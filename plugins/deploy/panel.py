@@ -29,6 +29,7 @@ class DeployPanel(QWidget):
         self.studio, self.model = studio, model
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setProperty("ground", "1")
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._plans = studio.streams.follow("plan")
         self._plan: np.ndarray | None = None
         self._pose: np.ndarray | None = None
@@ -121,6 +122,7 @@ class DeployPanel(QWidget):
         self._show_goal()
 
     def shown(self) -> None:
+        self.setFocus()
         self.model.read_bundles()
 
     def toggle_panels(self) -> None:

@@ -38,6 +38,7 @@ class GoalsPanel(QWidget):
         self.studio, self.model = studio, model
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setProperty("ground", "1")
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
@@ -204,6 +205,7 @@ class GoalsPanel(QWidget):
         self.view.set_view(("Front", "Top", "Left", "Free")[index % 4])
 
     def shown(self) -> None:
+        self.setFocus()  # not a field: keys move the goal until one is pressed
         self.model.read_library()
         self.model.read_play()
 

@@ -215,7 +215,7 @@ class RobotView(QWidget):
         native = self.canvas.surface
         native.setParent(self)
         native.setMouseTracking(True)
-        native.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        native.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # a press in the view takes the keys from a text field
         native.installEventFilter(self)
         layout.addWidget(native)
         self.set_object((0.02, 0.0, self.task.object_rest_height_m), (0.0, 0.0, 0.0, 1.0))

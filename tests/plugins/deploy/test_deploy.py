@@ -256,3 +256,15 @@ def test_take_over_makes_the_person_the_driver(panel: Any, feed: Feed, wire: Wir
     QTest.mouseClick(panel.side.take_over, Qt.MouseButton.LeftButton)
     control = [message.values for name, message in wire.sent if name == "control" and message.name == "driver"]
     assert control == [{"driver": int(Driver.OPERATOR)}] and opened == ["teleop"]
+
+
+def test_stop_ends_the_deployment(panel: Any, feed: Feed, wire: Wire) -> None:
+    ready(panel, feed)
+    feed.set_state(PairState.ENGAGED, Driver.PLANNER)
+    run(feed, panel, 0.3)
+    feed.studio.commands.run("deploy.deploy")
+    wire.sent.clear()
+    feed.set_state(PairState.STOPPED)
+    run(feed, panel, 0.3)
+    assert not panel.model.deployed and panel.side.main.text() == "Deploy"
+    assert wire.names("planner") == ["hold"] and wire.names("policy") == ["hold"]
