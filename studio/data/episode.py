@@ -8,10 +8,8 @@ records stamp them on arrival, so for records both are `t_ns`. Reading needs nei
 from __future__ import annotations
 
 import json
-import mmap
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -31,7 +29,8 @@ from studio.data.episode_info import (
     save_episode_info,
 )
 from studio.data.mcap_codec import BlockCodec, walk_messages
-from studio.data.mcap_file import ChunkPlace, McapContents, McapWriter, chain_digest, read_chunk, scan
+from studio.data.mcap_file import McapWriter, chain_digest
+from studio.data.mcap_scan import McapFile
 from studio.data.stream_writer import CameraWriter, StreamWriter, WriterSettings
 from studio.data.verdict import judge, lateness_percentiles
 from studio.data.video import (
@@ -99,6 +98,7 @@ class EpisodeWriter:
         self._streams = {s.name: StreamWriter(self._file, s, self._settings) for s in streams}
         self._cameras: dict[str, CameraWriter] = {}
         self._lateness: list[np.ndarray] = []
+        self._undecodable: dict[str, int] = {}  # pictures before the first key frame
         self._closed: EpisodeInfo | None = None
 
     @property
@@ -118,13 +118,14 @@ class EpisodeWriter:
         writer.write(block)
 
     def write_frame(self, camera: str, t_ns: int, receive_t_ns: int, packet: bytes, keyframe: bool) -> None:
-        """Append one compressed picture, in decoding order; the first of a camera must be a key frame."""
+        """Append one compressed picture, in decoding order; those before a camera's first key frame are dropped."""
         writer = self._cameras.get(camera)
         if writer is None:
             if not keyframe:
-                self.note_dropped(camera, 0)
+                self._undecodable[camera] = self._undecodable.get(camera, 0) + 1
                 return
             writer = self._cameras[camera] = self._open_camera(camera)
+            writer.dropped = self._undecodable.get(camera, 0)
         writer.write(t_ns, receive_t_ns, packet)
 
     def _open_camera(self, name: str) -> CameraWriter:
@@ -222,37 +223,6 @@ def span_ns(counts: Any) -> tuple[int, int]:
     if not used:
         return 0, 0
     return min(count.first_ns for count in used), max(count.last_ns for count in used)
-
-
-class McapFile:
-    """One MCAP file, mapped, with its whole chunks listed."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._file = path.open("rb")
-        except FileNotFoundError:
-            raise DataError(f"{path} is missing. Is this an episode's folder? Copy the recording again.") from None
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
-        size = path.stat().st_size
-        self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) if size else None
-        self.data = memoryview(self._map) if self._map else memoryview(b"")
-        try:
-            self.contents: McapContents = scan(self.data, path)
-        except DataError:
-            self.close()
-            raise
-
-    def records(self, place: ChunkPlace) -> bytes:
-        return read_chunk(self.data, place, self.path)
-
-    def close(self) -> None:
-        self.data.release()
-        if self._map is not None:
-            with suppress(BufferError):  # an error on its way out still holds a view; the map goes with it
-                self._map.close()
-        self._file.close()
 
 
 class EpisodeReader:

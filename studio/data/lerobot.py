@@ -10,7 +10,6 @@ actions, the rest labels); video packets are kept as they are, only rewrapped. T
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import uuid
@@ -278,9 +277,3 @@ def _column(table: pa.Table, column: str, shape: tuple[int, ...], path: Path) ->
         row = int(np.flatnonzero(~np.isfinite(array).reshape(shape[0], -1).all(axis=1))[0])
         raise DataError(f"{path}, column {column}, row {row}: not a finite number. Mend or remove that episode.")
     return array.reshape(shape)
-
-
-def lerobot_description(root: Path) -> str:
-    """One line about a source, for forms: `4 episodes, 30 fps, Unitree_G1`."""
-    info = _open_source(root).info
-    return json.dumps({key: info.get(key) for key in ("total_episodes", "fps", "robot_type")})

@@ -1,4 +1,4 @@
-"""MCAP files written chunk by chunk, so that a crash costs the open chunk only, and read without needing the footer.
+"""MCAP files written chunk by chunk, so that a crash costs the open chunk only; `mcap_scan` reads them.
 
 The library's writer closes a chunk by size only, cannot be flushed and takes messages one by one; this one is given
 whole chunks (one channel each) and hands every chunk to the kernel with one write. The result is plain MCAP 1.
@@ -13,27 +13,23 @@ import fcntl
 import os
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import lz4.frame
 import numpy as np
-import zstandard
 from mcap import records
-from mcap.data_stream import ReadDataStream, RecordBuilder
-from mcap.exceptions import McapError
+from mcap.data_stream import RecordBuilder
 
-from studio.core.errors import DataError
 from studio.data.disk import DiskFullError, write_error
 
 MAGIC = b"\x89MCAP0\r\n"
-MAXIMUM_RECORD_BYTES = 256 << 20
 FOOTER, SCHEMA, CHANNEL, CHUNK, MESSAGE_INDEX, CHUNK_INDEX = 2, 3, 4, 6, 7, 8
 STATISTICS, METADATA, METADATA_INDEX = 11, 12, 13
-_HEAD_BYTES = 9
-_DATA_END_BYTES = _HEAD_BYTES + 4
-_FOOTER_BYTES = _HEAD_BYTES + 20 + len(MAGIC)
+HEAD_BYTES = 9
+DATA_END_BYTES = HEAD_BYTES + 4
+FOOTER_BYTES = HEAD_BYTES + 20 + len(MAGIC)
 
 
 @dataclass
@@ -249,164 +245,3 @@ def _compress(data: bytes | np.ndarray, compression: str) -> bytes:
     if compression == "lz4":
         return lz4.frame.compress(data, store_size=False)
     return bytes(data)
-
-
-@dataclass
-class McapContents:
-    """What a scan found.
-
-    Args:
-        schemas, channels: by id.
-        metadata: by name.
-        chunks: (chunk record without its data, where its data lie in the file, their length).
-        valid_bytes: up to where the file is whole.
-        finished: a footer closes the file.
-        problem: why the scan stopped early, empty when it did not.
-    """
-
-    schemas: dict[int, records.Schema] = field(default_factory=dict[int, records.Schema])
-    channels: dict[int, records.Channel] = field(default_factory=dict[int, records.Channel])
-    metadata: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
-    chunks: list[ChunkPlace] = field(default_factory=list["ChunkPlace"])
-    valid_bytes: int = 0
-    finished: bool = False
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class ChunkPlace:
-    """One chunk's header and where its compressed records lie."""
-
-    start_ns: int
-    end_ns: int
-    uncompressed_bytes: int
-    checksum: int
-    compression: str
-    offset: int
-    length: int
-    channel_id: int  # first channel of the chunk's index; 0 when there is none
-
-
-def scan(data: memoryview, path: Path) -> McapContents:
-    """Walk the records from the start, stop at the first that is not whole. Needs no footer.
-
-    Raises:
-        DataError: empty, or not MCAP at all.
-    """
-    if len(data) == 0:
-        raise DataError(
-            f"{path} is empty: nothing was recorded, or the copy failed. Remove the episode or copy it again."
-        )
-    if bytes(data[:8]) != MAGIC:
-        raise DataError(
-            f"{path} is not an MCAP file: it starts with {bytes(data[:8])!r}. Use `dataset import` for foreign data."
-        )
-    contents = McapContents(valid_bytes=len(MAGIC))
-    for opcode, start, end in _walk(data, contents):
-        try:
-            _note(contents, opcode, data, start, end)
-        except (ValueError, IndexError, McapError, OverflowError) as error:
-            contents.problem = f"record 0x{opcode:02x} at byte {start - _HEAD_BYTES} is damaged ({error})"
-            break
-        contents.valid_bytes = end
-        if opcode == FOOTER:
-            contents.finished = bytes(data[end:]) == MAGIC
-            contents.problem = "" if contents.finished else "the last bytes of the file are not its end"
-            break
-    return contents
-
-
-def find_damage(data: memoryview) -> str:
-    """What the two checksums over everything say of a file with an end: empty when every byte is right."""
-    footer = len(data) - _FOOTER_BYTES
-    start = int.from_bytes(data[footer + 9 : footer + 17], "little")
-    end = (start or footer) - _DATA_END_BYTES
-    if zlib.crc32(data[:end]) != int.from_bytes(data[end + 9 : end + _DATA_END_BYTES], "little"):
-        return "the recorded part does not match its checksum"
-    checksum = int.from_bytes(data[footer + 25 : footer + 29], "little")
-    return (
-        "the index does not match its checksum" if start and zlib.crc32(data[start : footer + 25]) != checksum else ""
-    )
-
-
-def _walk(data: memoryview, contents: McapContents) -> Iterator[tuple[int, int, int]]:
-    offset = len(MAGIC)
-    while offset < len(data):
-        length = int.from_bytes(data[offset + 1 : offset + _HEAD_BYTES], "little")
-        end = offset + _HEAD_BYTES + length
-        opcode = data[offset]
-        if offset + _HEAD_BYTES > len(data) or end > len(data):
-            contents.problem = f"cut off at byte {len(data)}, inside the record that starts at byte {offset}"
-            return
-        if length > MAXIMUM_RECORD_BYTES or opcode == 0:
-            contents.problem = f"no valid record at byte {offset} (kind 0x{opcode:02x}, {length} bytes)"
-            return
-        yield opcode, offset + _HEAD_BYTES, end
-        offset = end
-    contents.problem = contents.problem or "the end of the file is missing (no footer)"
-
-
-def _note(contents: McapContents, opcode: int, data: memoryview, start: int, end: int) -> None:
-    if opcode == SCHEMA:
-        schema = records.Schema.read(_stream(data[start:end]))
-        contents.schemas[schema.id] = schema
-    elif opcode == CHANNEL:
-        channel = records.Channel.read(_stream(data[start:end]))
-        contents.channels[channel.id] = channel
-    elif opcode == METADATA:
-        metadata = records.Metadata.read(_stream(data[start:end]))
-        contents.metadata[metadata.name] = metadata.metadata
-    elif opcode == CHUNK:
-        contents.chunks.append(_chunk_place(data, start, end))
-    elif opcode == MESSAGE_INDEX and contents.chunks and contents.chunks[-1].channel_id == 0:
-        last = contents.chunks[-1]
-        channel_id = int.from_bytes(data[start : start + 2], "little")
-        contents.chunks[-1] = replace(last, channel_id=channel_id)
-
-
-def _stream(data: memoryview) -> ReadDataStream:
-    from io import BytesIO
-
-    return ReadDataStream(BytesIO(bytes(data)))
-
-
-def _chunk_place(data: memoryview, start: int, end: int) -> ChunkPlace:
-    numbers = [int.from_bytes(data[start + 8 * i : start + 8 * i + 8], "little") for i in range(3)]
-    checksum = int.from_bytes(data[start + 24 : start + 28], "little")
-    name_bytes = int.from_bytes(data[start + 28 : start + 32], "little")
-    offset = start + 32 + name_bytes + 8
-    length = int.from_bytes(data[offset - 8 : offset], "little")
-    if name_bytes > 16 or offset + length != end:
-        raise ValueError("its lengths do not agree")
-    compression = bytes(data[start + 32 : start + 32 + name_bytes]).decode()
-    return ChunkPlace(numbers[0], numbers[1], numbers[2], checksum, compression, offset, length, 0)
-
-
-def read_chunk(data: memoryview, place: ChunkPlace, path: Path) -> bytes:
-    """A chunk's records, decompressed and checked against its CRC.
-
-    Raises:
-        DataError: damaged.
-    """
-    packed = data[place.offset : place.offset + place.length]
-    try:
-        unpacked = _decompress(packed, place)
-    except (RuntimeError, zstandard.ZstdError, MemoryError) as error:
-        raise DataError(
-            f"{path}: the chunk at byte {place.offset} is damaged ({error}). Run `dataset repair`."
-        ) from error
-    if len(unpacked) != place.uncompressed_bytes or (place.checksum and zlib.crc32(unpacked) != place.checksum):
-        raise DataError(f"{path}: the chunk at byte {place.offset} does not match its checksum. Run `dataset repair`.")
-    return unpacked
-
-
-def _decompress(packed: memoryview, place: ChunkPlace) -> bytes:
-    if place.uncompressed_bytes > MAXIMUM_RECORD_BYTES:
-        raise MemoryError(f"claims {place.uncompressed_bytes} bytes; allowed {MAXIMUM_RECORD_BYTES}")
-    if place.compression == "lz4":
-        return lz4.frame.decompress(packed)
-    if place.compression == "zstd":
-        return zstandard.ZstdDecompressor().decompress(packed, max_output_size=place.uncompressed_bytes)
-    if place.compression:
-        raise RuntimeError(f"unknown compression {place.compression!r}")
-    return bytes(packed)

@@ -20,10 +20,11 @@ import numpy as np
 from studio.core.errors import DataError
 from studio.data.dataset import Dataset
 from studio.data.disk import write_error
-from studio.data.episode import CONTROL_FILE, METADATA_NAME, RESERVE_FILE, EpisodeReader, McapFile, span_ns
+from studio.data.episode import CONTROL_FILE, METADATA_NAME, RESERVE_FILE, EpisodeReader, span_ns
 from studio.data.episode_info import CameraInfo, EpisodeInfo, episode_id, load_episode_info, save_episode_info
 from studio.data.mcap_codec import HEADER_BYTES, walk_messages
-from studio.data.mcap_file import MAGIC, McapWriter, find_damage
+from studio.data.mcap_file import MAGIC, McapWriter
+from studio.data.mcap_scan import McapFile, find_damage
 from studio.data.stream_writer import frame_rate_hz
 from studio.data.verdict import StreamCount, judge, lateness_percentiles
 

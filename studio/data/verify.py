@@ -9,10 +9,10 @@ import numpy as np
 from studio.core.errors import DataError
 from studio.data.annotations import Journal
 from studio.data.dataset import Dataset
-from studio.data.episode import CONTROL_FILE, EpisodeReader, McapFile
+from studio.data.episode import CONTROL_FILE, EpisodeReader
 from studio.data.episode_info import EpisodeInfo, load_episode_info
 from studio.data.mcap_codec import walk_messages
-from studio.data.mcap_file import find_damage
+from studio.data.mcap_scan import McapFile, find_damage
 from studio.data.repair import is_being_recorded
 
 

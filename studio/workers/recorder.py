@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import shutil
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -359,11 +359,6 @@ def _existing(folder: Path) -> Path:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder
-
-
-def default_config() -> dict[str, Any]:
-    """Plain values for `Supervisor.start`."""
-    return asdict(RecorderConfig())
 
 
 if __name__ == "__main__":

@@ -96,6 +96,7 @@ def test_pictures_come_back_in_any_order(tmp_path: Path) -> None:
     encoder = FrameEncoder(128, 96, 30.0)
     cameras = {"top": {"width_px": 128, "height_px": 96, "rate_hz": 30.0}}
     writer = EpisodeWriter(tmp_path / "s" / "e", [CONTROL], {"cameras": cameras}, settings=QUICK)
+    writer.write_frame("top", 0, 0, b"\0\0\1\x41", False)  # cannot be decoded: counted, not kept
     times = [1000 + 33_333_333 * i for i in range(40)]
     for index, t_ns in enumerate(times):
         (packet,) = encoder.encode(t_ns, t_ns + 5_000_000, _picture(index))
@@ -103,7 +104,7 @@ def test_pictures_come_back_in_any_order(tmp_path: Path) -> None:
         writer.write_frame("top", packet.t_ns, packet.receive_t_ns, packet.data, packet.keyframe)
     info = writer.close()
     assert info.cameras["top"].frames == 40 and info.cameras["top"].width_px == 128
-    assert info.cameras["top"].measured_hz == 30.0
+    assert (info.cameras["top"].measured_hz, info.cameras["top"].dropped) == (30.0, 1)
     reader = EpisodeReader(info.path)
     assert reader.cameras == ("top",) and reader.frame_times_ns("top").tolist() == times
     for index in (0, 1, 39, 20, 19, 21, 5, 5, 38):

@@ -170,7 +170,6 @@ def test_start_up_repair_goes_over_all_datasets(tmp_path: Path) -> None:
 
 _CHILD = """
 import sys, time
-from contextlib import suppress
 from pathlib import Path
 from studio.data.dataset import Dataset
 from studio.data.episode import EpisodeWriter
