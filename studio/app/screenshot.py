@@ -138,6 +138,11 @@ class Album:
             return
         raise VisitError("The arms did not engage within 20 s.")
 
+    def _stay_engaged(self) -> None:
+        """On a busy machine the window comes late and the arms hold; a person presses E then."""
+        if self.window.studio.state.link.worst is not PairState.ENGAGED:
+            self._engage()
+
     def _press_box(self, view: RobotView) -> None:
         """Both hands beside the box, then the left one presses; the picture is taken while it is held."""
         pose = self.window.studio.streams.latest("object_pose.world")
@@ -146,6 +151,7 @@ class Album:
         centre = np.array(pose["position_m"])
         for pair, side in ((1, -1.0), (0, 1.0)):
             beside = centre + np.array([0.0, side * 0.13, 0.0])
+            self._stay_engaged()
             self._visitor.drag_hand(view, pair, [beside + np.array([0, 0, 0.08]), beside])
         self._hold_hand(view, 0, centre + np.array([0.0, 0.035, 0.0]))
 
@@ -157,6 +163,7 @@ class Album:
             for step in range(1, 41):
                 QTest.mouseMove(target, (start + (end - start) * (step / 40)).toPoint())
                 self._visitor.rest(0.04)
+                self._stay_engaged()
             self._visitor.rest(1.0)
             self._picture("b-teleoperate-contact")
         finally:
@@ -210,9 +217,10 @@ class Album:
 
     def _deploy(self) -> None:
         visitor, studio = self._visitor, self.window.studio
-        panel = visitor.open("deploy")
-        visitor.rest(1.0)
-        visitor.click(visitor.button(panel, "Deploy"))
+        panel = visitor.open("goals")
+        visitor.click(visitor.button(panel, "Go there"))
+        if studio.state.screen != "deploy":
+            raise VisitError("Go there did not open Deploy.")
         plans = studio.streams.follow("plan")
         seen = [0]
 

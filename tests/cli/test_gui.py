@@ -77,3 +77,34 @@ def test_it_opens_and_ends_cleanly(tmp_path: Path) -> None:
         process.wait()
     assert process.returncode == 0
     assert "Traceback" not in errors, errors
+
+
+def test_without_opengl_the_window_opens_and_says_so(tmp_path: Path) -> None:
+    script = f"""
+from pathlib import Path
+from studio.app.start import StudioOptions, make_application, open_studio
+app = make_application()
+folder = Path({str(tmp_path)!r})
+window = open_studio(StudioOptions(project=folder / "p", settings=folder / "s.json", workers=()))
+window.show()
+window.navigate("teleop")
+for _ in range(20):
+    app.processEvents()
+print("panel", type(window.panels["teleop"]).__name__)
+print("notices", [notice.text for notice in window.studio.notices.items])
+window.close()
+"""
+    environment = {**os.environ, "QT_XCB_GL_INTEGRATION": "none"}
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "panel TeleopPanel" in result.stdout
+    assert "No 3-D on this display: OpenGL did not start. Numbers and curves work." in result.stdout
+    assert "Traceback" not in result.stderr
