@@ -127,8 +127,14 @@ class LibraryModel:
         self._looked_s, self._signature = -_LOOK_S, None
 
     def _look(self, datasets: list[Path]) -> tuple[Any, list[Entry]] | None:
-        newest = signature(datasets)
-        return None if newest == self._signature else (newest, scan(datasets))
+        newest = (signature(datasets), self._studio.state.recording.on)
+        return None if newest == self._signature else (newest, self._finished(scan(datasets)))
+
+    def _finished(self, entries: list[Entry]) -> list[Entry]:
+        """Without the episode that is being recorded right now; it appears when it is closed."""
+        if not self._studio.state.recording.on:
+            return entries
+        return [entry for entry in entries if entry.info.state != "recording"]
 
     def _take_over(self, entries: list[Entry]) -> None:
         before = self._entries

@@ -225,7 +225,7 @@ def _paint_curve(
     *,
     many: bool,
 ) -> None:
-    """Smooth where it is a line; plain one-pixel strokes where it fills columns, which cost a tenth and look the same."""
+    """Smooth where it is a line; plain one-pixel strokes where it fills columns, at a tenth of the cost."""
     points = _curve_points(plot, curve, span_s, limits)
     if not len(points):
         return

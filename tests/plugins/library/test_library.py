@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow
@@ -16,6 +17,7 @@ from studio.app.api import StudioApi
 from studio.app.host import PluginHost
 from studio.app.theme import apply_theme
 from studio.data.annotations import Journal
+from studio.data.episode_info import load_episode_info, save_episode_info
 from studio.jobs.queue import wait_for
 from tests.plugins.recording import write_dataset
 
@@ -91,8 +93,6 @@ def test_filter_by_outcome_and_contact_share(library) -> None:
     library.toggle("outcomes", "success")
     assert len(library.shown) == 1
     library.clear_filter()
-    from dataclasses import replace
-
     library.set_filter(replace(library.filter, contact=(0.5, 1.0)))
     assert library.shown == []
 
@@ -246,3 +246,16 @@ def test_a_foreign_folder_is_refused_in_words(library, studio: StudioApi, tmp_pa
     notice = studio.notices.items[0]
     assert notice.level == "fault" and "not a LeRobot dataset" in notice.text and "Traceback" not in notice.text
     assert not (studio.project.folder("datasets") / "holiday").exists()
+
+
+def test_the_take_being_recorded_is_not_a_card_yet(library, studio: StudioApi) -> None:
+    folder = library.shown[-1].path
+    info = load_episode_info(folder)
+    save_episode_info(replace(info, state="recording"))
+    studio.state.recording.on = True
+    library.refresh()
+    settle(library, lambda: len(library.entries) == 2)
+    studio.state.recording.on = False  # its recorder died: the card comes, and says what to do
+    library.refresh()
+    settle(library, lambda: len(library.entries) == 3)
+    assert next(e for e in library.entries if e.path == folder).note == "not closed: repair it"
