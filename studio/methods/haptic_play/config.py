@@ -77,8 +77,8 @@ class HapticPlayConfig:
     dynamics_hidden: tuple[int, ...] = (256, 256)  # [O]
     prior_hidden: tuple[int, ...] = (256, 256)  # [O]
     flow_blocks: int = 2  # [paper]
-    flow_hidden: int = 256  # [O]
-    flow_context_hidden: tuple[int, ...] = (128, 128)  # [ours]
+    flow_hidden: int = 192  # [ours] a third less planning time than 256 for the same likelihood per second of training
+    flow_context_hidden: tuple[int, ...] = (128, 64)  # [ours]
     beta: float = 0.001  # [paper] "about 0.001"
     action_weight: float = 1.0
     goal_weight: float = 1.0
@@ -144,6 +144,8 @@ def make_paper() -> HapticPlayConfig:
         posterior="bigru",  # [paper] bidirectional recurrent network
         posterior_hidden=(256,),  # [O]
         posterior_ticks=40,
+        flow_hidden=256,  # [O]
+        flow_context_hidden=(128, 128),
         reduction="sum",  # [paper] L_rec sums over the window
         position_noise_rad=0.0,
         velocity_noise=0.0,
