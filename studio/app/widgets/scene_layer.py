@@ -145,7 +145,7 @@ class SceneLayers:
 
     def _fill_box(self, corners: FloatArray) -> None:
         faces = lines.box_faces(corners)
-        fills = np.zeros(len(faces), dtype=self._canvas.fills.dtype)
+        fills: Any = np.zeros(len(faces), dtype=self._canvas.fills.dtype)
         fills["a_position"] = faces
         fills["a_colour"] = theme().rgba("accent.line", theme().number("scene3d.ghost_box_fill_chosen"))
         self._canvas.fills = fills
@@ -193,7 +193,7 @@ class SceneLayers:
             return
         number = theme().number
         width, end = number("scene3d.force_width"), tip + number("scene3d.force_m_per_n") * force
-        hue, casing = theme().hand(pair).getRgbF(), theme().rgba("scene.casing")
+        hue, casing = theme().rgba("cat.1" if pair == 0 else "cat.5"), theme().rgba("scene.casing")
         dot = number("scene3d.contact_dot")
         scale = camera.metres_per_pixel(float(np.dot(tip - camera.eye_m(), camera.forward())), height_px)
         head = 15.0 * scale
