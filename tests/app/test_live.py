@@ -160,6 +160,8 @@ def test_no_turn_of_the_event_loop_takes_over_50_ms(studio_window: StudioWindow,
     """
     window, dog = studio_window, studio_window.watchdog
     assert dog is not None
+    if os.getloadavg()[0] > 2 * (os.cpu_count() or 1):
+        pytest.skip(f"this machine has more to do than this test: load {os.getloadavg()[0]:.1f}")
     for screen in window.host.plugins:
         window.navigate(screen)
         qtbot.wait(300)

@@ -11,9 +11,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from studio.app.pace import ViewRate
 from studio.app.shell.card import ErrorCard
 from studio.app.theme import theme
-from studio.app.window import StudioWindow, ViewRate
+from studio.app.window import StudioWindow
 from tests.app.test_host import write_plugin
 
 KEY, CTRL, SHIFT = Qt.Key, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
