@@ -34,7 +34,7 @@ from studio.ipc.session import SessionFolder
 from studio.ipc.slot import WaitingSlotReader
 from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.robot.description import Robot, load_robot
-from studio.workers.priority import freeze_garbage, lock_memory, obtain_priority, pin_to
+from studio.workers.priority import freeze_garbage, lock_memory, obtain_priority
 from studio.workers.rig import Simulation, make_simulation
 
 _PRIORITY = 50
@@ -49,7 +49,7 @@ class ControlConfig:
     """Configuration of the worker.
 
     Args:
-        realtime: ask for real-time priority, locked memory and a core; False only for tests.
+        realtime: ask for real-time priority and locked memory; False only for tests.
         settings: numbers of the loop.
     """
 
@@ -266,7 +266,7 @@ def run(link: WorkerLink) -> None:
 
 
 def _enter_realtime() -> str:
-    pin_to(-1)
+    """Not pinned to a core, and why: docs/decisions/0008-priority-without-a-core.md."""
     lock_memory()
     return obtain_priority(_PRIORITY)
 
