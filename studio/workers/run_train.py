@@ -58,7 +58,6 @@ class RunReporter:
 def train(writer: RunWriter) -> None:
     """Load windows, train, measure, write the bundle and `result.json`."""
     from studio.data.dataset import Dataset, task_for_dataset
-    from studio.learning.kinematics import arm_geometry
     from studio.methods.table import find_method
     from studio.robot.description import load_robot
 
@@ -71,6 +70,8 @@ def train(writer: RunWriter) -> None:
     writer.update(state="running", stage="windows", message="Reading the recordings")
     task = task_for_dataset(dataset)
     windows = load_play(dataset, task, config)
+    from studio.learning.kinematics import arm_geometry  # torch: only once the recordings are known to be readable
+
     geometry = arm_geometry(load_robot(task.robot)) if task.robot and task.features else None
     method = entry.load()(config, windows, geometry, seed=int(spec.get("seed") or 0))
     reporter = RunReporter(writer)
