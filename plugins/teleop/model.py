@@ -13,7 +13,7 @@ from plugins.teleop.sound import ForceSound
 from plugins.teleop.words import band_words, fault_words
 from studio.app.api import STATE_NAMES, STATE_WORDS, StudioApi
 from studio.core.errors import DeviceError
-from studio.core.records import PairState
+from studio.core.records import Driver, PairState
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,6 @@ class TeleopModel:
     # ---- state ---------------------------------------------------------------------------------------------------
 
     def engage(self) -> None:
-        from studio.core.records import Driver
-
         self.studio.arms.set_driver(Driver.OPERATOR)
         self.studio.arms.engage()
 
@@ -82,8 +80,13 @@ class TeleopModel:
         return self.studio.arms.blocked_clear_fault()
 
     def blocked_engage(self) -> str:
-        """Why Engage cannot be pressed; Holding may always go on."""
-        return self.studio.arms.blocked_engage()
+        """Why Engage cannot be pressed. While a planner or a skill drives, it takes over."""
+        return "" if self.others_drive() else self.studio.arms.blocked_engage()
+
+    def others_drive(self) -> bool:
+        """The arms move, and not by the person's hands."""
+        link = self.studio.state.link
+        return link.worst is PairState.ENGAGED and link.driver in (Driver.PLANNER, Driver.SKILL)
 
     def band(self, record: np.ndarray | None) -> Band:
         """The band for the newest control record (shape []) or None."""

@@ -159,6 +159,9 @@ class RunPage(Page):
 
     def __init__(self, model: TeleopModel) -> None:
         super().__init__(model)
+        self.take_over = self.command_button("teleop.engage", "Take over", "E", kind="primary", icon="teleop")
+        self.take_over.hide()
+        self.column.addWidget(self.take_over)
         self.column.addWidget(make_heading("Joint torque", "N·m · temperature", role="title")[0])
         self.torque_bars = TorqueBars(self.studio.robot.joint_names, model.config.soft_limit_nm)
         self.column.addWidget(self.torque_bars)
@@ -210,6 +213,7 @@ class RunPage(Page):
         block = min(int(self.model.blocks_done) + 1, config.blocks)
         self.session.name_label.setText(f"Session, block {block} of {config.blocks}")
         self.session.set_value(f"{seconds // 60:02d}:{seconds % 60:02d} left")
+        self.take_over.setVisible(self.model.others_drive())
         for button in self.take_buttons:
             button.setEnabled(self.studio.state.recording.on)
 

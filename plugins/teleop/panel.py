@@ -247,7 +247,7 @@ class TeleopPanel(QWidget):
         self.band.set_state(band.state, band.word, band.fact, band.following)
         link, recording = self.studio.state.link, self.studio.state.recording
         moving = link.worst in (PairState.ENGAGED, PairState.ALIGNING)
-        self.band.show_take(recording.on, can_record=moving)
+        self.band.show_take(recording.on, can_record=moving and not self.model.others_drive())
         page = 2 if link.worst is PairState.FAULT else 1 if moving else 0
         if self.pages.currentIndex() != page:
             self.pages.setCurrentIndex(page)

@@ -54,7 +54,7 @@ def band_words(state: PairState, driver: Driver, touching: Sequence[bool], latch
         return "Arms hold where they are.", "Press Engage to go on." if latched else "Hold Space to go on."
     if driver in (Driver.PLANNER, Driver.SKILL):
         who = "The planner" if driver is Driver.PLANNER else "A skill"
-        return f"{who} drives. {_touch(touching)}".strip(), "Press H: arms hold. Press E on this screen: you drive."
+        return f"{who} drives. {_touch(touching)}".strip(), "Press H: arms hold. Press E: you drive."
     following = "Press H: arms hold here." if latched else "Let go of Space: arms hold here."
     return f"You drive. {_touch(touching)}".strip(), following
 

@@ -102,7 +102,7 @@ VIEWS = {
         target_m=(-0.04, 0.0, 0.15), distance_m=1.35, azimuth_rad=-np.pi / 2, elevation_rad=np.radians(20.0)
     ),
     "Free": Camera(
-        target_m=(-0.06, 0.02, 0.15), distance_m=1.32, azimuth_rad=np.pi - 0.5, elevation_rad=np.radians(36.0)
+        target_m=(-0.07, 0.03, 0.18), distance_m=1.34, azimuth_rad=np.pi - 0.5, elevation_rad=np.radians(36.0)
     ),
 }
 

@@ -35,13 +35,14 @@ uniform vec3 u_grid;
 uniform float u_step;
 uniform vec2 u_middle;
 uniform float u_darkest;
+uniform float u_grid_strength;
 varying vec2 v_place;
 void main() {
     vec2 cell = v_place / u_step;
     vec2 soft = fwidth(cell);
     vec2 away = abs(fract(cell - 0.5) - 0.5) / max(soft, vec2(1e-6));
     float line = 1.0 - clamp(min(away.x, away.y), 0.0, 1.0);
-    float strength = 0.34 * clamp(0.30 / max(soft.x, soft.y), 0.0, 1.0);
+    float strength = u_grid_strength * clamp(0.30 / max(soft.x, soft.y), 0.0, 1.0);
     float lit = clamp(1.1 - 0.55 * length(v_place - u_middle), u_darkest, 1.1);
     gl_FragColor = vec4(mix(u_table * lit, u_grid, line * strength), 1.0);
 }
@@ -265,7 +266,8 @@ class SceneCanvas(app.Canvas):
         ):
             program[uniform] = active.rgba(key)[:3]
         self._ground["u_step"] = active.number("scene3d.grid_step_m")
-        self._ground["u_darkest"] = 0.62 if active.dark else 0.88
+        self._ground["u_darkest"] = 0.62 if active.dark else 1.0
+        self._ground["u_grid_strength"] = 0.34 if active.dark else 0.75
         self._shadow["u_colour"] = (0.0, 0.0, 0.0, active.number(f"scene3d.shadow.{active.name}") * 0.8)
         self._solid["u_ambient"] = 0.42 if active.dark else 0.62
         palette = np.asarray(material_colours(self.failed_joints), dtype=np.float32)

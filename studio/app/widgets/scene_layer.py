@@ -214,7 +214,8 @@ class SceneLayers:
 
     def _add_knob(self, batch: lines.LineBatch, camera: Camera, height_px: float) -> None:
         place = self.goal_handle_m()
-        self._add_circle(batch, camera, height_px, place, 4.0, 8.0, theme().rgba("axis.z"))
+        for radius_px in (2.0, 5.5):  # two rings make a disc without crossing edges in the middle
+            self._add_circle(batch, camera, height_px, place, radius_px, 5.0, theme().rgba("axis.z"))
         self._add_circle(batch, camera, height_px, place, 9.0, 2.0, theme().rgba("scene.casing"))
 
     def _add_circle(

@@ -137,3 +137,16 @@ def test_theme_can_be_switched_while_it_runs(panel: Any, feed: Feed, qapp: QAppl
     ground = image.pixelColor(image.width() - 4, image.height() - 4)
     assert (ground.lightness() > 128) == (name == "light")
     apply_theme(qapp, "dark")
+
+
+def test_while_a_planner_drives_the_primary_button_takes_over(panel: Any, feed: Feed) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+    feed.session.request = lambda name, **values: asked.append((name, values))  # type: ignore[method-assign]
+    feed.set_state(PairState.ENGAGED, Driver.PLANNER)
+    run(feed, panel, 0.6)
+    assert panel.run.take_over.isVisible() and not panel.band.take.isVisible()
+    QTest.mouseClick(panel.run.take_over, Qt.MouseButton.LeftButton)
+    assert ("driver", {"driver": int(Driver.OPERATOR)}) in asked
+    feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
+    run(feed, panel, 0.6)
+    assert not panel.run.take_over.isVisible() and panel.band.take.isVisible()
