@@ -36,6 +36,7 @@ class Theme(QObject):
         super().__init__()
         self.tokens = tokens
         self._name = name
+        self._fonts: dict[tuple[str, bool], QFont] = {}
         self._pixmaps: dict[tuple[str, int, str, float], QPixmap] = {}
 
     @property
@@ -80,8 +81,10 @@ class Theme(QObject):
 
     def font(self, role: str = "body", *, mono: bool = False) -> QFont:
         """A font of a type role with tabular digits."""
-        size_px, weight = self.tokens.type(role)
-        return make_font(self.tokens, size_px, weight, mono=mono)
+        if (role, mono) not in self._fonts:
+            size_px, weight = self.tokens.type(role)
+            self._fonts[(role, mono)] = make_font(self.tokens, size_px, weight, mono=mono)
+        return QFont(self._fonts[(role, mono)])  # a copy: callers may change it
 
     def icon(self, name: str, colour: str = "text.1", *, disabled: str = "text.3") -> QIcon:
         """An icon of the token file in a token colour, sharp at any size."""

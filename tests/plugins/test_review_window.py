@@ -37,7 +37,8 @@ def wait(until: Callable[[], object], what: str, timeout_s: float = 20.0) -> Non
 
 
 def press(window: StudioWindow, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
-    QTest.keyClick(window.focusWidget() or window, key, modifier)
+    """To the native window, where a real key arrives."""
+    QTest.keyClick(window.windowHandle(), key, modifier)
 
 
 def test_from_a_card_to_a_label_by_keyboard_alone(window: StudioWindow) -> None:

@@ -386,4 +386,7 @@ def _paint_legend_row(painter: QPainter, row: QRectF, curve: CurveLike, cursor_s
     number = "" if not np.isfinite(value) else (f"{value:.1f}" if abs(value) >= 0.05 or value == 0 else f"{value:.2f}")
     painter.setPen(theme().colour("text.2"))
     name = {"commanded": "command"}.get(curve.name, curve.name)
-    painter.drawText(row.adjusted(17, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, f"{name} {number} {unit}".rstrip())
+    text = f"{name} {number} {unit}".rstrip()
+    if painter.fontMetrics().horizontalAdvance(text) > row.width() - 19:
+        text = f"{name} {number}"
+    painter.drawText(row.adjusted(17, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)

@@ -56,7 +56,6 @@ class Transport(QFrame):
         self._absent: set[str] = set()
         set_property(self, "ground", "1")
         self.setFixedHeight(50)
-        self._full_width = 0  # known once it was too narrow
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 2, 12, 2)
         row.setSpacing(5)
@@ -129,13 +128,24 @@ class Transport(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """In a narrow window the ways to the next event fold away; their keys stay."""
         super().resizeEvent(event)
-        shown = not self.next_word.isHidden()
-        if shown and self.width() < super().minimumSizeHint().width():
-            self._full_width = super().minimumSizeHint().width()
         self._fold()
 
+    def _needed_width(self) -> int:
+        """The width at which everything fits, folded away or not."""
+        row = self.layout()
+        margins = row.contentsMargins()
+        width = margins.left() + margins.right() + row.spacing() * (row.count() - 1)
+        for index in range(row.count()):
+            item = row.itemAt(index)
+            widget = item.widget() if item is not None else None
+            if widget is not None:
+                width += min(widget.maximumWidth(), max(widget.sizeHint().width(), widget.minimumWidth()))
+            elif item is not None:
+                width += item.sizeHint().width()
+        return width
+
     def _fold(self) -> None:
-        roomy = self.width() >= self._full_width
+        roomy = self.width() >= self._needed_width()
         self.next_word.setVisible(roomy)
         for what, button in self.nexts.items():
             button.setVisible(roomy and what not in self._absent)

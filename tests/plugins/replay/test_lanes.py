@@ -1,11 +1,14 @@
 import time
 
 import numpy as np
+from PySide6.QtWidgets import QApplication
 
 from plugins.replay.pyramid import Pyramid
 from plugins.replay.take import Curve, Lane
+from studio.app.theme import apply_theme
 from studio.app.widgets.lanes import LanesView
 from studio.app.widgets.polygon import make_polygon
+from studio.app.widgets.transport import Transport
 
 
 def test_a_single_spike_survives_every_zoom() -> None:
@@ -72,3 +75,17 @@ def test_26_curves_are_drawn_within_a_frame(qtbot) -> None:
         view.grab()
         costs_s.append(time.process_time() - began_s)
     assert min(costs_s) < 0.05, costs_s
+
+
+def test_the_transport_folds_only_when_it_must(qtbot) -> None:
+    apply_theme(QApplication.instance())
+    transport = Transport()
+    qtbot.addWidget(transport)
+    transport.show()
+    for width, shown in ((1106, True), (700, False), (1200, True)):
+        transport.resize(width, 50)
+        QApplication.processEvents()
+        assert [button.isVisible() for button in transport.nexts.values()] == [shown] * 3
+        assert transport.next_word.isVisible() is shown and transport.goal.isVisible()
+    transport.set_absent("contact", True)
+    assert not transport.nexts["contact"].isVisible() and transport.nexts["mark"].isVisible()
