@@ -58,10 +58,10 @@ def save_bundle(path: Path, info: dict[str, Any], parts: dict[str, dict[str, Ten
         (building / "bundle.json").write_text(json.dumps(whole, indent=1), encoding="utf-8")
         (building / "card.md").write_text(card, encoding="utf-8")
         _swap(building, path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(building, ignore_errors=True)
         raise DataError(
-            f"Bundle {path} cannot be written: {error.strerror or error}. Free some space or choose another place."
+            f"Bundle {path} cannot be written: {getattr(error, 'strerror', None) or error}. Free some space or choose another place."
         ) from error
     return Bundle(path=path, info=whole, parts=parts)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
 from typing import Any
 
 from studio.core.config import apply_settings
-from studio.core.errors import ConfigError, StudioError
+from studio.core.errors import ConfigError, DataError, StudioError
 from studio.jobs.run import RunWriter
 
 
@@ -67,6 +68,7 @@ def train(writer: RunWriter) -> None:
     config = apply_settings(entry.make_config(str(spec.get("preset") or "small")), list(spec.get("set") or []))
     dataset = Dataset(Path(str(_needed(spec, "dataset"))))
     bundle_path = Path(str(_needed(spec, "bundle")))
+    check_place(bundle_path)
     writer.update(state="running", stage="windows", message="Reading the recordings")
     task = task_for_dataset(dataset)
     windows = load_play(dataset, task, config)
@@ -84,6 +86,24 @@ def train(writer: RunWriter) -> None:
         "Stopped by you; what was trained is in the bundle." if result.stopped else method.summary()["prior_reason"]
     )
     writer.update(state=state, message=message, time_left_s=(0.0, 0.0), step=result.steps, steps=result.steps)
+
+
+def check_place(bundle: Path) -> None:
+    """Before minutes of training: may the bundle be written there? An older bundle may be replaced, nothing else.
+
+    Raises:
+        DataError: something else lies there, or the folder cannot be written to.
+    """
+    if bundle.exists() and not (bundle / "bundle.json").is_file() and (not bundle.is_dir() or any(bundle.iterdir())):
+        raise DataError(f"{bundle} exists and is not a bundle; it is left alone. Choose another place for the bundle.")
+    try:
+        bundle.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=bundle.parent):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"Bundle {bundle} cannot be written: {error.strerror}. Free some space or choose another place."
+        ) from error
 
 
 def load_play(dataset: Any, task: Any, config: Any) -> Any:

@@ -17,6 +17,7 @@ from studio.data.dataset import Dataset
 from studio.jobs.queue import resume_run, start_run, wait_for
 from studio.jobs.run import Run
 from studio.learning.skill_model import load_skill_model
+from studio.workers.run_train import check_place
 from tests.data.recordings import play_records, write_episode
 from tests.learning.toy import pushed_box
 
@@ -110,7 +111,14 @@ def test_command_trains_and_writes_its_json(play: Path, tmp_path: Path, capsys: 
 
 
 def test_killed_training_is_said_and_resumed(play: Path, tmp_path: Path) -> None:
-    settings = [*TINY, "stage_1.steps=100000", "stage_1.seconds=6", "chains.steps=5", "stage_2.steps=5", "value.steps=5"]
+    settings = [
+        *TINY,
+        "stage_1.steps=100000",
+        "stage_1.seconds=6",
+        "chains.steps=5",
+        "stage_2.steps=5",
+        "value.steps=5",
+    ]
     run = start_run(tmp_path / "run", "train", spec(play, tmp_path / "bundle", settings))
     wait_until(run, lambda status: status.checkpoint_step > 20)
     os.kill(run.status().pid, signal.SIGKILL)
@@ -150,6 +158,12 @@ def test_wrong_input_is_a_sentence(play: Path, tmp_path: Path) -> None:
         command.run(["haptic_play", str(tmp_path / "nothing"), "--out", str(tmp_path / "b")])
     with pytest.raises(DataError, match="no run to resume"):
         command.run(["haptic_play", str(play), "--out", str(tmp_path / "b"), "--resume"])
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("long")
+    with pytest.raises(DataError, match="is not a bundle; it is left alone"):
+        command.run(["haptic_play", str(play), "--out", str(tmp_path / "thesis")])
+    with pytest.raises(DataError, match="cannot be written"):
+        check_place(Path("/proc/nowhere/bundle"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"[Dd]ataset|episode"):
         command.run(["haptic_play", str(tmp_path / "empty"), "--out", str(tmp_path / "b")])
