@@ -164,7 +164,11 @@ class Album:
                 QTest.mouseMove(target, (start + (end - start) * (step / 40)).toPoint())
                 self._visitor.rest(0.04)
                 self._stay_engaged()
-            self._visitor.rest(1.0)
+            for _ in range(5):
+                self._stay_engaged()
+                self._visitor.rest(0.6)
+                if self.window.studio.state.link.worst is PairState.ENGAGED:
+                    break
             self._picture("b-teleoperate-contact")
         finally:
             QTest.mouseRelease(target, Qt.MouseButton.LeftButton, pos=end.toPoint())
