@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import shiboken6
 from PySide6.QtGui import QPolygonF
@@ -13,6 +15,6 @@ def make_polygon(points_px: np.ndarray) -> QPolygonF:
     count = len(points_px)
     if count:
         polygon.resize(count)
-        memory = shiboken6.VoidPtr(polygon.data(), count * 16, True)  # type: ignore[attr-defined]
+        memory: Any = shiboken6.VoidPtr(polygon.data(), count * 16, True)  # type: ignore[attr-defined]
         np.frombuffer(memory, dtype=np.float64).reshape(count, 2)[:] = points_px
     return polygon
