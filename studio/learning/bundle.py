@@ -60,8 +60,9 @@ def save_bundle(path: Path, info: dict[str, Any], parts: dict[str, dict[str, Ten
         _swap(building, path)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(building, ignore_errors=True)
+        reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"Bundle {path} cannot be written: {getattr(error, 'strerror', None) or error}. Free some space or choose another place."
+            f"Bundle {path} cannot be written: {reason}. Free some space or choose another place."
         ) from error
     return Bundle(path=path, info=whole, parts=parts)
 
