@@ -1,4 +1,4 @@
-"""`play --out DATASET --minutes M --seed S`: simulated haptic play by a scripted hand, as fast as the machine allows."""
+"""`play --out DATASET --minutes M --seed S`: simulated haptic play by a scripted hand, as fast as it goes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def run(arguments: list[str]) -> int:
 def _summary(result: dict[str, Any]) -> str:
     faces = " ".join(f"{s:.0f}" for s in result["up_face_s"])
     return (
-        f"{result['sim_s'] / 60:.1f} min of play in {result['wall_s']:.0f} s ({result['realtime_factor']:.1f} times real time), "
+        f"{result['sim_s'] / 60:.1f} min of play in {result['wall_s']:.0f} s "
+        f"({result['realtime_factor']:.1f} times real time), "
         f"{result['episodes']} episodes -> {result['dataset']}\n"
         f"contact {100 * result['contact_share']:.0f} %, {result['flips']} flips ({result['flips_per_min']:.1f}/min), "
         f"{result['xy_cells_visited']} cells, each face up for {faces} s, put back {result['put_backs']} times"

@@ -76,8 +76,8 @@ class Plant(Protocol):
 class TwinPorts:
     """What motor twins and the world behind them share: the drive's registers, one row per motor.
 
-    Twins (bytes) write `command`, `powered` and the error column of `state`; the world's drive law reads them at physics
-    rate and writes the rest of `state`.
+    Twins (bytes) write `command`, `powered` and the error column of `state`; the world's drive law reads them at
+    physics rate and writes the rest of `state`.
     """
 
     state: FloatArray  # [motors, 5] position, velocity, torque, temperature, error code
