@@ -104,7 +104,7 @@ def _child_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
-def _until(happened, run: Run, timeout_s: float = 60.0) -> None:  # noqa: ANN001
+def _until(happened, run: Run, timeout_s: float = 60.0) -> None:
     end_s = time.monotonic() + timeout_s
     while not happened():
         assert time.monotonic() < end_s and run.status().active, f"{run.status()} {run.log_tail()}"
