@@ -36,7 +36,6 @@ class TeleopPanel(QWidget):
         self._control = studio.streams.follow("control")
         self._record: np.ndarray | None = None
         self._leader_tips_m = self._follower_tips_m = np.zeros((studio.robot.pairs, 3))
-        self._torque_joint = 1
         self._fault_t_s: float | None = None
         self._curve_pace, self._number_pace, self._state_pace = Pace(30), Pace(10), Pace(4)
         self._takes_turns, self._view_turn = draws_in_software(), False
@@ -98,10 +97,12 @@ class TeleopPanel(QWidget):
             Curve(name="Follower", colour="side.follower"),
             Curve(name="Leader", colour="side.leader", dashed=True),
         ]
-        self.torque_plot = LivePlot("Joint torque", "", sides, smallest=2.0, signed=True, rate_hz=robot.loop_rate_hz)
+        self.torque_plot = LivePlot(
+            "Joint torque", "", sides, smallest=2.0, signed=True, rate_hz=robot.loop_rate_hz, channels=2 * robot.joints
+        )
         box.addWidget(self.force_plot, 10)
         box.addWidget(self.torque_plot, 11)
-        self._choose_joint(self._torque_joint)
+        self._choose_joint(1)
         return self.curves_frame
 
     def _make_side(self) -> QWidget:
@@ -142,8 +143,7 @@ class TeleopPanel(QWidget):
         self.studio.input.set_hand(pair, target_m, active)
 
     def _choose_joint(self, joint: int) -> None:
-        self._torque_joint = joint
-        self.torque_plot.history.clear()
+        self.torque_plot.show_channels((joint, self.studio.robot.joints + joint))
         self.torque_plot.set_note(f"N·m, {joint_words(self.studio.robot.joint_names[joint], joint)}")
 
     def _show_sound(self, on: bool) -> None:
@@ -191,8 +191,7 @@ class TeleopPanel(QWidget):
             self._record = records[-1]
             t_s = records["t_ns"] * 1e-9
             self.force_plot.append(t_s, np.linalg.norm(records["contact_force_n"], axis=-1))
-            joint = self._torque_joint
-            torque = np.stack([records["follower_torque_nm"][:, joint], records["leader_torque_nm"][:, joint]], axis=-1)
+            torque = np.concatenate([records["follower_torque_nm"], records["leader_torque_nm"]], axis=1)
             self.torque_plot.append(t_s, torque)
 
     @staticmethod
@@ -279,9 +278,8 @@ class TeleopPanel(QWidget):
         if joint >= 0:
             name = self.studio.robot.joint_names[joint]
             self.view.set_fault(frozenset({joint}))
-            self.view.set_note(
-                "fault", f"{name} · {self.fault.reason(code)}", self.view.joint_position_m(joint), "fault"
-            )
+            under = self.view.joint_position_m(joint) - np.array([0.0, 0.0, 0.08])  # the ring stays free
+            self.view.set_note("fault", f"{name} · {self.fault.reason(code)}", under, "fault", below=True)
         self.fault.show_steps(self._record)
 
     def _mark_fault(self, at_s: float | None, words: str) -> None:

@@ -145,6 +145,7 @@ class LivePlot(PlotFrame):
         curves: one per channel.
         smallest: the axis never ends below this.
         signed: symmetric axis around zero, else from zero.
+        channels: how many are kept when more than the curves; `show` chooses which are drawn.
     """
 
     def __init__(
@@ -157,9 +158,11 @@ class LivePlot(PlotFrame):
         signed: bool = False,
         bottom_axis: bool = True,
         rate_hz: float = 400.0,
+        channels: int | None = None,
     ) -> None:
         super().__init__(title, note, curves, bottom_axis=bottom_axis)
-        self.history = History(len(self.curves), rate_hz=rate_hz)
+        self.history = History(channels or len(self.curves), rate_hz=rate_hz)
+        self._shown = list(range(len(self.curves)))
         self.signed = signed
         self._axis = CalmAxis(smallest)
         self._fault_s: float | None = None
@@ -180,6 +183,10 @@ class LivePlot(PlotFrame):
     def top(self) -> float:
         return self._axis.top
 
+    def show_channels(self, channels: Sequence[int]) -> None:
+        """Draw other channels of the history, one per curve."""
+        self._shown = list(channels)
+
     def append(self, t_s: np.ndarray, values: np.ndarray) -> None:
         """Samples: times [n] in s and values [n, channels]."""
         self.history.append(np.asarray(t_s, dtype=np.float64), np.asarray(values, dtype=np.float64))
@@ -187,6 +194,7 @@ class LivePlot(PlotFrame):
     def redraw(self, now_s: float) -> None:
         """Draw the window that ends now; called at curve rate while visible."""
         times, values = self.history.window(now_s)
+        values = values[:, self._shown]
         largest = float(np.nanmax(np.abs(values))) if values.size and np.isfinite(values).any() else 0.0
         top = self._axis.top
         if self._axis.update(largest, now_s) != top:

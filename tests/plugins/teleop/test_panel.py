@@ -61,6 +61,10 @@ def test_numbers_curves_and_cards_follow_the_records(panel: Any, feed: Feed) -> 
     assert torque[-1] == pytest.approx(1.4)
     QTest.mouseClick(panel.run.torque_bars, Qt.MouseButton.LeftButton, pos=QPoint(20, 3 * 24 + 10))
     assert panel.torque_plot.note_label.text() == "N·m, L4 wrist"
+    before = panel.torque_plot.history.window(panel.torque_plot.history.newest_s)[0]
+    assert len(before) > 10, "choosing a joint keeps the last ten seconds of it"
+    run(feed, panel, 0.2)
+    assert panel.torque_plot.items[0].getData()[1][-1] == pytest.approx(0.0)
 
 
 def test_dragging_a_ring_writes_the_hands_slot(panel: Any, feed: Feed) -> None:
