@@ -273,7 +273,7 @@ class TeleopPanel(QWidget):
             self._fault_t_s = float(self._record["t_ns"]) * 1e-9
             if joint >= 0:
                 self._choose_joint(joint)
-            self._mark_fault(self._fault_t_s, "fault, 2 s before kept at full rate")
+            self._mark_fault(self._fault_t_s, "fault, and the 2 s before")
             self.fault.begin(self._record, code, joint)
         if joint >= 0:
             name = self.studio.robot.joint_names[joint]
