@@ -132,17 +132,39 @@ class Dataset:
         return make_episode_folder(session)
 
     def held_out_split(self, used: list[EpisodeInfo] | None = None) -> HeldOutSplit:
-        """The last session; with fewer than four sessions, the last tenth of the episodes (at least one)."""
+        """The last session; with fewer than four sessions, the last tenth of the episodes (at least one).
+
+        Takes differ in length: more from the end is added until a twentieth of the time is held out, so that one short take
+        does not stand for the whole. Something is always left to train on.
+        """
         episodes = used if used is not None else self.episodes()
         sessions = sorted({episode.session for episode in episodes})
         ids = [episode.id for episode in episodes]
         if len(ids) < 2:
             return HeldOutSplit(train=tuple(ids), held_out=tuple(ids), within=True)
         if len(sessions) >= _HELD_OUT_SESSIONS_FROM:
-            kept = {episode.id for episode in episodes if episode.session == sessions[-1]}
+            kept = _last_sessions(episodes, sessions)
         else:
-            kept = set(ids[-max(1, round(len(ids) / 10)) :])
+            kept = set(ids[-_count_held_out(episodes) :])
         return HeldOutSplit(train=tuple(i for i in ids if i not in kept), held_out=tuple(i for i in ids if i in kept))
+
+
+def _last_sessions(episodes: list[EpisodeInfo], sessions: list[str]) -> set[str]:
+    """Episodes of the last session, and of the ones before it while a twentieth of the time is not reached."""
+    total_s = sum(episode.duration_s for episode in episodes)
+    for count in range(1, len(sessions)):
+        held_out = [episode for episode in episodes if episode.session in sessions[-count:]]
+        if sum(episode.duration_s for episode in held_out) >= total_s / 20 or count == len(sessions) - 1:
+            return {episode.id for episode in held_out}
+    return set()
+
+
+def _count_held_out(episodes: list[EpisodeInfo]) -> int:
+    """How many of the last episodes are held out: a tenth of their number and a twentieth of their time, not all."""
+    count, total_s = max(1, round(len(episodes) / 10)), sum(episode.duration_s for episode in episodes)
+    while count < len(episodes) - 1 and sum(e.duration_s for e in episodes[-count:]) < total_s / 20:
+        count += 1
+    return count
 
 
 def make_episode_folder(session: Path) -> Path:

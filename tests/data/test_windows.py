@@ -133,6 +133,13 @@ def test_held_out_are_the_last_session_or_the_last_tenth(tmp_path: Path) -> None
     assert one.held_out_split().held_out == ("session_0001/episode_000019", "session_0001/episode_000020")
     assert len(one.held_out_split().train) == 18
 
+    for sessions in (2, 4):  # a short take at the end does not stand for the whole
+        short = make_play(tmp_path / f"short{sessions}", sessions=sessions - 1, episodes=4, ticks=400)
+        make_play(short.path, sessions=1, episodes=1, ticks=30)
+        held_out = Dataset(short.path).held_out_split().held_out
+        assert held_out[-1].startswith(f"session_{sessions:04d}/")
+        assert len(held_out) == (2 if sessions == 2 else 5)
+
     alone = make_play(tmp_path / "alone", sessions=1, episodes=1, ticks=2000)
     found = load_windows(alone, TASK, 100.0, 20)
     assert len(found.held_out_starts) == 48 and alone.held_out_split().within
