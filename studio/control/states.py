@@ -55,9 +55,11 @@ class Signals:
 
 
 class DeadMan:
-    """The dead-man switch. Latched (simulation): set by *Engage*, let go by hold, a falling edge or a lost heartbeat.
+    """The dead-man switch. While the heartbeat is late it counts as released, whatever it says.
 
-    Not latched: the switch itself. After a lost heartbeat it counts only once it was seen released.
+    Latched (simulation): set by *Engage*, let go by hold, stop, a fault or a falling edge; after a late heartbeat it counts
+    again, so that a window that was slow for a moment does not end the play. Not latched: the switch itself, and after a
+    late heartbeat it counts only once it was seen released.
     """
 
     def __init__(self, *, latched: bool) -> None:
@@ -69,10 +71,9 @@ class DeadMan:
     def update(self, raw: bool, heartbeat_late: bool) -> bool:
         """Effective dead-man of this tick."""
         if heartbeat_late:
-            self.release()
-            self.raw = False
+            self._needs_release = True
             return False
-        if (self.raw and not raw) or not raw:
+        if not raw:
             self._needs_release = False
             if self.raw:
                 self._latch = False

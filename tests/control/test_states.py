@@ -135,5 +135,8 @@ def test_a_latch_holds_until_let_go() -> None:
     assert not dead_man.update(True, False)
     dead_man.latch()
     assert dead_man.update(True, False)
-    assert not dead_man.update(True, True)  # so does a late heartbeat
+    assert not dead_man.update(True, True)  # a late heartbeat counts as released,
+    assert dead_man.update(True, False)  # and a slow window goes on when it is back
+    assert not dead_man.update(False, True)
+    assert not dead_man.update(False, False)  # let go meanwhile: stays let go
     assert not dead_man.update(True, False)
