@@ -57,9 +57,9 @@ class Signals:
 class DeadMan:
     """The dead-man switch. While the heartbeat is late it counts as released, whatever it says.
 
-    Latched (simulation): set by *Engage*, let go by hold, stop, a fault or a falling edge; after a late heartbeat it counts
-    again, so that a window that was slow for a moment does not end the play. Not latched: the switch itself, and after a
-    late heartbeat it counts only once it was seen released.
+    Latched (simulation): set by *Engage*, let go by hold, stop, a fault or a falling edge; after a late heartbeat it
+    counts again, so that a window that was slow for a moment does not end the play. Not latched: the switch itself,
+    and after a late heartbeat it counts only once it was seen released.
     """
 
     def __init__(self, *, latched: bool) -> None:

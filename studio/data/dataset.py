@@ -134,8 +134,8 @@ class Dataset:
     def held_out_split(self, used: list[EpisodeInfo] | None = None) -> HeldOutSplit:
         """The last session; with fewer than four sessions, the last tenth of the episodes (at least one).
 
-        Takes differ in length: more from the end is added until a twentieth of the time is held out, so that one short take
-        does not stand for the whole. Something is always left to train on.
+        Takes differ in length: more from the end is added until a twentieth of the time is held out, so that one short
+        take does not stand for the whole. Something is always left to train on.
         """
         episodes = used if used is not None else self.episodes()
         sessions = sorted({episode.session for episode in episodes})
