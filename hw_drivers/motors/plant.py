@@ -52,14 +52,14 @@ class TwinPlant:
 
     def read(self, states: FloatArray, t_ns: NDArray[np.int64]) -> None:
         self._codec.decode_replies(self._replies, states)
-        t_ns[:] = self._reply_t_ns
+        t_ns[...] = self._reply_t_ns
 
     def send(self, commands: FloatArray, sent: FloatArray) -> None:
         self._codec.encode_commands(commands, self._commands, sent)
         self._exchange(self._commands)
 
     def _exchange(self, frames: NDArray[np.uint8]) -> None:
-        if True not in self.twins.silent:
+        if 1 not in self.twins.silent.tobytes():
             self.twins.receive(frames, self._replies)
             self._reply_t_ns.fill(self._clock.now_ns())
             return

@@ -25,6 +25,7 @@ from hw_drivers.motors.models import MotorRange
 from studio.core.protocols import STATE_ERROR, STATE_POSITION, TwinPorts
 
 _ENTER_WORD, _EXIT_WORD, _ZERO_WORD = (int.from_bytes(f, "big") for f in (ENTER, EXIT, ZERO))
+_SPECIAL_START = ENTER[:7]
 
 
 class TwinMotors:
@@ -48,9 +49,9 @@ class TwinMotors:
 
     def receive(self, frames: Frames, replies: Frames) -> None:
         """Take one frame per motor and write the answers; those of `silent` drives are lost on the way."""
-        words = self._words
-        words[:] = frames.view(BIG_ENDIAN)[:, 0]
-        if words.max() >= SPECIAL_WORD_MIN:
+        if _SPECIAL_START in frames.tobytes():  # perhaps across two frames: the exact test follows
+            words = self._words
+            words[:] = frames.view(BIG_ENDIAN)[:, 0]
             self._receive_mixed(frames, words)
         else:
             self.codec.decode_commands(frames, self.ports.command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,9 @@ class DualArmBoxWorld:
         self._state = np.zeros((2, motors))  # position and velocity of leader, then follower
         self._position, self._velocity = self._state
         self._follower = self._state[:, n:]
+        self._state_bytes = self._state.view(np.uint8).reshape(-1).data  # packing floats is quicker than assigning them
+        self._pack_joints = Struct(f"{n}d").pack_into
+        self._follower_offsets = 8 * n, 8 * (motors + n)
         self._scratch = np.empty(motors)
         # Transposed, so that columns are contiguous: everything here works on columns.
         self._ports = TwinPorts(np.zeros((5, motors)).T, np.zeros((5, motors)).T, np.zeros(motors))
@@ -121,7 +125,8 @@ class DualArmBoxWorld:
     def step(self, duration_s: float) -> None:
         """Advance physics, drives and hands by a whole number of physics steps."""
         client, arms, joints, law, leader = self._connection, self._arms, self._joints, self._law, self._leader
-        follower, net = self._follower, self._law.net_nm[self.robot.joints :]
+        net, pack, memory = self._law.net_nm[self.robot.joints :], self._pack_joints, self._state_bytes
+        position_offset, velocity_offset = self._follower_offsets
         law.load(self._ports)
         leader.load(duration_s)
         for _ in range(round(duration_s / self.dt_s)):
@@ -130,7 +135,8 @@ class DualArmBoxWorld:
             set_motors(arms, joints, TORQUE_CONTROL, forces=net.tolist(), physicsClientId=client)
             step_simulation(client)
             position, velocity, _, _ = zip(*get_joint_states(arms, joints, client), strict=True)
-            follower[:] = position, velocity
+            pack(memory, position_offset, *position)
+            pack(memory, velocity_offset, *velocity)
         self._ports.idle_s += duration_s
         self._publish(duration_s)
 
