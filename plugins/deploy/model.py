@@ -22,6 +22,7 @@ from studio.data.goal_file import KeptGoal, goal_path, load_kept_goal, save_kept
 from studio.evaluation.wilson import wilson_interval
 from studio.planning.config import PRESETS, PlannerConfig, planner_preset
 
+_ASK_AGAIN_S = 1.5
 WORKERS = ("planner", "policy")
 
 
@@ -47,6 +48,7 @@ class DeployModel:
         self.plan_age_s = float("nan")
         self.policy_error_m = float("nan")
         self.reason = ""
+        self._asked_s = 0.0
         self._bind()
         studio.workers.message.connect(self._on_message)
         studio.goal.changed.connect(self._on_goal)
@@ -139,10 +141,20 @@ class DeployModel:
             else:
                 self.studio.workers.start(name, **values)
         self.studio.arms.set_driver(Driver.PLANNER)
-        self.studio.arms.engage()
+        self._engage()
         self.deployed = True
         self._begin_attempt()
         self.changed.emit()
+
+    def _engage(self) -> None:
+        self.studio.arms.engage()
+        self._asked_s = time.monotonic()
+
+    def _engage_again(self) -> None:
+        """Ask once more when Deploy came while a stop was still letting the arms down; only where *Engage* latches."""
+        off = self.studio.state.link.worst in (PairState.STOPPED, PairState.DISABLED)
+        if off and self.studio.robot.dead_man_latched and time.monotonic() - self._asked_s > _ASK_AGAIN_S:
+            self._engage()
 
     def hold(self) -> None:
         """The arms hold, the planner rests; an attempt that runs is given up without being counted."""
@@ -221,6 +233,7 @@ class DeployModel:
         attempt = self.attempt
         if attempt is None or not self.deployed:
             return
+        self._engage_again()
         reached = attempt.add(float(pose["t_ns"]) * 1e-9, pose["position_m"], pose["orientation_xyzw"])
         if reached is not None:
             self._count(attempt.goal, reached)

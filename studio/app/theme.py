@@ -20,6 +20,7 @@ import qtawesome
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
+from shiboken6 import isValid
 
 from studio.app.style import make_style_sheet
 from studio.app.tokens import Tokens, load_tokens, ramp
@@ -121,8 +122,12 @@ class Theme(QObject):
         def on_changed() -> None:
             call()
 
+        def on_gone() -> None:
+            if isValid(self):  # at the end of the program the theme may go first
+                self.changed.disconnect(on_changed)
+
         self.changed.connect(on_changed)
-        owner.destroyed.connect(lambda: self.changed.disconnect(on_changed))
+        owner.destroyed.connect(on_gone)
 
     def apply(self, app: QApplication) -> None:
         """Palette, style sheet and default font onto the application."""
