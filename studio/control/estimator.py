@@ -30,32 +30,33 @@ class ContactEstimator:
         gamma = 2.0 * pi * settings.estimator_cutoff_hz
         self._measured, self._gravity = frame.measured[:, FOLLOWER], frame.gravity_nm[FOLLOWER]
         self._kinematics = kinematics
-        self._weight = 1.0 - exp(-gamma * period_s)
+        # Arrays throughout: NumPy takes twice as long with a plain number.
+        self._weight = np.full(robot.joints, 1.0 - exp(-gamma * period_s))
         self._momentum_gain = gamma * robot.leader_inertia_kg_m2
-        self._coulomb = robot.motor.coulomb_friction_nm
-        self._inverse_speed = 1.0 / robot.motor.friction_speed_rad_s
-        self._viscous = robot.motor.viscous_friction_nm_s_rad
+        self._minus_coulomb = np.full(robot.joints, -robot.motor.coulomb_friction_nm)
+        self._inverse_speed = np.full(robot.joints, 1.0 / robot.motor.friction_speed_rad_s)
+        self._viscous = np.full(robot.joints, robot.motor.viscous_friction_nm_s_rad)
         self._state = np.zeros(robot.joints)
         self._momentum, self._scratch = np.empty(robot.joints), np.empty(robot.joints)
         self.torque_nm = np.zeros(robot.joints)  # that the followers exert on their surroundings
         self.force_n = np.zeros((robot.pairs, 3))
 
     def update(self) -> None:
-        speed, x = self._measured[STATE_VELOCITY], self._scratch
-        np.multiply(speed, self._inverse_speed, out=x)
-        np.tanh(x, out=x)
-        np.multiply(x, -self._coulomb, out=x)
-        np.add(x, self._measured[STATE_TORQUE], out=x)
-        np.subtract(x, self._gravity, out=x)
-        np.multiply(speed, self._viscous, out=self._momentum)
-        np.subtract(x, self._momentum, out=x)
-        np.multiply(speed, self._momentum_gain, out=self._momentum)
-        np.add(x, self._momentum, out=x)
-        np.subtract(x, self._state, out=x)
-        np.multiply(x, self._weight, out=x)
-        np.add(self._state, x, out=self._state)
-        np.subtract(self._state, self._momentum, out=self.torque_nm)
-        np.negative(self._kinematics.tip_forces(self._measured[STATE_POSITION], self.torque_nm), out=self.force_n)
+        speed, x, momentum, state = self._measured[STATE_VELOCITY], self._scratch, self._momentum, self._state
+        np.multiply(speed, self._inverse_speed, x)
+        np.tanh(x, x)
+        np.multiply(x, self._minus_coulomb, x)
+        np.add(x, self._measured[STATE_TORQUE], x)
+        np.subtract(x, self._gravity, x)
+        np.multiply(speed, self._viscous, momentum)
+        np.subtract(x, momentum, x)
+        np.multiply(speed, self._momentum_gain, momentum)
+        np.add(x, momentum, x)
+        np.subtract(x, state, x)
+        np.multiply(x, self._weight, x)
+        np.add(state, x, state)
+        np.subtract(state, momentum, self.torque_nm)
+        np.negative(self._kinematics.tip_forces(self._measured[STATE_POSITION], self.torque_nm), self.force_n)
 
     def restart(self) -> None:
         """Forget the past, after the motors were off or the arms were placed anew."""

@@ -45,12 +45,15 @@ class ControlRecord:
         self.array = record_type.empty()
         self._frame = frame
         array = self.array
-        self._measured = _view(array, ["position_rad", "velocity_rad_s", "torque_nm"])
-        self._temperature = _view(array, ["temperature_c"])[0]
-        self._error = _view(array, ["error_code"])[0]
         self._age = _view(array, ["reply_age_s"])[0].reshape(2, frame.joints)
-        self._stages = [self._stage_views(stage) for stage in ("requested", "sent")]
-        self._age_ns = np.zeros(frame.motors, dtype=np.int64)
+        self._age_ns, self._ages_before = np.zeros(frame.motors, dtype=np.int64), b""
+        self._copies = [
+            (_view(array, ["position_rad", "velocity_rad_s", "torque_nm"]), frame.measured[:3]),
+            (_view(array, ["temperature_c"])[0], frame.measured[STATE_TEMPERATURE]),
+            (_view(array, ["error_code"])[0], frame.measured[STATE_ERROR]),
+            *self._stage_copies("requested", frame.requested),
+            *self._stage_copies("sent", frame.sent),
+        ]
         for name in array.dtype.names or ():
             if not name.startswith(("leader_", "follower_")):
                 setattr(self, name, array[name])
@@ -72,20 +75,21 @@ class ControlRecord:
         self.fault_code: np.ndarray
         self.fault_joint: np.ndarray
 
-    def _stage_views(self, stage: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _stage_copies(self, stage: str, columns: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         names = [f"{stage}_position_rad", f"{stage}_velocity_rad_s"]
         gains = [f"{stage}_kp_nm_rad", f"{stage}_kd_nm_s_rad"]
-        return _view(self.array, names), _view(self.array, gains), _view(self.array, [f"{stage}_torque_nm"])[0]
+        return [
+            (_view(self.array, names), columns[POSITION : VELOCITY + 1]),
+            (_view(self.array, gains), columns[KP : KD + 1]),
+            (_view(self.array, [f"{stage}_torque_nm"])[0], columns[TORQUE]),
+        ]
 
     def fill_motors(self, now_ns: int) -> None:
         """Measured values, requested and actually sent commands, and the age of every reply."""
-        frame = self._frame
-        np.copyto(self._measured, frame.measured[:3])
-        np.copyto(self._temperature, frame.measured[STATE_TEMPERATURE], casting="same_kind")
-        np.copyto(self._error, frame.measured[STATE_ERROR], casting="unsafe")
-        np.subtract(now_ns, frame.t_ns, out=self._age_ns)
-        np.multiply(self._age_ns.reshape(2, frame.joints), 1e-9, out=self._age, casting="same_kind")
-        for (set_points, gains, torque), columns in zip(self._stages, (frame.requested, frame.sent), strict=True):
-            np.copyto(set_points, columns[POSITION : VELOCITY + 1])
-            np.copyto(gains, columns[KP : KD + 1], casting="same_kind")
-            np.copyto(torque, columns[TORQUE])
+        for target, source in self._copies:
+            target[...] = source
+        np.subtract(now_ns, self._frame.t_ns, self._age_ns)
+        ages = self._age_ns.tobytes()
+        if ages != self._ages_before:  # on the stepped clock they hardly ever change
+            self._ages_before = ages
+            np.multiply(self._age_ns.reshape(2, self._frame.joints), 1e-9, out=self._age, casting="same_kind")

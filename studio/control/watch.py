@@ -57,14 +57,16 @@ class Watch:
     def update(self) -> None:
         """Look at the newest states; cheap as long as nothing is wrong."""
         frame = self._frame
-        np.equal(frame.t_ns, self._before_ns, out=self._same)
-        self._missed += 1
-        self._missed *= self._same
-        np.copyto(self._before_ns, frame.t_ns)
-        np.greater_equal(frame.measured, self._low, out=self._above)
-        np.less_equal(frame.measured, self._high, out=self._below)
-        np.logical_and(self._above, self._below, out=self._above)
-        trouble = True in self._same.tolist() or self._above.tobytes() != self._all_good
+        np.equal(frame.t_ns, self._before_ns, self._same)
+        silence = 1 in self._same.tobytes()
+        if silence or self._dirty:  # otherwise all were heard in this tick and the last, and zeros stay zeros
+            self._missed += 1
+            self._missed *= self._same
+        self._before_ns[...] = frame.t_ns
+        np.greater_equal(frame.measured, self._low, self._above)
+        np.less_equal(frame.measured, self._high, self._below)
+        np.logical_and(self._above, self._below, self._above)
+        trouble = silence or self._above.tobytes() != self._all_good
         if trouble or self._dirty:
             self._judge()
             self._dirty = trouble
