@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 
 from studio.core.geometry import FloatArray
@@ -20,7 +22,8 @@ class HandFollower:
         self._kinematics, self._per_arm = kinematics, robot.joints_per_arm
         self._goal_rad = robot.home_rad.copy()
         self._step = np.zeros(robot.joints)
-        self._largest = hand_speed_rad_s * period_s
+        self._most = np.full(robot.joints, hand_speed_rad_s * period_s)
+        self._least = -self._most
         self._count = -1
         self._since = _LONGEST_TICKS
         self._left = 0
@@ -36,25 +39,26 @@ class HandFollower:
 
     def _take(self, count: int, targets_m: FloatArray, active: np.ndarray, leader_rad: FloatArray) -> None:
         self._count = count
-        wanted = np.asarray(active, dtype=bool)
-        if wanted.tobytes() != self.active.tobytes():
+        wanted = active.astype(bool)
+        now = wanted.tobytes()
+        if now != self.active.tobytes():
             fresh = np.repeat(wanted & ~self.active, self._per_arm)
             np.copyto(self.joint_target_rad, leader_rad, where=fresh)
             np.copyto(self._goal_rad, leader_rad, where=fresh)
             np.copyto(self.active, wanted)
-        if wanted.tobytes() == self._none_active or not np.isfinite(targets_m).all():
+        if now == self._none_active or not all(map(isfinite, targets_m.ravel().tolist())):
             self._left = 0
             return
-        np.copyto(self._goal_rad, self._kinematics.inverse(targets_m, self.joint_target_rad))
+        self._goal_rad[...] = self._kinematics.inverse(targets_m, self.joint_target_rad)
         self._left = max(1, min(self._since, _LONGEST_TICKS))
         self._since = 0
 
     def _walk(self) -> None:
         step = self._step
-        np.subtract(self._goal_rad, self.joint_target_rad, out=step)
+        np.subtract(self._goal_rad, self.joint_target_rad, step)
         if self._left > 1:
             np.multiply(step, 1.0 / self._left, out=step)
             self._left -= 1
-        np.minimum(step, self._largest, out=step)
-        np.maximum(step, -self._largest, out=step)
-        np.add(self.joint_target_rad, step, out=self.joint_target_rad)
+        np.minimum(step, self._most, out=step)
+        np.maximum(step, self._least, out=step)
+        np.add(self.joint_target_rad, step, self.joint_target_rad)

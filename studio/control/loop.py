@@ -194,9 +194,9 @@ class ControlLoop:
         frame = self.frame
         self._plant.read(frame.states, frame.t_ns)
         self._watch.update()
-        position = frame.measured[STATE_POSITION]
+        position, gravity_nm = frame.measured[STATE_POSITION], frame.gravity_nm
         for side in (LEADER, FOLLOWER):
-            np.copyto(frame.gravity_nm[side], self._kinematics.gravity_nm(position[side]))
+            gravity_nm[side] = self._kinematics.gravity_nm(position[side])
 
     def _switch_power(self) -> None:
         """Enter frames when a pair becomes active, exit frames when it has been let down."""
@@ -233,8 +233,8 @@ class ControlLoop:
     def _follow_each_other(self) -> None:
         """Steady coupling of all pairs: gains are as in the last tick, only set-points and gravity change."""
         frame = self.frame
-        np.copyto(frame.requested[POSITION : VELOCITY + 1], frame.measured[STATE_POSITION : STATE_VELOCITY + 1, ::-1])
-        np.copyto(frame.requested[TORQUE], frame.gravity_nm)
+        frame.requested[POSITION : VELOCITY + 1] = frame.measured[STATE_POSITION : STATE_VELOCITY + 1, ::-1]
+        frame.requested[TORQUE] = frame.gravity_nm
 
     def _write_pair(self, coupling: PairCoupling, machine: PairMachine, late: bool, now_ns: int) -> None:
         state = machine.state

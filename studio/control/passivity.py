@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from studio.control.frame import FOLLOWER, LEADER, Frame
@@ -29,6 +31,8 @@ class PassivityObserver:
         self._ruling = np.zeros((4, *shape))  # position, velocity, Kp, Kd sent two ticks ago
         self._delta, self._torque, self._scratch = np.empty(shape), np.empty(shape), np.empty(shape)
         self._per_pair = self._torque.reshape(2, frame.pairs, frame.per_arm)
+        self._half, self._minus_rate = np.full(shape, 0.5), np.full(shape, -1.0 / period_s)
+        self._now, self._sent = frame.measured[STATE_POSITION], frame.sent[:4]
         self._stored = np.zeros(frame.joints)
         self._stored_by_pair = self._stored.reshape(frame.pairs, frame.per_arm)
         self._absorbed = [0.0] * frame.pairs
@@ -43,43 +47,45 @@ class PassivityObserver:
         """
         frame = self._frame
         if any(observe):
-            position = frame.measured[STATE_POSITION]
-            np.subtract(position, self._position, out=self._delta)
-            power = self._work_by_pair(position)
-            stored = self._spring_energy(position)
+            position = self._now
+            np.subtract(position, self._position, self._delta)
+            work: list[list[float]] = self._work_by_pair(position).tolist()
+            stored: list[float] = self._spring_energy(position).tolist()
             weight = 1.0 / leader_share if leader_share > 0.01 else 0.0
             for pair, wanted in enumerate(observe):
-                self._update_pair(pair, wanted and weight > 0.0, power, float(stored[pair]), weight)
-            np.copyto(self._position, position)
+                self._update_pair(pair, wanted and weight > 0.0, work, stored[pair], weight)
+            self._position[...] = position
         elif True in self._observing:
             for pair in range(frame.pairs):
-                self._update_pair(pair, False, None, 0.0, 1.0)
-        np.copyto(self._ruling, frame.sent[:4])
+                self._update_pair(pair, False, (), 0.0, 1.0)
+        self._ruling[...] = self._sent
 
     def _work_by_pair(self, position: FloatArray) -> FloatArray:
         """Work on the joints [sides, pairs] in J over the last interval, unweighted."""
         command, mean, torque = self._ruling, self._scratch, self._torque
-        np.multiply(self._delta, 0.5, out=mean)
-        np.subtract(position, mean, out=mean)
-        np.subtract(command[POSITION], mean, out=torque)
-        np.multiply(torque, command[KP], out=torque)
-        np.multiply(self._delta, -1.0 / self._period_s, out=mean)
-        np.add(mean, command[VELOCITY], out=mean)
-        np.multiply(mean, command[KD], out=mean)
-        np.add(torque, mean, out=torque)
-        np.multiply(torque, self._delta, out=torque)
+        np.multiply(self._delta, self._half, mean)
+        np.subtract(position, mean, mean)
+        np.subtract(command[POSITION], mean, torque)
+        np.multiply(torque, command[KP], torque)
+        np.multiply(self._delta, self._minus_rate, mean)
+        np.add(mean, command[VELOCITY], mean)
+        np.multiply(mean, command[KD], mean)
+        np.add(torque, mean, torque)
+        np.multiply(torque, self._delta, torque)
         return np.add.reduce(self._per_pair, axis=2)
 
     def _spring_energy(self, position: FloatArray) -> FloatArray:
         stored = self._stored
-        np.subtract(position[LEADER], position[FOLLOWER], out=stored)
-        np.multiply(stored, stored, out=stored)
-        np.multiply(stored, self._ruling[KP, FOLLOWER], out=stored)
+        np.subtract(position[LEADER], position[FOLLOWER], stored)
+        np.multiply(stored, stored, stored)
+        np.multiply(stored, self._ruling[KP, FOLLOWER], stored)
         return 0.5 * np.add.reduce(self._stored_by_pair, axis=1)
 
-    def _update_pair(self, pair: int, observe: bool, work: FloatArray | None, stored: float, weight: float) -> None:
+    def _update_pair(
+        self, pair: int, observe: bool, work: Sequence[Sequence[float]], stored: float, weight: float
+    ) -> None:
         settings = self._settings
-        if not observe or work is None:
+        if not observe:
             self._observing[pair] = False
             self.energy_left_j[pair], self.damping_nm_s_rad[pair] = settings.energy_allowance_j, 0.0
             return
@@ -87,7 +93,7 @@ class PassivityObserver:
             self._observing[pair] = True
             self._absorbed[pair] = stored
         else:
-            self._absorbed[pair] -= weight * float(work[LEADER, pair]) + float(work[FOLLOWER, pair])
+            self._absorbed[pair] -= weight * work[LEADER][pair] + work[FOLLOWER][pair]
         left = self._absorbed[pair] - stored + settings.energy_allowance_j
         if left > settings.energy_cap_j:
             self._absorbed[pair] -= left - settings.energy_cap_j
