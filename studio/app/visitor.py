@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QCoreApplication, QEventLoop, QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
 from studio.app.widgets.scene3d import RobotView
 from studio.app.window import StudioWindow
 from studio.core.errors import StudioError
+
+_DRAG_STEP_M = 0.012  # of one mouse move
 
 
 class VisitError(StudioError):
@@ -35,6 +38,7 @@ class Visitor:
     def __init__(self, window: StudioWindow, pictures: Path) -> None:
         self.window = window
         self._pictures = pictures
+        self._here = QPoint()
         pictures.mkdir(parents=True, exist_ok=True)
 
     def rest(self, seconds: float) -> None:
@@ -90,33 +94,67 @@ class Visitor:
         shot.save(str(path))
         return path
 
-    def drag_hand(self, view: RobotView, pair: int, path_m: list[np.ndarray], step_s: float = 0.03) -> None:
-        """Press on a hand's ring and pull it through places in the world (m), by mouse."""
+    def drag_hand(
+        self, view: RobotView, pair: int, path_m: list[np.ndarray], arrived: Callable[[], None] = lambda: None
+    ) -> None:
+        """Press on a hand's ring and pull it through places in the world (m): across by mouse, in depth by the wheel.
+
+        `arrived` is called at the last place, before the hand is let go.
+
+        Raises:
+            VisitError: the press did not take the hand, or it did not come along.
+        """
         target = view.canvas.surface
-        start = view.to_pixel(view.hand_position_m(pair)).toPoint()
-        QTest.mousePress(target, Qt.MouseButton.LeftButton, pos=start)
+        self._here = view.to_pixel(view.hand_position_m(pair)).toPoint()
+        QTest.mousePress(target, Qt.MouseButton.LeftButton, pos=self._here)
         try:
-            here = start
             for place_m in path_m:
-                here = self._pull(target, here, view.to_pixel(place_m), step_s)
+                self._pull(view, place_m)
+            self.rest(0.4)
+            arrived()
         finally:
-            QTest.mouseRelease(target, Qt.MouseButton.LeftButton, pos=here)
+            QTest.mouseRelease(target, Qt.MouseButton.LeftButton, pos=self._here)
             self.rest(0.05)
 
-    def _pull(self, target: QWidget, here: QPoint, there: QPointF, step_s: float) -> QPoint:
-        length = max(abs(there.x() - here.x()), abs(there.y() - here.y()))
-        steps = max(1, round(length / 4))
-        for step in range(1, steps + 1):
-            share = step / steps
-            place = QPointF(here.x() + share * (there.x() - here.x()), here.y() + share * (there.y() - here.y()))
-            QTest.mouseMove(target, place.toPoint())
-            self.rest(step_s)
-        return there.toPoint()
+    def _pull(self, view: RobotView, place_m: np.ndarray) -> None:
+        for _ in range(200):
+            now_m = view.dragged_m
+            if now_m is None:
+                raise VisitError("The mouse did not take the hand.")
+            away_m = place_m - now_m
+            if np.linalg.norm(away_m) < 0.006:
+                return
+            forward = view.camera.forward()
+            depth_m = float(away_m @ forward)
+            if abs(depth_m) > 0.005:
+                self._wheel(view, 1 if depth_m > 0 else -1)
+            across_m = away_m - depth_m * forward
+            step_m = across_m * min(1.0, _DRAG_STEP_M / max(float(np.linalg.norm(across_m)), 1e-9))
+            here_m = view.dragged_m if view.dragged_m is not None else now_m
+            move = view.to_pixel(here_m + step_m) - view.to_pixel(here_m)  # the press may be beside the ring's middle
+            self._here += QPoint(_whole_pixels(move.x()), _whole_pixels(move.y()))
+            QTest.mouseMove(view.canvas.surface, self._here)
+            self.rest(0.03)
+        raise VisitError(f"The hand did not come to {np.round(place_m, 3).tolist()} m.")
+
+    def _wheel(self, view: RobotView, notches: int) -> None:
+        at = QPointF(self._here)
+        wheel = QWheelEvent(
+            at, view.canvas.surface.mapToGlobal(at), QPoint(), QPoint(0, 120 * notches), Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(view.canvas.surface, wheel)
+        self.rest(0.02)
 
     def click_table(self, view: RobotView, place_m: np.ndarray) -> None:
         """A click on a place of the table (world, m)."""
         QTest.mouseClick(view.canvas.surface, Qt.MouseButton.LeftButton, pos=view.to_pixel(place_m).toPoint())
         self.rest(0.2)
+
+
+def _whole_pixels(length: float) -> int:
+    """Rounded, but never to nothing: half a pixel is still a move."""
+    return round(length) or (0 if abs(length) < 0.3 else int(np.sign(length)))
 
 
 def close_window(window: StudioWindow) -> None:

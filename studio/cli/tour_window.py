@@ -75,19 +75,24 @@ class _Walk:
             raise VisitError("The box has no pose: the world does not publish it.")
         centre = np.array(box["position_m"])
         hand = view.hand_position_m(0)
-        above = centre + np.array([0.0, 0.14, 0.06])
-        beside = centre + np.array([0.0, 0.11, -0.01])
-        through = centre + np.array([0.0, 0.02, -0.01])
+        above = centre + np.array([0.0, 0.13, 0.06])
+        beside = centre + np.array([0.0, 0.11, 0.0])
+        through = centre + np.array([0.0, 0.03, 0.0])
         follower = self._studio.streams.follow("control")
-        self._visitor.drag_hand(view, 0, [hand + np.array([0.0, 0.02, 0.02]), above, beside, through])
-        self._picture("b-teleoperate-contact", "The left hand pushes the box; arrow, curve and number show the force.")
+        follower.read()  # from here on
+        self._visitor.drag_hand(view, 0, [hand + np.array([0.0, 0.02, 0.02]), above, beside, through], self._contact)
         records = follower.read()
-        force = np.linalg.norm(records["contact_force_n"][:, 0], axis=-1) if records is not None else np.zeros(1)
+        if records is None or not len(records):
+            raise VisitError("The control loop published nothing while the hand was dragged.")
+        force = np.linalg.norm(records["contact_force_n"][:, 0], axis=-1)
         moved = self._studio.streams.latest("object_pose.world")
         distance_m = float(np.linalg.norm(moved["position_m"] - centre)) if moved is not None else 0.0
         self._tour.results["push"] = {"highest_force_n": float(force.max()), "box_moved_m": distance_m}
         if distance_m < 0.005:
             raise VisitError(f"The box moved {1000 * distance_m:.0f} mm under the mouse; more than 5 mm were expected.")
+
+    def _contact(self) -> None:
+        self._picture("b-teleoperate-contact", "The left hand pushes the box; arrow, curve and number show the force.")
 
     # Review
 
@@ -140,6 +145,7 @@ class _Walk:
         visitor.click(visitor.button(panel, "Deploy"))
         visitor.wait("the planner drives", lambda: studio.state.link.worst is PairState.ENGAGED, 40.0)
         follower = studio.streams.follow("plan")
+        follower.read()
         began_s, pictured = time.monotonic(), False
         plans: list[Any] = []
         while time.monotonic() - began_s < _DEPLOY_S:

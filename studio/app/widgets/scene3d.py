@@ -165,6 +165,12 @@ class RobotView(QWidget):
             label.setText(text)
             label.adjustSize()
 
+    @property
+    def dragged_m(self) -> FloatArray | None:
+        """Where the mouse has pulled a hand to, xyz [3] in m; None while no hand is dragged."""
+        drag = self._drag
+        return drag.place_m.copy() if drag is not None and drag.kind == "hand" else None
+
     def hand_position_m(self, pair: int) -> FloatArray:
         """Where the ring of a hand is: the leader's ball where it is shown, else the follower's."""
         return self.layers.hand_m(pair)
