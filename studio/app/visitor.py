@@ -20,7 +20,7 @@ from studio.app.widgets.scene3d import RobotView
 from studio.app.window import StudioWindow
 from studio.core.errors import StudioError
 
-_DRAG_STEP_M = 0.012  # of one mouse move
+_DRAG_STEP_M = 0.006  # of one mouse move
 
 
 class VisitError(StudioError):
