@@ -21,6 +21,7 @@ from studio.robot.description import Robot
 
 _NS = 1e-9
 _PEAK_OF_MINIMUM_JERK = 1.875
+_GAIN_LIMITS = ((0.0, 1.5), (0.2, 1.5), (0.0, 1.0))  # stiffness, damping, leader's share
 
 
 class Gains:
@@ -31,6 +32,7 @@ class Gains:
         self._step = period_s / settings.settings_ramp_s
         self._now = [1.0, 1.0, robot.leader_share]
         self._wanted = list(self._now)
+        self._asked: tuple[float, float, float] | None = None
         self.stiffness, self.damping = robot.stiffness_nm_rad.copy(), robot.damping_nm_s_rad.copy()
 
     @property
@@ -39,10 +41,13 @@ class Gains:
 
     def ask(self, stiffness_scale: float, damping_scale: float, leader_share: float) -> None:
         """New settings; clamped to 0..1.5 of the robot's gains and to a share of 0..1."""
-        limits = ((0.0, 1.5), (0.2, 1.5), (0.0, 1.0))
-        for index, value in enumerate((stiffness_scale, damping_scale, leader_share)):
+        asked = stiffness_scale, damping_scale, leader_share
+        if asked == self._asked:
+            return
+        self._asked = asked
+        for index, (value, (low, high)) in enumerate(zip(asked, _GAIN_LIMITS, strict=True)):
             if value == value:  # a NaN keeps the old setting
-                self._wanted[index] = min(max(value, limits[index][0]), limits[index][1])
+                self._wanted[index] = min(max(value, low), high)
 
     def ramp(self) -> bool:
         """One tick towards what was asked; True when something changed."""

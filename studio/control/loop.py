@@ -273,15 +273,12 @@ class ControlLoop:
             record.fault_code[0] = [machine.fault_code for machine in arbiter.machines]
             motors = [machine.fault_motor for machine in arbiter.machines]
             record.fault_joint[0] = [motor % self.robot.joints if motor >= 0 else -1 for motor in motors]
-        driver = arbiter.driver
-        planned = driver is Driver.PLANNER or driver is Driver.SKILL
-        record.driver[0] = driver
-        record.goal_id[0] = arbiter.target.goal_id if planned else 0
-        record.plan_id[0] = arbiter.target.plan_id if planned else 0
-        record.reset_count[0] = self.reset_count
         record.hand_target_m[0], record.hand_active[0] = inputs.hand_target_m, inputs.hand_active
-        record.dead_man[0], record.stop_pressed[0] = arbiter.signals.dead_man, arbiter.signals.stop
-        record.lateness_s[0], record.missed_ticks[0] = inputs.lateness_s, inputs.missed_ticks
+        driver, signals, target = arbiter.driver, arbiter.signals, arbiter.target
+        planned = driver is Driver.PLANNER or driver is Driver.SKILL
+        goal_id, plan_id = (target.goal_id, target.plan_id) if planned else (0, 0)
+        marks = signals.dead_man, signals.stop
+        record.fill_slow((driver, goal_id, plan_id, self.reset_count, *marks, inputs.lateness_s, inputs.missed_ticks))
         self._sink.write("control", record.array)
         if self._world is not None:
             self._publish_world(self._world, now_ns)

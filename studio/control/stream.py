@@ -47,6 +47,7 @@ class ControlRecord:
         array = self.array
         self._age = _view(array, ["reply_age_s"])[0].reshape(2, frame.joints)
         self._age_ns, self._ages_before = np.zeros(frame.motors, dtype=np.int64), b""
+        self._slow_before: tuple[float, ...] = ()
         self._copies = [
             (_view(array, ["position_rad", "velocity_rad_s", "torque_nm"]), frame.measured[:3]),
             (_view(array, ["temperature_c"])[0], frame.measured[STATE_TEMPERATURE]),
@@ -83,6 +84,14 @@ class ControlRecord:
             (_view(self.array, gains), columns[KP : KD + 1]),
             (_view(self.array, [f"{stage}_torque_nm"])[0], columns[TORQUE]),
         ]
+
+    def fill_slow(self, values: tuple[float, ...]) -> None:
+        """Driver, goal, plan, resets, dead-man, stop, lateness, missed ticks: written only when one has changed."""
+        if values == self._slow_before:
+            return
+        self._slow_before = values
+        self.driver[0], self.goal_id[0], self.plan_id[0], self.reset_count[0] = values[:4]
+        self.dead_man[0], self.stop_pressed[0], self.lateness_s[0], self.missed_ticks[0] = values[4:]
 
     def fill_motors(self, now_ns: int) -> None:
         """Measured values, requested and actually sent commands, and the age of every reply."""

@@ -48,7 +48,8 @@ class Kinematics:
 
     def gravity_nm(self, q_rad: FloatArray) -> FloatArray:
         """Torque [joints] in N*m that holds the arms still at [joints] rad (Pinocchio)."""
-        return np.array(_pin.computeGeneralizedGravity(self._model, self._data, q_rad))
+        torque_nm: FloatArray = _pin.computeGeneralizedGravity(self._model, self._data, q_rad)  # an array of its own
+        return torque_nm
 
     def inverse(self, tips_m: FloatArray, seed_rad: FloatArray) -> FloatArray:
         """Joint angles [joints] in rad for tips [pairs, 3] in m, within the joint limits.

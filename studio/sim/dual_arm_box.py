@@ -95,7 +95,7 @@ class DualArmBoxWorld:
         if joints != self.robot.joints:
             path, wanted = self.robot.urdf_path, self.robot.joints
             raise ConfigError(f"{path} has {joints} joints, robot.toml {wanted}. Generate it again.")
-        self._joints = list(range(joints))
+        self._joints, self._unused = list(range(joints)), [0.0] * joints
         # Bullet multiplies the two frictions; the object's is 1, so the scene's numbers are those of the pairs.
         client.changeDynamics(self._table, -1, lateralFriction=scene.friction_table_object)
         client.changeDynamics(self._object, -1, lateralFriction=1.0, linearDamping=0, angularDamping=0)
@@ -129,12 +129,13 @@ class DualArmBoxWorld:
         client, arms, joints, law, leader = self._connection, self._arms, self._joints, self._law, self._leader
         net, pack, memory = self._law.net_nm[self.robot.joints :], self._pack_joints, self._state_bytes
         position_offset, velocity_offset = self._follower_offsets
+        unused = self._unused  # targets and gains of the other modes: arguments by position are quicker than by name
         law.load(self._ports)
         leader.load(duration_s)
         for _ in range(round(duration_s / self.dt_s)):
             law.update()
             leader.update()
-            set_motors(arms, joints, TORQUE_CONTROL, forces=net.tolist(), physicsClientId=client)
+            set_motors(arms, joints, TORQUE_CONTROL, unused, unused, net.tolist(), unused, unused, client)
             step_simulation(client)
             position, velocity, _, _ = zip(*get_joint_states(arms, joints, client), strict=True)
             pack(memory, position_offset, *position)
@@ -206,15 +207,19 @@ class DualArmBoxWorld:
 
     def contact_forces_n(self) -> FloatArray:
         """Force [pairs, 3] in N on each arm by everything that touches it, as the simulator knows it."""
-        forces = np.zeros((self.robot.pairs, 3))
+        forces = [[0.0, 0.0, 0.0] for _ in range(self.robot.pairs)]
+        per_arm = self.robot.joints_per_arm
         for contact in get_contacts(bodyA=self._arms, physicsClientId=self._connection):
             normal, size = contact[7], contact[9]
             side1, along1, side2, along2 = contact[10], contact[11], contact[12], contact[13]
-            force = [normal[i] * size + side1 * along1[i] + side2 * along2[i] for i in range(3)]
-            forces[contact[3] // self.robot.joints_per_arm] += force
-            if contact[2] == self._arms:
-                forces[contact[4] // self.robot.joints_per_arm] -= force
-        return forces
+            on_first = forces[contact[3] // per_arm]
+            on_second = forces[contact[4] // per_arm] if contact[2] == self._arms else None
+            for i in range(3):
+                force = normal[i] * size + side1 * along1[i] + side2 * along2[i]
+                on_first[i] += force
+                if on_second is not None:
+                    on_second[i] -= force
+        return np.array(forces)
 
     def fill_truth(self, record: np.ndarray) -> None:
         linear, angular = get_velocity(self._object, self._connection)

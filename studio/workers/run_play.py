@@ -205,8 +205,8 @@ class _Hands:
         self._simulation, self._kinematics, self._ticks = simulation, kinematics, 0
         robot = simulation.loop.robot
         self._intent = OperatorIntent(np.zeros((robot.pairs, 3)), np.zeros(robot.pairs, dtype=bool))
-        self._record, self._pose = simulation.loop.record, simulation.loop.pose_record
-        control, pose = self._record[0], self._pose[0]
+        self._t_ns = simulation.loop.record["t_ns"]
+        control, pose = simulation.loop.record[0], simulation.loop.pose_record[0]
         self._view = OperatorView(
             t_ns=0,
             leader_position_rad=control["leader_position_rad"],
@@ -221,7 +221,7 @@ class _Hands:
 
     def update(self, operator: ScriptedOperator) -> None:
         view, intent, inputs = self._view, self._intent, self._simulation.inputs
-        view.t_ns = int(self._record["t_ns"][0])
+        view.t_ns = int(self._t_ns[0])
         if self._ticks % _LOOK_EVERY == 0:  # the scripted hand needs the tips only when it takes hold
             view.tip_position_m = self._kinematics.tip_positions(view.follower_position_rad)
         self._ticks += 1
