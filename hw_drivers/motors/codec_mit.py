@@ -135,6 +135,8 @@ class _Layout:
     def __init__(
         self, low: FloatArray, span: FloatArray, codes: FloatArray, cap: FloatArray, shifts: tuple[int, ...]
     ) -> None:
+        # All in C order as the buffers are: an operand in another order makes every call four times as long.
+        low, span = np.ascontiguousarray(low), np.ascontiguousarray(span)
         ones = np.ones_like(span)
         self.low, self.span, self.codes, self.cap = low, span, codes * ones, cap * ones
         self.step, self.half, self.zero = span / codes, 0.5 * ones, 0.0 * ones
