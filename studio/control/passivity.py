@@ -29,12 +29,13 @@ class PassivityObserver:
         shape = (2, frame.joints)
         self._position = np.zeros(shape)
         self._ruling = np.zeros((4, *shape))  # position, velocity, Kp, Kd sent two ticks ago
-        self._delta, self._torque, self._scratch = np.empty(shape), np.empty(shape), np.empty(shape)
-        self._per_pair = self._torque.reshape(2, frame.pairs, frame.per_arm)
+        self._delta, self._scratch = np.empty(shape), np.empty(shape)
+        # Work on leader and follower joints and energy in the spring, together so that one call sums them by pair.
+        self._terms = np.zeros((3, frame.joints))
+        self._torque, self._stored = self._terms[:2], self._terms[2]
+        self._per_pair = self._terms.reshape(3, frame.pairs, frame.per_arm)
         self._half, self._minus_rate = np.full(shape, 0.5), np.full(shape, -1.0 / period_s)
         self._now, self._sent = frame.measured[STATE_POSITION], frame.sent[:4]
-        self._stored = np.zeros(frame.joints)
-        self._stored_by_pair = self._stored.reshape(frame.pairs, frame.per_arm)
         self._absorbed = [0.0] * frame.pairs
         self.energy_left_j = [settings.energy_allowance_j] * frame.pairs
         self.damping_nm_s_rad = [0.0] * frame.pairs
@@ -49,19 +50,20 @@ class PassivityObserver:
         if any(observe):
             position = self._now
             np.subtract(position, self._position, self._delta)
-            work: list[list[float]] = self._work_by_pair(position).tolist()
-            stored: list[float] = self._spring_energy(position).tolist()
+            self._find_work(position)
+            self._find_spring_energy(position)
+            *work, stored = np.add.reduce(self._per_pair, 2).tolist()
             weight = 1.0 / leader_share if leader_share > 0.01 else 0.0
             for pair, wanted in enumerate(observe):
-                self._update_pair(pair, wanted and weight > 0.0, work, stored[pair], weight)
+                self._update_pair(pair, wanted and weight > 0.0, work, 0.5 * stored[pair], weight)
             self._position[...] = position
         elif True in self._observing:
             for pair in range(frame.pairs):
                 self._update_pair(pair, False, (), 0.0, 1.0)
         self._ruling[...] = self._sent
 
-    def _work_by_pair(self, position: FloatArray) -> FloatArray:
-        """Work on the joints [sides, pairs] in J over the last interval, unweighted."""
+    def _find_work(self, position: FloatArray) -> None:
+        """Work on the joints [sides, joints] in J over the last interval, unweighted."""
         command, mean, torque = self._ruling, self._scratch, self._torque
         np.multiply(self._delta, self._half, mean)
         np.subtract(position, mean, mean)
@@ -72,14 +74,13 @@ class PassivityObserver:
         np.multiply(mean, command[KD], mean)
         np.add(torque, mean, torque)
         np.multiply(torque, self._delta, torque)
-        return np.add.reduce(self._per_pair, axis=2)
 
-    def _spring_energy(self, position: FloatArray) -> FloatArray:
+    def _find_spring_energy(self, position: FloatArray) -> None:
+        """Twice the energy that the spring of each joint stores, [joints] in J."""
         stored = self._stored
         np.subtract(position[LEADER], position[FOLLOWER], stored)
         np.multiply(stored, stored, stored)
         np.multiply(stored, self._ruling[KP, FOLLOWER], stored)
-        return 0.5 * np.add.reduce(self._stored_by_pair, axis=1)
 
     def _update_pair(
         self, pair: int, observe: bool, work: Sequence[Sequence[float]], stored: float, weight: float

@@ -83,20 +83,22 @@ def force_of_arm(lengths: Lengths, q: Sequence[float], torque: Sequence[float]) 
     In cylinder coordinates the yaw joint alone gives the tangential force; the three pitch joints give the radial and
     the vertical one by least squares.
     """
-    a2 = q[1]
-    a3 = a2 + q[2]
-    a4 = a3 + q[3]
-    x4, z4 = lengths[2] * cos(a4), lengths[2] * sin(a4)
-    x3, z3 = lengths[1] * cos(a3) + x4, lengths[1] * sin(a3) + z4
-    x2, z2 = lengths[0] * cos(a2) + x3, lengths[0] * sin(a2) + z3
-    tangential = torque[0] * x2 / (x2 * x2 + _FORCE_DAMPING_M2)
+    upper, fore, hand = lengths
+    q1, a2, q3, q4 = q
+    torque1, torque2, torque3, torque4 = torque
+    a3 = a2 + q3
+    a4 = a3 + q4
+    x4, z4 = hand * cos(a4), hand * sin(a4)
+    x3, z3 = fore * cos(a3) + x4, fore * sin(a3) + z4
+    x2, z2 = upper * cos(a2) + x3, upper * sin(a2) + z3
+    tangential = torque1 * x2 / (x2 * x2 + _FORCE_DAMPING_M2)
     zz = z2 * z2 + z3 * z3 + z4 * z4 + _FORCE_DAMPING_M2
     xx = x2 * x2 + x3 * x3 + x4 * x4 + _FORCE_DAMPING_M2
     xz = x2 * z2 + x3 * z3 + x4 * z4
-    radial_sum = -(z2 * torque[1] + z3 * torque[2] + z4 * torque[3])
-    vertical_sum = -(x2 * torque[1] + x3 * torque[2] + x4 * torque[3])
+    radial_sum = -(z2 * torque2 + z3 * torque3 + z4 * torque4)
+    vertical_sum = -(x2 * torque2 + x3 * torque3 + x4 * torque4)
     determinant = zz * xx - xz * xz
     radial = (xx * radial_sum - xz * vertical_sum) / determinant
     vertical = (zz * vertical_sum - xz * radial_sum) / determinant
-    c, s = cos(q[0]), sin(q[0])
+    c, s = cos(q1), sin(q1)
     return c * radial - s * tangential, s * radial + c * tangential, vertical
