@@ -175,7 +175,8 @@ class MitArrayCodec:
         self._parts = np.empty((5, self.motors), dtype=np.uint64)
         self._words = np.empty(self.motors, dtype=np.uint64)
         self._low_half, self._high_half = self._parts[:2], self._parts[2:4]
-        self._halves = np.empty((2, self.motors), dtype=np.uint64)
+        self._halves, self._last = np.empty((2, self.motors), dtype=np.uint64), self._parts[4]
+        self._first_half, self._second_half = self._halves
         self._finite = np.empty((5, self.motors), dtype=bool)
         self._all_finite = np.ones((5, self.motors), dtype=bool).tobytes()
         self._viewed: dict[int, tuple[Frames, NDArray[np.uint64]]] = {}
@@ -220,8 +221,8 @@ class MitArrayCodec:
     def _join(self, layout: _Layout, frames: Frames, ids: NDArray[np.uint64] | None = None) -> None:
         np.left_shift(self._parts, layout.shifts, self._parts)
         np.bitwise_or(self._low_half, self._high_half, self._halves)  # by halves: a reduction costs more
-        np.bitwise_or(self._halves[0], self._halves[1], self._words)
-        np.bitwise_or(self._words, self._parts[4], self._words)
+        np.bitwise_or(self._first_half, self._second_half, self._words)
+        np.bitwise_or(self._words, self._last, self._words)
         if ids is not None:
             np.bitwise_or(self._words, ids, self._words)
         self._words_of(frames)[...] = self._words

@@ -27,7 +27,7 @@ class HandFollower:
         self._count = -1
         self._since = _LONGEST_TICKS
         self._left = 0
-        self._none_active = bytes(robot.pairs)
+        self._active_key, self._any_active = bytes(robot.pairs), False
 
     def update(self, count: int, targets_m: FloatArray, active: np.ndarray, leader_position_rad: FloatArray) -> None:
         """One tick. `count` rises with every new target; targets [pairs, 3] in m, `active` [pairs]."""
@@ -39,14 +39,16 @@ class HandFollower:
 
     def _take(self, count: int, targets_m: FloatArray, active: np.ndarray, leader_rad: FloatArray) -> None:
         self._count = count
-        wanted = active.astype(bool)
-        now = wanted.tobytes()
-        if now != self.active.tobytes():
+        key = active.tobytes()
+        if key != self._active_key:
+            self._active_key = key
+            wanted = active.astype(bool)
+            self._any_active = bool(wanted.any())
             fresh = np.repeat(wanted & ~self.active, self._per_arm)
             np.copyto(self.joint_target_rad, leader_rad, where=fresh)
             np.copyto(self._goal_rad, leader_rad, where=fresh)
             np.copyto(self.active, wanted)
-        if now == self._none_active or not all(map(isfinite, targets_m.ravel().tolist())):
+        if not self._any_active or not all(map(isfinite, targets_m.ravel().tolist())):
             self._left = 0
             return
         self._goal_rad[...] = self._kinematics.inverse(targets_m, self.joint_target_rad)

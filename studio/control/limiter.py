@@ -43,7 +43,8 @@ class Limiter:
         self._a, self._b, self._pulled = np.empty(shape), np.empty(shape), np.empty((2, *shape))
         self._state, self._speed = frame.measured[STATE_POSITION : STATE_VELOCITY + 1], frame.measured[STATE_VELOCITY]
         self._set_points, self._gains = frame.command[POSITION : VELOCITY + 1], frame.command[KP : KD + 1]
-        self._forward = frame.command[TORQUE]
+        self._forward, self._position = frame.command[TORQUE], frame.command[POSITION]
+        self._stiffness = frame.requested[KP]
         # Three tests per motor in one comparison: torque with speed, speed, torque of spring and damper alone.
         self._tested, self._passed = np.empty((3, *shape)), np.empty((3, *shape), dtype=bool)
         self._bound = np.empty((3, *shape))
@@ -57,7 +58,7 @@ class Limiter:
     def apply(self) -> None:
         """Fill `frame.command` from `frame.requested` and the measured state."""
         command, requested = self._frame.command, self._frame.requested
-        np.greater(requested[KP], self._none, self._stiff)
+        np.greater(self._stiffness, self._none, self._stiff)
         stiff = self._stiff.tobytes()
         if stiff != self._stiff_before:
             self._stiff_before = stiff
@@ -66,7 +67,7 @@ class Limiter:
         if stiff != self._all_stiff:
             np.copyto(self._before_rad, self._frame.measured[STATE_POSITION], where=self._idle)
         command[...] = requested
-        self._limit_set_points(command[POSITION])
+        self._limit_set_points(self._position)
         np.maximum(command, self._low, out=command)
         np.minimum(command, self._high, out=command)
         if not self._is_within_envelope():

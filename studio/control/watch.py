@@ -63,8 +63,9 @@ class Watch:
             self._missed += 1
             self._missed *= self._same
         self._before_ns[...] = frame.t_ns
-        np.greater_equal(frame.measured, self._low, self._above)
-        np.less_equal(frame.measured, self._high, self._below)
+        measured = frame.measured
+        np.greater_equal(measured, self._low, self._above)
+        np.less_equal(measured, self._high, self._below)
         np.logical_and(self._above, self._below, self._above)
         trouble = silence or self._above.tobytes() != self._all_good
         if trouble or self._dirty:
