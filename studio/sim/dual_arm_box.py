@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from struct import Struct
 from typing import Any
 
@@ -27,6 +28,7 @@ get_pose, get_velocity, get_contacts = (
     pybullet.getBaseVelocity,
     pybullet.getContactPoints,
 )
+_first, _second = itemgetter(0), itemgetter(1)  # position and velocity of a joint state
 
 _ROOM_TEMPERATURE_C = 25.0
 _HEAT_C_PER_NM2_S = 0.02  # at 3 N*m for long about 40 degC above the room
@@ -137,9 +139,9 @@ class DualArmBoxWorld:
             leader.update()
             set_motors(arms, joints, TORQUE_CONTROL, unused, unused, net.tolist(), unused, unused, client)
             step_simulation(client)
-            position, velocity, _, _ = zip(*get_joint_states(arms, joints, client), strict=True)
-            pack(memory, position_offset, *position)
-            pack(memory, velocity_offset, *velocity)
+            states = get_joint_states(arms, joints, client)
+            pack(memory, position_offset, *map(_first, states))
+            pack(memory, velocity_offset, *map(_second, states))
         self._ports.idle_s += duration_s
         self._publish(duration_s)
 
