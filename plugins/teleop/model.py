@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,23 @@ class TeleopModel:
         bind("teleop.stiffer", lambda: self.change_stiffness(5.0))
         bind("teleop.box_back", studio.arms.put_box_back)
         bind("teleop.sound", self.toggle_sound)
+        bind("teleop.gamepad", self.toggle_gamepad)
         for key, word in enumerate(LABELS, start=1):
             bind(f"teleop.label_{key}", self._make_label(word), blocked=studio.recording.blocked_stop)
+
+    def toggle_gamepad(self) -> None:
+        """The first gamepad that is plugged in moves both hands; once more gives them back to the mouse."""
+        studio = self.studio
+        if studio.workers.alive("operator"):
+            studio.workers.stop("operator")
+            studio.notices.info("The mouse holds the hands again.")
+            return
+        found = sorted(Path("/dev/input/by-id").glob("*-event-joystick"))
+        if not found:
+            studio.notices.warn("No gamepad is plugged in. Plug one in, then try again.")
+            return
+        studio.workers.start("operator", pad=str(found[0]))
+        studio.notices.info("The gamepad holds the hands: sticks across, shoulder buttons up, triggers down.")
 
     def _make_label(self, word: str) -> Any:
         return lambda: self.studio.recording.mark(word)

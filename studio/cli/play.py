@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from studio.cli.output import ProgressBar, parse_arguments, write_result
+from studio.core.paths import default_dataset
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlayArguments:
     """Simulated haptic play through the bilateral loop, recorded."""
 
-    out: Path
+    out: Path = field(default_factory=default_dataset)
     """dataset folder; sessions are added to it"""
     minutes: float = 30.0
     """simulated minutes"""

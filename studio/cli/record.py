@@ -11,9 +11,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
+from studio.cli.display import ensure_display
 from studio.cli.output import ProgressBar, parse_arguments, write_result
 from studio.core.config import check_range
 from studio.core.errors import ConfigError, DeviceError, SafetyError, StudioError, WorkerError
+from studio.core.paths import default_dataset
 from studio.core.records import PairState
 from studio.ipc.messages import Message
 
@@ -33,12 +35,14 @@ _BAD_STATES = (PairState.STOPPED, PairState.FAULT, PairState.DISABLED)
 class RecordArguments:
     """Teleoperate in real time and record it."""
 
-    out: Path
-    """dataset folder; made when missing, a new session is added to it"""
     seconds: float
     """how long to record"""
-    operator: Literal["scripted", "mouse", "hardware"] = "scripted"
+    out: Path = field(default_factory=default_dataset)
+    """dataset folder; made when missing, a new session is added to it"""
+    operator: Literal["scripted", "mouse", "gamepad", "hardware"] = "scripted"
     """who holds the leader; mouse needs --window, hardware needs a pedal"""
+    pad: Path | None = None
+    """input events of the gamepad; the first one that is plugged in otherwise"""
     window: bool = False
     """open the window on this session"""
     seed: int = 0
@@ -54,6 +58,8 @@ def run(arguments: list[str]) -> int:
     """Record; Ctrl+C ends the take and keeps it."""
     options = parse_arguments(RecordArguments, arguments, "main.py record")
     _check_operator(options)
+    if options.window and options.operator != "mouse":
+        ensure_display(["record", *arguments])
     from studio.data.dataset import Dataset
 
     script = RecordScript(options, Dataset.create(options.out.expanduser()))
@@ -117,9 +123,9 @@ class RecordScript:
         for name in ("control", "recorder"):
             yield from self._wait(lambda name=name: name in self._ready, _START_S, f"{name} did not start")
         yield from self._wait_for_camera(session)
-        if self.options.operator == "scripted":
-            session.start_worker("operator", seed=self.options.seed)
-            yield from self._wait(lambda: "operator" in self._ready, _START_S, "the scripted hand did not start")
+        if self.options.operator in ("scripted", "gamepad"):
+            session.start_worker("operator", seed=self.options.seed, pad=_pad(self.options))
+            yield from self._wait(lambda: "operator" in self._ready, _START_S, "the hands did not start")
         self.note = "engaging"
         session.engage()
         engaged = self._wait(lambda: session.state.link.worst is PairState.ENGAGED, _ENGAGE_S, "")
@@ -177,6 +183,16 @@ class RecordScript:
             self._recording = False
         elif name == "operator" and message.name == "put_box_back":
             session.request("put_box_back")
+
+
+def _pad(options: RecordArguments) -> str:
+    """The gamepad's path, empty for the scripted hand."""
+    if options.operator != "gamepad":
+        return ""
+    found = [options.pad] if options.pad else sorted(Path("/dev/input/by-id").glob("*-event-joystick"))
+    if not found:
+        raise DeviceError("record: no gamepad is plugged in. Plug one in, or give its events with --pad.")
+    return str(found[0])
 
 
 _DONE = object()

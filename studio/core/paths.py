@@ -30,3 +30,8 @@ def user_data_dir() -> Path:
 
 def default_project_dir() -> Path:
     return user_data_dir() / "projects" / "box-play"
+
+
+def default_dataset() -> Path:
+    """Where takes and play go when nobody says otherwise: the default project's dataset, which the window opens too."""
+    return default_project_dir() / "datasets" / "play"

@@ -1,4 +1,4 @@
-"""The scripted hand in real time: sees the session's rings, moves the hands' targets, nothing else.
+"""The scripted hand, or a gamepad, in real time: sees the session's rings, moves the hands' targets, nothing else.
 
 Only when its configuration says `heartbeat`, it also writes slot `input` (dead-man pressed, at 50 Hz); otherwise the
 window or the command does. A wish to put the box back goes to the supervisor as message `put_box_back`.
@@ -9,11 +9,14 @@ from __future__ import annotations
 import gc
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from hw_drivers.pads.evdev import EvdevPad
+from studio.control.gamepad import GamepadOperator
 from studio.core.config import check_range, make_config
-from studio.core.protocols import OperatorIntent, OperatorView
+from studio.core.protocols import Operator, OperatorIntent, OperatorView
 from studio.core.task import load_task
 from studio.ipc.channels import make_hands_slot, make_input_slot
 from studio.ipc.messages import Message
@@ -34,6 +37,7 @@ class OperatorConfig:
     Args:
         rate_hz: how often targets are written; the operator's own path runs at loop rate and is caught up with.
         heartbeat: write slot `input` as well.
+        pad: path of a gamepad's input events; empty is the scripted hand.
     """
 
     robot: str = "dual_arm_ak60"
@@ -41,6 +45,7 @@ class OperatorConfig:
     seed: int = 0
     rate_hz: float = 100.0
     heartbeat: bool = False
+    pad: str = ""
 
     def __post_init__(self) -> None:
         check_range("operator", "rate_hz", self.rate_hz, 10.0, 400.0, " Hz")
@@ -124,7 +129,9 @@ class Hands:
 def run(link: WorkerLink) -> None:
     config = make_config(OperatorConfig, link.config, where="operator")
     robot = load_robot(config.robot)
-    operator = ScriptedOperator(robot, load_task(config.task), config.seed)
+    pad = EvdevPad(Path(config.pad)) if config.pad else None
+    scripted = ScriptedOperator(robot, load_task(config.task), config.seed)
+    operator = scripted if pad is None else GamepadOperator(pad.read, robot.pairs)
     seen, hands = SessionView(link, robot), Hands(link, robot, heartbeat=config.heartbeat)
     link.send(Message(name="ready"))
     gc.freeze()
@@ -133,11 +140,13 @@ def run(link: WorkerLink) -> None:
     finally:
         hands.close()
         seen.close()
-    link.send(Message(name="state", values={"primitives": operator.counts}))
+        if pad is not None:
+            pad.close()
+    link.send(Message(name="state", values={"primitives": scripted.counts}))
 
 
 def _play(
-    link: WorkerLink, operator: ScriptedOperator, seen: SessionView, hands: Hands, robot: Robot, config: OperatorConfig
+    link: WorkerLink, operator: Operator, seen: SessionView, hands: Hands, robot: Robot, config: OperatorConfig
 ) -> None:
     """The path has one point per control tick; at a lower rate several are walked at once, in step with time."""
     intent = OperatorIntent(np.zeros((robot.pairs, 3)), np.zeros(robot.pairs, dtype=bool))

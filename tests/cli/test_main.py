@@ -53,7 +53,10 @@ def test_a_report_hides_no_failure(tmp_path: Path) -> None:
     assert "http" not in text.replace("http://www.w3.org", "")
 
 
-@pytest.mark.parametrize("words", [["play"], ["train", "haptic_play"], ["dataset"], ["evaluate", "--goals", "x"]])
+WRONG = [["play", "--minutes", "x"], ["train", "haptic_play"], ["dataset"], ["evaluate", "--goals", "x"]]
+
+
+@pytest.mark.parametrize("words", WRONG)
 def test_wrong_options_are_one_clear_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     said = capsys.readouterr().err

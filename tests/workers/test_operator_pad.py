@@ -1,0 +1,64 @@
+"""The operator worker as a real process, fed by a gamepad through a named pipe, moves the hands of a real session."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+
+from studio.app.project import open_project
+from studio.app.session import Session
+from studio.core.records import PairState
+from studio.core.task import load_task
+from studio.ipc.ring import RingReader
+from studio.robot.description import load_robot
+
+
+def _newest(session: Session) -> np.ndarray:
+    reader = RingReader(session.folder.ring_path("control"))
+    record = reader.latest()
+    reader.close()
+    assert record is not None
+    return record
+
+
+def _run(session: Session, seconds: float) -> None:
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s:
+        session.beat()
+        session.poll()
+        time.sleep(0.01)
+
+
+def _wait(session: Session, reached: object, timeout_s: float) -> bool:
+    end_s = time.monotonic() + timeout_s
+    while time.monotonic() < end_s:
+        _run(session, 0.05)
+        if reached():  # type: ignore[operator]
+            return True
+    return False
+
+
+def test_a_stick_moves_a_hand(tmp_path: Path) -> None:
+    path = tmp_path / "event0"
+    os.mkfifo(path)
+    keep_open = os.open(path, os.O_RDWR)
+    session = Session(load_robot("dual_arm_ak60"), load_task("move_box"), open_project(tmp_path / "project"))
+    link = session.state.link
+    try:
+        session.start_worker("control")
+        assert _wait(session, lambda: link.connected, 30.0)
+        session.start_worker("operator", pad=str(path))
+        session.engage()
+        assert _wait(session, lambda: link.worst is PairState.ENGAGED, 30.0), [n.text for n in session.notices.items]
+        _run(session, 0.5)
+        before = _newest(session)["hand_target_m"].copy()
+        os.write(keep_open, struct.pack("qqHHi", 1, 2, 3, 1, -32768))  # left stick away from the operator
+        assert _wait(session, lambda: _newest(session)["hand_target_m"][0, 0] > before[0, 0] + 0.03, 20.0)
+        assert abs(_newest(session)["hand_target_m"][1, 0] - before[1, 0]) < 0.01
+    finally:
+        session.close()
+        os.close(keep_open)
