@@ -75,10 +75,14 @@ class Outlet:
         return [slot.record_type for slot in self._slots.values()]
 
     def close(self) -> None:
-        for slot in self._slots.values():
+        """What the closing window still writes afterwards goes nowhere: the silence itself stops the arms."""
+        slots, self._slots = self._slots, {}
+        for slot in slots.values():
             slot.close()
 
     def _write(self, name: str) -> None:
+        if name not in self._slots:
+            return
         record = self._records[name]
         record["t_ns"] = time.monotonic_ns()
         self._slots[name].write(record[0])
