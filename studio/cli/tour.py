@@ -138,6 +138,9 @@ def run(arguments: list[str]) -> int:
 
 def play(tour: Tour) -> None:
     """Play to learn from, as fast as the machine allows."""
+    from studio.app.project import open_project
+
+    open_project(tour.project)
     spec = {"out": str(tour.dataset.resolve()), "minutes": tour.options.minutes, "seed": tour.options.seed}
     tour.results["play"] = tour.run_job("play", spec, limit_s=240.0)
 
