@@ -23,6 +23,7 @@ from studio.app.widgets.scene3d import RobotView
 from studio.app.window import StudioWindow
 from studio.core.errors import StudioError
 from studio.core.records import PairState
+from studio.ipc.messages import Message
 from studio.jobs.run import Run
 
 SCREENS = (
@@ -89,7 +90,15 @@ class Album:
         self._window.resize(1440, 900)
         self._window.show()
         try:
-            for work in (self._train, self._teleoperate, self._review, self._goals, self._deploy, self._broken):
+            for work in (
+                self._train,
+                self._teleoperate,
+                self._fault,
+                self._review,
+                self._goals,
+                self._deploy,
+                self._broken,
+            ):
                 self._try(work)
         finally:
             if self._run and self._run.status().active:
@@ -126,6 +135,25 @@ class Album:
         visitor.wait("the take is closed", lambda: not studio.state.recording.on, 15.0)
         studio.arms.hold()
         visitor.rest(0.5)
+
+    def _fault(self) -> None:
+        """The wire of one motor twin is cut while the arms are engaged, and mended afterwards."""
+        visitor, studio = self._visitor, self.window.studio
+        visitor.open("teleop")
+        self._engage()
+        visitor.rest(2.0)
+        motor = studio.robot.joints + 2  # L3 of the follower
+        try:
+            studio.workers.send("control", Message(name="cut_wire", values={"motor": motor, "cut": True}))
+            visitor.wait("the fault is shown", lambda: studio.state.link.worst is PairState.FAULT, 5.0)
+            visitor.rest(2.5)
+            self._picture("c-teleoperate-fault")
+        finally:
+            studio.workers.send("control", Message(name="cut_wire", values={"motor": motor, "cut": False}))
+        studio.input.set_dead_man(False)
+        visitor.rest(0.5)
+        studio.arms.clear_fault()
+        visitor.wait("the fault is cleared", lambda: studio.state.link.worst is not PairState.FAULT, 5.0)
 
     def _engage(self) -> None:
         visitor, studio = self._visitor, self.window.studio

@@ -196,8 +196,18 @@ class ControlWorker:
             actions[message.name]()
         elif message.name == "driver":
             self._set_driver(message.values.get("driver"))
+        elif message.name == "cut_wire":
+            self._cut_wire(message.values)
         elif message.name not in ("end", "mark"):
             self._link.say("warning", f"The control loop does not know the request {message.name!r}.")
+
+    def _cut_wire(self, values: dict[str, Any]) -> None:
+        """Rehearsal of a fault: the replies of one motor twin are lost on its wire, or come again."""
+        twins, motor = self._simulation.plant.twins, values.get("motor")
+        if not isinstance(motor, int) or not 0 <= motor < twins.motors:
+            self._link.say("warning", f"There is no motor {motor!r} to cut off; allowed 0 to {twins.motors - 1}.")
+            return
+        twins.silent[motor] = bool(values.get("cut", True))
 
     def _set_driver(self, value: Any) -> None:
         try:

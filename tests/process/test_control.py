@@ -138,6 +138,22 @@ def test_requests_nobody_knows_are_said(station: Station) -> None:
     assert "dance" in station.texts("control")
 
 
+def test_a_cut_wire_is_a_latched_fault_of_that_motor(station: Station) -> None:
+    station.start("control")
+    ring = station.follow()
+    station.engage()
+    station.ask("cut_wire", motor=10, cut=True)  # L3 of the follower
+    station.wait(lambda: station.state() == "fault", "the fault", 3.0)
+    faulty = station.first(ring.read(), PairState.FAULT)
+    assert faulty["fault_joint"][0] == 2
+    assert faulty["follower_reply_age_s"][2] >= 5 * 0.0025 - 1e-6
+    assert (faulty["follower_sent_kp_nm_rad"][:4] == 0).all()
+    station.ask("cut_wire", motor=10, cut=False)
+    station.ask("cut_wire", motor=99)
+    station.wait(lambda: "allowed 0 to 15" in station.texts("control"), "the refusal")
+    assert station.state() == "fault"  # mended, but latched
+
+
 def test_put_the_box_back_is_marked(station: Station) -> None:
     station.start("control")
     poses = station.follow("object_pose.world")
