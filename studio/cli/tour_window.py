@@ -140,9 +140,9 @@ class _Walk:
 
     def _deploy(self) -> None:
         visitor, studio = self._visitor, self._studio
-        panel = visitor.open("deploy")
-        visitor.rest(1.0)
-        visitor.click(visitor.button(panel, "Deploy"))
+        goals = visitor.open("goals")
+        visitor.click(visitor.button(goals, "Go there"))
+        visitor.wait("Deploy is open", lambda: studio.state.screen == "deploy", 5.0)
         visitor.wait("the planner drives", lambda: studio.state.link.worst is PairState.ENGAGED, 40.0)
         follower = studio.streams.follow("plan")
         follower.read()
