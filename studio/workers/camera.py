@@ -6,6 +6,7 @@ The simulated camera is posed from the session's rings (control and the world's 
 from __future__ import annotations
 
 import gc
+import os
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from studio.ipc.ring import RingWriter
 from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.workers.tap import Tap
 
+CAMERA_NICE = 5  # drawing a picture must not delay a plan where there are few cores
 _PREVIEW_SECONDS = 0.5
 _REPORT_S = 1.0
 _IDLE_S = 0.1
@@ -149,6 +151,7 @@ def run_camera(link: WorkerLink) -> None:
     from studio.robot.description import load_robot
     from studio.sim.camera import SimulatedCamera
 
+    os.nice(CAMERA_NICE)
     config = make_config(CameraConfig, link.config, where="camera")
     camera = SimulatedCamera(load_robot(config.robot), WallClock())
     pose = MirrorPose(link, camera, config.stale_s)

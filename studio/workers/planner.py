@@ -7,7 +7,6 @@ Source: methods paper section 1b (asynchronous deployment, latency option).
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -34,7 +33,6 @@ from studio.planning.skills import Skills, window_ns
 from studio.workers.deployment import Deployment, Surroundings, load_deployment, newest_deploy
 from studio.workers.tap import Tap
 
-NICE = 5
 _IDLE_S = 0.05
 _POLL_S = 0.002
 _SHORTEST_PERIOD_S = 0.05  # 20 plans a second at most
@@ -334,7 +332,6 @@ def _last_plan_id(path: Any) -> int:
 
 def main(link: WorkerLink) -> None:
     torch.set_num_threads(1)
-    os.nice(NICE)
     PlannerWorker(link).run()
 
 
