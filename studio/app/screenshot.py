@@ -229,7 +229,8 @@ class Album:
         self._run = studio.jobs.start("train", {
             "method": "haptic_play", "dataset": str(studio.project.dataset_path.resolve()), "preset": "small",
             "bundle": str(bundle.resolve()), "seed": options.seed, "title": bundle.name,
-            "set": [f"stage_1.seconds={half_s}", f"chains.seconds={half_s / 2}", f"stage_2.seconds={half_s / 2}"],
+            "set": [f"stage_1.seconds={half_s}", f"chains.seconds={half_s / 2}", f"stage_2.seconds={half_s / 2}",
+                    "value.seconds=10"],
         })  # fmt: skip
         run = self._run
         middle_s = time.monotonic() + 0.7 * options.train_s
