@@ -66,5 +66,8 @@ def test_committed_scene_files_are_up_to_date() -> None:
     assert (cv2.imread(str(SCENE.folder / "tags.png"), cv2.IMREAD_GRAYSCALE) == make_texture(SCENE)).all()
 
 
-def test_close(camera: SimulatedCamera) -> None:
+def test_a_closed_camera_gives_no_more_pictures(camera: SimulatedCamera) -> None:
+    client = camera._client
+    assert client.isConnected()
     camera.close()
+    assert not client.isConnected()
