@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dataset": ("studio.cli.dataset", "info, verify, repair, import, export"),
     "train": ("studio.cli.train", "train a method on a dataset"),
     "evaluate": ("studio.cli.evaluate", "goal-reaching episodes in simulation"),
+    "bench": ("studio.cli.bench", "side-by-side measurements and campaigns, each by its name"),
     "methods": ("studio.cli.methods", "every method with its source, status and presets"),
     "screenshots": ("studio.cli.screenshots", "pictures of every screen, made from the real window"),
 }

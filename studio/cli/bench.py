@@ -1,0 +1,31 @@
+"""`bench NAME`: side-by-side measurements, one module of `benchmarks` per name, loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from studio.core.errors import ConfigError
+
+# name -> (module, one line for the overview). A module has `run(arguments: list[str]) -> int` and writes its JSON itself.
+BENCHMARKS: dict[str, tuple[str, str]] = {}
+
+
+def _overview() -> str:
+    rows = "\n".join(f"  {name:<14} {text}" for name, (_, text) in BENCHMARKS.items())
+    return f"usage: main.py bench NAME [options]\n\nbenchmarks:\n{rows}\n\n`main.py bench NAME --help` lists its options."
+
+
+def run(arguments: list[str]) -> int:
+    """Run one benchmark.
+
+    Raises:
+        ConfigError: there is no benchmark of that name.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview(), file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
+    name, rest = arguments[0], arguments[1:]
+    if name not in BENCHMARKS:
+        raise ConfigError(f"There is no benchmark {name!r}. Benchmarks: {', '.join(BENCHMARKS) or 'none yet'}.")
+    return int(importlib.import_module(BENCHMARKS[name][0]).run(rest))
