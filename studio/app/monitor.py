@@ -75,10 +75,12 @@ class LinkMonitor:
         self._link.pair_states, self._link.worst = states, worst_state(states)
         self._link.driver = Driver(int(record["driver"]))
         self._link.dead_man = bool(record["dead_man"])
+        self._link.hands_hold = bool(record["hand_active"].all())
 
     def _disconnect(self) -> None:
         self._link.pair_states = tuple(PairState.DISABLED for _ in self._link.pair_states)
         self._link.worst, self._link.driver = PairState.DISABLED, Driver.NOBODY
+        self._link.hands_hold = False
 
     def _rate_hz(self) -> float:
         """Over the last second that is known; 0 when the loop is silent."""

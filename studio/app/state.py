@@ -61,6 +61,7 @@ class LinkState:
     robot_title: str = "Simulated robot"
     fault_text: str = ""
     dead_man: bool = False
+    hands_hold: bool = False  # every leader is held by a hand
 
     @property
     def state_name(self) -> str:

@@ -133,6 +133,8 @@ class RecordScript:
             yield from engaged
         except WorkerError:
             raise SafetyError(f"The arms could not be engaged: {self._said or 'the loop gave no reason'}") from None
+        if self.options.operator in ("scripted", "gamepad"):  # a take begins with the leaders in hand
+            yield from self._wait(lambda: session.state.link.hands_hold, _START_S, "the hands did not take hold")
         yield from self._take(session)
         session.hold()
 

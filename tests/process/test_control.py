@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,8 @@ import numpy as np
 import pytest
 
 from studio.core.records import Driver, PairState
-from tests.process.station import Station
+from tests.patience import PATIENCE_S
+from tests.process.station import Station, deadline_rate_hz
 
 FORBIDDEN = ("PySide6", "pyqtgraph", "vispy", "torch", "cv2", "av", "psygnal", "matplotlib", "tyro")
 
@@ -39,9 +39,7 @@ def test_control_runs_at_its_rate_and_follows_a_scripted_hand(station: Station) 
     station.wait(has_moved, "the follower has moved")
     station.live(1.5)
     records = np.concatenate([*parts, ring.read()])
-    span_s = float(records["t_ns"][-1] - records["t_ns"][0]) * 1e-9
-    skipped = int(records["missed_ticks"][-1] - records["missed_ticks"][0])
-    assert (len(records) - 1 + skipped) / span_s == pytest.approx(400.0, rel=0.01)
+    assert deadline_rate_hz(records) == pytest.approx(400.0, rel=0.01)
     assert len(np.unique(records["tick"])) == len(records) and ring.lost == 0
     assert Driver.OPERATOR in records["driver"] and records["hand_active"][-1].all()
     lateness = station.said("control", "state")[-1]["lateness_us"]
@@ -56,17 +54,17 @@ def test_control_killed_is_noticed_by_the_guard_reported_and_started_again(stati
     assert not any(values.get("silent") for values in station.said("guard", "state")[-1:])
     station.heard.clear()
     station.kill("control")
-    station.wait(lambda: station.said("guard", "state"), "the guard speaks", 3.0)
-    silent = station.said("guard", "state")[0]
-    assert silent["silent"] and 20.0 <= silent["age_ms"] < 200.0
+    station.wait(lambda: any(values["silent"] for values in station.said("guard", "state")), "the guard speaks")
+    silent = next(values for values in station.said("guard", "state") if values["silent"])
+    assert silent["age_ms"] >= 20.0
     assert "silent for" in station.texts("guard")
-    station.wait(lambda: station.said("control", "ended"), "the supervisor reports it", 3.0)
+    station.wait(lambda: station.said("control", "ended"), "the supervisor reports it")
     assert station.said("control", "ended")[0]["returncode"] == -9
     assert station.supervisor.alive("guard")
     ring.read()
     station.heard.clear()
     station.start("control")
-    station.wait(lambda: "back" in station.texts("guard"), "the guard sees it again", 3.0)
+    station.wait(lambda: "back" in station.texts("guard"), "the guard sees it again")
     assert len(ring.read()) > 0  # readers of the old process's ring see the new one
     assert station.state() in ("none", "disabled")  # it starts with motors off
     station.engage()
@@ -78,7 +76,7 @@ def test_the_death_of_another_worker_leaves_the_arms_alone(station: Station, vic
     station.engage()
     ring = station.follow()
     station.kill(victim)
-    station.wait(lambda: station.said(victim, "ended"), "the death is reported", 10.0)
+    station.wait(lambda: station.said(victim, "ended"), "the death is reported")
     station.live(0.5)
     records = ring.read()
     states = {PairState(int(state)) for state in np.unique(records["pair_state"])}
@@ -94,7 +92,7 @@ def test_a_frozen_window_holds_the_arms_then_stops_them(station: Station) -> Non
     ring = station.follow()
     station.engage()
     station.beating = False
-    station.wait(lambda: station.state() == "stopped", "stopped", 5.0)
+    station.wait(lambda: station.state() == "stopped", "stopped")
     records = ring.read()
     held_s = (int(station.first(records, PairState.HOLDING)["t_ns"]) - station.last_beat_ns) * 1e-9
     stopped_s = (int(station.first(records, PairState.STOPPED)["t_ns"]) - station.last_beat_ns) * 1e-9
@@ -111,7 +109,7 @@ def test_stop_acts_at_the_next_tick(station: Station) -> None:
     ring = station.follow()
     station.engage()
     station.stop_count += 1
-    station.wait(lambda: station.state() == "stopped", "stopped", 3.0)
+    station.wait(lambda: station.state() == "stopped", "stopped")
     records = ring.read()
     stopped = station.first(records, PairState.STOPPED)
     assert stopped["stop_pressed"] == 1 and (stopped["follower_sent_kp_nm_rad"] == 0).all()
@@ -125,7 +123,7 @@ def test_the_arms_are_let_down_when_the_supervisor_is_gone(station: Station) -> 
     child = station.supervisor._children["control"]
     assert child.process.stdin is not None
     child.process.stdin.close()
-    assert child.process.wait(timeout=10) == 0
+    assert child.process.wait(timeout=PATIENCE_S) == 0
     last = ring.read()[-1]
     assert (last["pair_state"] == PairState.DISABLED).all() and (last["follower_sent_kp_nm_rad"] == 0).all()
 
@@ -143,7 +141,7 @@ def test_a_cut_wire_is_a_latched_fault_of_that_motor(station: Station) -> None:
     ring = station.follow()
     station.engage()
     station.ask("cut_wire", motor=10, cut=True)  # L3 of the follower
-    station.wait(lambda: station.state() == "fault", "the fault", 3.0)
+    station.wait(lambda: station.state() == "fault", "the fault")
     faulty = station.first(ring.read(), PairState.FAULT)
     assert faulty["fault_joint"][0] == 2
     assert faulty["follower_reply_age_s"][2] >= 5 * 0.0025 - 1e-6
@@ -163,13 +161,12 @@ def test_put_the_box_back_is_marked(station: Station) -> None:
 
 def test_control_needs_neither_window_nor_torch() -> None:
     code = f"import studio.workers.control, sys; print([m for m in {FORBIDDEN!r} if m in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert out.stdout.strip() == "[]"
 
 
 def test_the_running_worker_has_neither_qt_nor_torch_mapped(station: Station) -> None:
     station.start("control")
-    time.sleep(0.2)
     maps = Path(f"/proc/{station.supervisor.pid('control')}/maps").read_text()
     assert "pybullet" in maps
     assert not any(name in maps for name in ("libQt6", "libtorch", "libvispy"))

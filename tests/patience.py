@@ -1,0 +1,34 @@
+"""How tests wait: on what has to happen, never for a time in which it might.
+
+A slow machine only makes such a test slower. What never happens fails it after `PATIENCE_S`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+PATIENCE_S = 120.0
+
+
+def wait_for_it(
+    happened: Callable[[], object],
+    what: str,
+    *,
+    turn: Callable[[], object] | None = None,
+    timeout_s: float = PATIENCE_S,
+) -> None:
+    """Return once `happened()` is true; `turn` is done in between (beat, poll, events).
+
+    Args:
+        happened: the condition.
+        what: it in words, for the failure.
+        turn: what keeps things going while waiting.
+        timeout_s: after which it counts as never.
+    """
+    end_s = time.monotonic() + timeout_s
+    while not happened():
+        assert time.monotonic() < end_s, f"not within {timeout_s:g} s: {what}"
+        if turn is not None:
+            turn()
+        time.sleep(0.005)
