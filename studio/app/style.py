@@ -57,10 +57,11 @@ QToolButton[kind="icon"] { background: $bg1; border: 1px solid $line2; min-width
 QToolButton[kind="icon"]:hover { background: $bg3; }
 QToolButton[kind="icon"]:checked { background: $bg4; }
 QToolButton[kind="icon"]:focus { border: 2px solid $accentline; }
-QToolButton[kind="segment"] { color: $text2; border: 0; border-radius: ${key}px; padding: 0 8px; min-height: 24px; }
+QToolButton[kind="segment"] { color: $text2; border: 0; border-radius: ${key}px; padding: 0 7px; min-height: 24px;
+  font-size: 12px; }
 QToolButton[kind="segment"]:hover { background: $bg3; }
 QToolButton[kind="segment"]:checked { background: $bg4; color: $text1; font-weight: 600; }
-QToolButton[kind="segment"]:focus { border: 2px solid $accentline; padding: 0 6px; }
+QToolButton[kind="segment"]:focus { border: 2px solid $accentline; padding: 0 5px; }
 QToolButton::menu-indicator { image: none; }
 
 QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit, QTextEdit { background: $bg0; color: $text1;

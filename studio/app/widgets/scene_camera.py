@@ -94,14 +94,15 @@ class Camera:
         return 2 * depth_m * float(np.tan(FIELD_OF_VIEW_RAD / 2)) / max(height_px, 1.0)
 
 
-# Front looks at the robot from across the table, so that the arms never hide the hands and the box
+# Seen from where the operator sits, so that left is left and a hand goes where the mouse goes; high enough that the
+# elbows do not hide the hands and the box.
 VIEWS = {
-    "Front": Camera(target_m=(-0.09, 0.0, 0.185), distance_m=1.28, azimuth_rad=np.pi, elevation_rad=np.radians(31.0)),
-    "Top": Camera(target_m=(-0.06, 0.0, 0.0), distance_m=1.45, azimuth_rad=np.pi, elevation_rad=np.radians(89.0)),
+    "Front": Camera(target_m=(-0.03, 0.0, 0.11), distance_m=1.2, azimuth_rad=0.0, elevation_rad=np.radians(49.0)),
+    "Top": Camera(target_m=(-0.06, 0.0, 0.0), distance_m=1.45, azimuth_rad=0.0, elevation_rad=np.radians(89.0)),
     "Left": Camera(
         target_m=(-0.04, 0.0, 0.15), distance_m=1.35, azimuth_rad=-np.pi / 2, elevation_rad=np.radians(20.0)
     ),
-    "Free": Camera(
+    "Free": Camera(  # from across the table, where nothing stands before the box
         target_m=(-0.07, 0.03, 0.18), distance_m=1.34, azimuth_rad=np.pi - 0.5, elevation_rad=np.radians(36.0)
     ),
 }

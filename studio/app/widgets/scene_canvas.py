@@ -92,9 +92,9 @@ void main() {
     vec3 n = normalize(v_normal);
     vec3 view = normalize(u_eye - v_place);
     float key = max(dot(n, u_light), 0.0);
-    float fill = 0.5 + 0.5 * n.z;
+    float fill = 0.7 + 0.3 * n.z;
     float shine = pow(max(dot(n, normalize(u_light + view)), 0.0), 24.0);
-    vec3 colour = v_colour * (u_ambient * fill + (1.06 - u_ambient) * key + 0.16) + vec3(0.13 * shine);
+    vec3 colour = v_colour * (u_ambient * fill + (1.0 - u_ambient) * key + 0.03) + vec3(0.13 * shine);
     gl_FragColor = vec4(colour, 1.0);
 }
 """
@@ -269,7 +269,7 @@ class SceneCanvas(app.Canvas):
         self._ground["u_darkest"] = 0.62 if active.dark else 1.0
         self._ground["u_grid_strength"] = 0.34 if active.dark else 0.75
         self._shadow["u_colour"] = (0.0, 0.0, 0.0, active.number(f"scene3d.shadow.{active.name}") * 0.8)
-        self._solid["u_ambient"] = 0.42 if active.dark else 0.62
+        self._solid["u_ambient"] = 0.55 if active.dark else 0.66
         palette = np.asarray(material_colours(self.failed_joints), dtype=np.float32)
         self._solid["a_colour"] = gloo.VertexBuffer(palette[self._body.materials])
 
