@@ -125,9 +125,9 @@ class Recording:
         self._session = session
         self._state = state
 
-    def start(self) -> None:
-        """Begin a take: a new episode of this session."""
-        self._session.take.start()
+    def start(self, split_s: float | None = None) -> None:
+        """Begin a take: a new episode of this session. Episodes as long as `split_s` are closed and the next begins."""
+        self._session.take.start(split_s)
 
     def stop(self) -> None:
         """End the take; the recorder closes and checks it, and a notice says so."""

@@ -1,6 +1,7 @@
 """The take: one recording from Record to Stop, its folders, its clock and its marks. No Qt.
 
-Putting the box back begins the next episode within the same take; the recorder says `episode` for each that it closed.
+Putting the box back, or the time after which a take is split, begins the next episode within the same take; the
+recorder says `episode` for each that it closed.
 """
 
 from __future__ import annotations
@@ -29,14 +30,19 @@ class Take:
         self._session_folder: Path | None = None
         self._began_s = 0.0
         self._asked_s: float | None = None
+        self._split_s = 0.0
         self._dropping = False
         self._again = False
         self._dropped: list[Path] = []
         self._loader = Loader("recordings")
         self._loader.ask("mend", _mend, session.project.path)
 
-    def start(self) -> None:
-        """Begin an episode in the project's dataset; the recorder's `state` says when it runs."""
+    def start(self, split_s: float | None = None) -> None:
+        """Begin an episode in the project's dataset; the recorder's `state` says when it runs.
+
+        `split_s`: an episode as long as this is closed and the next begins; 0 never, None as last time.
+        """
+        self._split_s = self._split_s if split_s is None else split_s
         if self._state.on or self._asked_s is not None:
             return
         if not self._session.alive("recorder"):
@@ -49,7 +55,8 @@ class Take:
             return
         self._asked_s = time.monotonic()
         config = self._session.take_config()
-        self._session.send("recorder", Message(name="start", values={"folder": str(self._folder), "config": config}))
+        values = {"folder": str(self._folder), "config": config, "split_s": self._split_s}
+        self._session.send("recorder", Message(name="start", values=values))
 
     def stop(self) -> None:
         if self._state.on:

@@ -1,7 +1,8 @@
 """The recorder: drains the session's rings into the open episode; it owns that folder until it is closed.
 
-Started by the supervisor. Messages: `start` {folder, config}, `stop`, `mark` {label, t_ns}, `label` {text, key,
-start_ns, end_ns}. Putting the box back starts the next episode beside the first. Config: `minimum_free_bytes`.
+Started by the supervisor. Messages: `start` {folder, config, split_s}, `stop`, `mark` {label, t_ns}, `label` {text,
+key, start_ns, end_ns}. Putting the box back starts the next episode beside the first, and so does the time `split_s`, when
+it is above 0. Config: `minimum_free_bytes`.
 """
 
 from __future__ import annotations
@@ -69,10 +70,12 @@ class Recording:
         link: for the session's folder and for what has to be said.
         folder: the episode's folder.
         config: exactly what the session runs with, stored in the episode.
+        split_s: an episode as long as this is closed and the next one begins; 0: never.
     """
 
-    def __init__(self, link: WorkerLink, folder: Path, config: dict[str, Any]) -> None:
+    def __init__(self, link: WorkerLink, folder: Path, config: dict[str, Any], split_s: float = 0.0) -> None:
         self._link, self._config = link, config
+        self._split_ns, self._began_ns = round(split_s * 1e9), 0
         self._rings: dict[str, _Ring] = {}
         self._cameras: dict[str, _Camera] = {}
         self._refused: set[str] = set()
@@ -123,12 +126,15 @@ class Recording:
         return sorted(self._rings.items(), key=lambda item: item[0] != _LEADING)
 
     def _write_blocks(self, blocks: dict[str, np.ndarray]) -> None:
-        for cut_ns in self._reset_times(blocks.get(_LEADING)):
+        leading = blocks.get(_LEADING)
+        cuts = [(cut_ns, "the box was put back") for cut_ns in self._reset_times(leading)]
+        for cut_ns, reason in cuts or self._split_times(leading):
             for name, block in blocks.items():
                 stop = int(np.searchsorted(block["t_ns"], cut_ns))
                 self._write(name, block[:stop])
                 blocks[name] = block[stop:]
-            self._next_episode()
+            self._next_episode(reason)
+            self._began_ns = cut_ns
         for name, block in blocks.items():
             self._write(name, block)
 
@@ -140,15 +146,22 @@ class Recording:
         self._reset_count = int(counts[-1])
         return [int(block["t_ns"][i]) for i in np.flatnonzero(np.diff(counts, prepend=before))]
 
+    def _split_times(self, block: np.ndarray | None) -> list[tuple[int, str]]:
+        if not self._split_ns or block is None or not len(block):
+            return []
+        self._began_ns = self._began_ns or int(block["t_ns"][0])
+        cut_ns = self._began_ns + self._split_ns
+        return [(cut_ns, f"split after {self._split_ns / 1e9:g} s")] if int(block["t_ns"][-1]) >= cut_ns else []
+
     def _write(self, name: str, block: np.ndarray) -> None:
         if len(block) and name not in self._refused:
             self._writer.write(name, block)
             self._last_ns = max(self._last_ns, int(block["t_ns"][-1]))
 
-    def _next_episode(self) -> None:
+    def _next_episode(self, reason: str) -> None:
         self._note_losses()
         self._end_labels(self._last_ns)
-        self.ended.append(self._writer.close("the box was put back"))
+        self.ended.append(self._writer.close(reason))
         self._writer = self._open(make_episode_folder(self.folder.parent))
         for name, camera in self._cameras.items():
             for packet in camera.group:
@@ -273,7 +286,7 @@ class Recorder:
     def _handle(self, message: Message) -> None:
         try:
             if message.name == "start":
-                self._start(Path(str(message.values["folder"])), dict(message.values.get("config", {})))
+                self._start(message)
             elif message.name == "stop":
                 self._finish("stopped")
             elif message.name in ("mark", "label") and self._recording is not None:
@@ -285,13 +298,15 @@ class Recorder:
         except DataError as error:
             self._link.say("error", str(error), error.detail)
 
-    def _start(self, folder: Path, config: dict[str, Any]) -> None:
+    def _start(self, message: Message) -> None:
+        values = message.values
+        folder, split_s = Path(str(values["folder"])), float(values.get("split_s", 0.0))
         if self._recording is not None:
             raise DataError(f"{self._recording.folder.name} is still being recorded. Stop it first.")
         free_bytes = shutil.disk_usage(_existing(folder)).free
         if free_bytes < self._settings.minimum_free_bytes:
             raise DataError(self._disk_sentence(free_bytes, folder) + " Recording did not start.")
-        self._recording = Recording(self._link, folder, config)
+        self._recording = Recording(self._link, folder, dict(values.get("config", {})), split_s)
         self._started_s = time.monotonic()
         self._report(self._recording)
 

@@ -27,8 +27,7 @@ from studio.ipc.ring import RingWriter
 from studio.ipc.session import SessionFolder
 from studio.ipc.supervisor import Supervisor
 from tests.data.recordings import CONTROL, PERIOD_NS, POSE, play_records
-
-_PATIENCE_S = 15.0
+from tests.patience import PATIENCE_S
 
 
 class Session:
@@ -85,7 +84,7 @@ class Session:
             self.ticks += 1
 
     def wait_for(self, name: str) -> Message:
-        deadline_s = time.monotonic() + _PATIENCE_S
+        deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
             for index, message in enumerate(self.heard):
                 if message.name == name:
@@ -283,3 +282,17 @@ def test_wrong_requests_are_answered_with_a_sentence(session: Session) -> None:
     session.supervisor.request_stop("recorder")  # the session ends while recording: the episode is closed
     told = session.wait_for("episode").values
     assert told["close_reason"] == "session ended" and told["state"] == "closed"
+
+
+def test_a_take_is_split_by_time_and_nothing_is_lost_between(session: Session) -> None:
+    session.start_recorder()
+    first = session.dataset.new_episode(session.take)
+    session.send("start", folder=str(first), config={"robot": "dual_arm_ak60", "task": "move_box"}, split_s=0.5)
+    session.wait_for("state")
+    session.feed(1.3)
+    session.send("stop")
+    folders = [Path(str(session.wait_for("episode").values["folder"])) for _ in range(3)]
+    assert folders[0] == first and len(set(folders)) == 3
+    ticks = [_read(folder, "control")["t_ns"] for folder in folders]
+    assert all(b[0] - a[-1] == PERIOD_NS for a, b in zip(ticks, ticks[1:], strict=False)), "no tick is lost or twice"
+    assert (ticks[0][-1] - ticks[0][0]) / 1e9 == pytest.approx(0.5, abs=0.01)
