@@ -16,7 +16,9 @@ class Message:
     To control: `engage`, `hold`, `disable`, `clear_fault`, `put_box_back`, `driver` {driver}, `cut_wire`
     {motor, cut}, `mark`, `end`.
     To the recorder: `start` {folder, config}, `stop`, `mark` {label}, `end`.
-    To planner and policy: `deploy` {bundle}, `hold`, `end`.
+    To planner and policy: `deploy` {bundle, hold}, `hold`, `end`.
+    To the planner: `sample_skills` {count, stages, seed, request}, answered by `skills`; to the policy: `do_skill`
+    {controls, request}, ended by `skill_done`.
     From any worker: `ready` {…}, `state` {…}, `said` {level, text, detail}, `episode` {…}, `ended` {…}.
     """
 

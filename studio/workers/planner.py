@@ -31,6 +31,7 @@ from studio.planning.planner import GoalPlanner, TimedPlan
 from studio.planning.sampling import Plan, shift_controls
 from studio.planning.skills import Skills, window_ns
 from studio.workers.deployment import Deployment, Surroundings, load_deployment, newest_deploy
+from studio.workers.skill_samples import SkillSampler, answer_samples
 from studio.workers.tap import Tap
 
 _IDLE_S = 0.05
@@ -185,6 +186,11 @@ class DeployedPlanner:
         self._publisher.write(timed.plan, controls, start, goal, self.latency_s)
         self._controls, self.plans = controls, self.plans + 1
 
+    def sample_skills(self, values: dict[str, Any]) -> Message:
+        """The answer to `sample_skills`: what skills would do from the newest measured state."""
+        found = self._surroundings.state(time.monotonic_ns())
+        return answer_samples(SkillSampler(self.skills), None if found is None else found[0], values)
+
     def report(self) -> dict[str, Any]:
         return {
             "plan_id": self._publisher.plan_id,
@@ -268,11 +274,14 @@ class PlannerWorker:
         deploy = newest_deploy(messages)
         if deploy is not None:
             self._deploy(deploy.values)
+        for message in messages:
+            if message.name == "sample_skills" and self._deployed is not None:
+                self._link.send(self._deployed.sample_skills(message.values))
 
     def _deploy(self, values: dict[str, Any]) -> None:
         if not values.get("bundle"):
             return
-        self._held = False
+        self._held = bool(values.get("hold", False))
         try:
             deployment = load_deployment(values, self._link.config)
             settings = make_settings(values)

@@ -24,6 +24,7 @@ from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.planning.executor import Motion, SkillExecutor, SkillPlan
 from studio.planning.skills import window_ns
 from studio.workers.deployment import Deployment, Surroundings, load_deployment, newest_deploy
+from studio.workers.skill_run import SkillRun
 from studio.workers.tap import Tap
 
 _SAY_PERIOD_S = 0.2
@@ -35,13 +36,15 @@ class DeployedPolicy:
     """One bundle, executing plans until it is replaced."""
 
     def __init__(self, link: WorkerLink, deployment: Deployment) -> None:
-        self.skills = deployment.model
+        self._deployment, self.skills = deployment, deployment.model
         task = deployment.model.task
         joints = StateReader(task).joints
         if joints is None:
             raise ConfigError(f"Bundle {deployment.path.name}: task {task.name} has no joints. Pick another bundle.")
         plan_windows = float(deployment.values.get("hold_after_windows", 3.0))
         self.executor = SkillExecutor(deployment.model, hold_after_windows=plan_windows)
+        self._link = link
+        self._skill_run: SkillRun | None = None
         self.tick_ns = round(1e9 / deployment.model.rate_hz)
         self._window_ns = window_ns(deployment.model)
         self._surroundings = Surroundings(link.session, deployment)
@@ -65,6 +68,9 @@ class DeployedPolicy:
             self.reason = "waiting for a state"
             return
         state, _ = found
+        if self._skill_run is not None:
+            self._step_skill(self._skill_run, state, now_ns)
+            return
         goal = self._surroundings.goal()
         self._take_plan(goal)
         hold = held or goal is None or self._is_reached(state, goal)
@@ -75,6 +81,25 @@ class DeployedPolicy:
         self._explain(motion, now_ns, held=held, goal=goal)
         self._write(motion, now_ns)
         self.longest_tick_s = max(self.longest_tick_s, time.perf_counter() - began_s)
+
+    def do_skill(self, values: dict[str, Any]) -> None:
+        """Execute one skill once, as soon as the arms are engaged; another one that runs is ended."""
+        self.end_skill()
+        request = int(values.get("request", 0))
+        self._skill_run = SkillRun(self._deployment.model, self._link.session, values.get("controls", []), request)
+
+    def end_skill(self) -> None:
+        if self._skill_run is not None:
+            self._skill_run.outcome = self._skill_run.outcome or "held"
+            self._link.send(self._skill_run.report())
+            self._skill_run.close()
+            self._skill_run = None
+
+    def _step_skill(self, run: SkillRun, state: FloatArray, now_ns: int) -> None:
+        self.reason = "doing a skill"
+        self._write(run.step(state, now_ns), now_ns)
+        if run.outcome:
+            self.end_skill()
 
     def report(self) -> dict[str, Any]:
         error_m = float(np.mean(self._outcomes[-10:])) if self._outcomes else None
@@ -91,6 +116,7 @@ class DeployedPolicy:
         return values
 
     def close(self) -> None:
+        self.end_skill()
         self._target.close()
         self._mailbox.close()
         self._surroundings.close()
@@ -194,14 +220,25 @@ class PolicyWorker:
         messages = self._link.receive()
         if any(message.name == "hold" for message in messages):
             self._held = True
+            if self._deployed is not None:
+                self._deployed.end_skill()
         deploy = newest_deploy(messages)
         if deploy is not None:
             self._deploy(deploy.values)
+        for message in messages:
+            if message.name == "do_skill" and self._deployed is not None:
+                self._do_skill(self._deployed, message.values)
+
+    def _do_skill(self, deployed: DeployedPolicy, values: dict[str, Any]) -> None:
+        try:
+            deployed.do_skill(values)
+        except ConfigError as error:
+            self._link.say("error", str(error), error.detail)
 
     def _deploy(self, values: dict[str, Any]) -> None:
         if not values.get("bundle"):
             return
-        self._held = False
+        self._held = bool(values.get("hold", False))
         try:
             deployment = load_deployment(values, self._link.config)
             self._close()

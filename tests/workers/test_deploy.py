@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from studio.core.geometry import FloatArray
-from studio.core.records import make_control_record, make_object_pose_record, make_plan_record
+from studio.core.records import Driver, PairState, make_control_record, make_object_pose_record, make_plan_record
 from studio.ipc.channels import make_goal_slot
 from studio.ipc.messages import Message
 from studio.ipc.ring import RingReader, RingWriter
@@ -26,6 +26,7 @@ from studio.ipc.slot import SlotWriter
 from studio.ipc.supervisor import Supervisor
 from studio.robot.description import load_robot
 from studio.workers.tap import Tap
+from tests.patience import PATIENCE_S
 from tests.planning.random_model import save_random_bundle
 
 PLANNER, POLICY = "studio.workers.planner", "studio.workers.policy"
@@ -46,6 +47,7 @@ class Body(threading.Thread):
         self._stop_asked = threading.Event()
         self.joints: FloatArray = np.array(robot.home_rad)
         self.object_m = np.array([0.0, 0.0, 0.05])
+        self.engaged = (PairState.DISABLED, Driver.NOBODY)
         self.targets: list[np.ndarray] = []
 
     def run(self) -> None:
@@ -60,6 +62,7 @@ class Body(threading.Thread):
         control, pose = self._control.record_type.empty()[0], self._pose.record_type.empty()[0]
         control["t_ns"] = pose["t_ns"] = time.monotonic_ns()
         control["follower_position_rad"] = self.joints
+        control["pair_state"], control["driver"] = int(self.engaged[0]), int(self.engaged[1])
         pose["position_m"], pose["orientation_xyzw"] = self.object_m, [0, 0, 0, 1]
         self._control.write(control)
         self._pose.write(pose)
@@ -94,7 +97,7 @@ class Stage:
         self.supervisor.start("policy", POLICY, config)
         self.supervisor.start("planner", PLANNER, config)
 
-    def until(self, happened: Callable[[], bool], what: str, timeout_s: float = 40.0) -> None:
+    def until(self, happened: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
         end_s = time.monotonic() + timeout_s
         while not happened():
             self.said += self.supervisor.poll()
@@ -169,7 +172,7 @@ def test_killing_the_planner_makes_the_arms_hold_and_a_new_one_goes_on_counting(
     stage.deploy(bundle)
     stage.until(stage.driving, "driving")
     os.kill(stage.supervisor.pid("planner"), signal.SIGKILL)
-    stage.until(lambda: not stage.driving(), "holding", timeout_s=5.0)
+    stage.until(lambda: not stage.driving(), "holding")
     last = stage.body.targets[-1]
     assert last["hold"] == 1 and last["plan_id"] >= 1
     assert stage.supervisor.alive("policy")
