@@ -1,8 +1,8 @@
 """The recorder: drains the session's rings into the open episode; it owns that folder until it is closed.
 
 Started by the supervisor. Messages: `start` {folder, config, split_s}, `stop`, `mark` {label, t_ns}, `label` {text,
-key, start_ns, end_ns}. Putting the box back starts the next episode beside the first, and so does the time `split_s`, when
-it is above 0. Config: `minimum_free_bytes`.
+key, start_ns, end_ns}. Putting the box back starts the next episode beside the first, and so does the time `split_s`,
+when it is above 0. Config: `minimum_free_bytes`.
 """
 
 from __future__ import annotations
