@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 PATIENCE_S = 120.0
+PATIENCE_MS = 120_000  # the same for pytest-qt
 
 
 def wait_for_it(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 LEAKS = {
     "process": "import subprocess\ndef test_it():\n    subprocess.Popen(['sleep', '30'])\n",
     "thread": (
@@ -41,7 +43,7 @@ def test_a_leaking_test_fails(kind: str, tmp_path: Path) -> None:
         str(tmp_path),
     ]
     result = subprocess.run(
-        [*command, str(tmp_path)], cwd=root, capture_output=True, text=True, timeout=60, check=False
+        [*command, str(tmp_path)], cwd=root, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     for folder in Path("/dev/shm/haptic-play-studio").glob("leak-*"):
         (folder / "owner.pid").unlink(missing_ok=True)

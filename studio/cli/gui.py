@@ -27,13 +27,15 @@ def run(arguments: list[str]) -> int:
     from studio.app.graphics import check_display
 
     check_display()
+    from PySide6.QtCore import QTimer
+
     from studio.app.start import StudioOptions, install_hook, make_application, open_studio
 
     app = make_application()
     window = open_studio(StudioOptions(project=options.project, theme=options.theme, watched=options.watch))
     undo = install_hook(window)
-    signal.signal(signal.SIGINT, lambda _number, _frame: window.close())
-    signal.signal(signal.SIGTERM, lambda _number, _frame: window.close())
+    for number in (signal.SIGINT, signal.SIGTERM):  # through the event loop, which may not run yet
+        signal.signal(number, lambda _number, _frame: QTimer.singleShot(0, window.close))
     window.show()
     try:
         code = app.exec()

@@ -33,7 +33,7 @@ def test_a_clicked_goal_is_planned_for_drawn_and_driven_to(studio_window: Studio
     QTest.mouseClick(goals.view.canvas.surface, Qt.MouseButton.LeftButton, pos=place)
     np.testing.assert_allclose(np.array(goals.model.pose.position_m())[:2], wanted[:2], atol=0.006)
     QTest.keyClick(window, Qt.Key.Key_Return)
-    wait_until(qtbot, lambda: studio.state.screen == "deploy", 5.0, "Deploy is open")
+    wait_until(qtbot, lambda: studio.state.screen == "deploy", what="Deploy is open")
     deploy: Any = window.panels["deploy"]
     assert studio.goal.goal is not None
 
@@ -42,7 +42,7 @@ def test_a_clicked_goal_is_planned_for_drawn_and_driven_to(studio_window: Studio
     _drive(window, qtbot, deploy)
     records = follower.read()
     follower.close()
-    wait_until(qtbot, lambda: len(deploy.view.canvas.still_lines.blocks) > 3, 30.0, "rollouts, plan and goal are drawn")
+    wait_until(qtbot, lambda: len(deploy.view.canvas.still_lines.blocks) > 3, what="rollouts, plan and goal are drawn")
     assert records is not None
     driven = records[records["driver"] == int(Driver.PLANNER)]
     assert len(driven) > 20 and (driven["plan_id"] > 0).any()
@@ -51,9 +51,9 @@ def test_a_clicked_goal_is_planned_for_drawn_and_driven_to(studio_window: Studio
     assert deploy.side.latency.text() != "–" and deploy.distance.items[0].getData()[0] is not None
 
     os.kill(window.session.supervisor.pid("planner"), signal.SIGKILL)
-    wait_until(qtbot, lambda: not deploy.model.deployed, 10.0, "the death is noticed")
+    wait_until(qtbot, lambda: not deploy.model.deployed, what="the death is noticed")
     assert deploy.side.problem.text() == "Planner ended. Arms hold. Start again."
-    wait_until(qtbot, lambda: studio.state.link.worst is not PairState.ENGAGED, 10.0, "the arms hold")
+    wait_until(qtbot, lambda: studio.state.link.worst is not PairState.ENGAGED, what="the arms hold")
     assert not studio.workers.alive("planner") and window.isVisible()
 
 

@@ -62,7 +62,7 @@ class Hand:
             assert self.engaged_again < 60, [n.text for n in self._window.studio.notices.items]
             QTest.keyClick(self._window, Qt.Key.Key_E)
             self._qtbot.wait(300)
-        wait_until(self._qtbot, lambda: link.worst is not PairState.ALIGNING, 20.0, "aligned")
+        wait_until(self._qtbot, lambda: link.worst is not PairState.ALIGNING, what="aligned")
 
     def let_go(self) -> None:
         QTest.mouseRelease(self._view.canvas.surface, Qt.MouseButton.LeftButton, pos=self.here)
@@ -99,10 +99,10 @@ def test_a_hand_dragged_by_mouse_is_felt_recorded_and_replayed(studio_window: St
     qtbot.wait(300)
     engage(window, qtbot, panel)
     assert studio.state.link.driver is Driver.OPERATOR
-    wait_until(qtbot, lambda: panel.pages.currentIndex() == 1 and panel.cards[0].isVisible(), 5.0, "forces are shown")
+    wait_until(qtbot, lambda: panel.pages.currentIndex() == 1 and panel.cards[0].isVisible(), what="forces are shown")
 
     QTest.keyClick(window, Qt.Key.Key_R)
-    wait_until(qtbot, lambda: studio.state.recording.on, 5.0, "the take runs")
+    wait_until(qtbot, lambda: studio.state.recording.on, what="the take runs")
     assert panel.band.take.isVisible() and panel.band.take.on
 
     start_m, follower_start_m = panel._leader_tips_m.copy(), panel._follower_tips_m.copy()
@@ -159,7 +159,7 @@ def _lower(view: RobotView, hand: Hand) -> None:
 def _stop_and_replay(window: StudioWindow, qtbot: QtBot, before_m: np.ndarray, after_m: np.ndarray) -> None:
     studio = window.studio
     QTest.keyClick(window, Qt.Key.Key_R)
-    wait_until(qtbot, lambda: studio.state.recording.episodes_closed > 0, 30.0, "the episode closes")
+    wait_until(qtbot, lambda: studio.state.recording.episodes_closed > 0, what="the episode closes")
     path = Path(studio.state.recording.last_path)
     reader = EpisodeReader(path)
     try:
@@ -173,9 +173,9 @@ def _stop_and_replay(window: StudioWindow, qtbot: QtBot, before_m: np.ndarray, a
     window.navigate("replay", episode=str(path))
     panel = window.panels["replay"]
     replay = window.host.plugins["replay"]
-    wait_until(qtbot, lambda: replay.failure is not None or replay.model.take is not None, 30.0, "the take is loaded")
+    wait_until(qtbot, lambda: replay.failure is not None or replay.model.take is not None, what="the take is loaded")
     assert replay.failure is None and not replay.model.problem, replay.failure or replay.model.problem
     assert panel.isVisible() and studio.state.screen == "replay"
     assert replay.model.path == path and replay.model.duration_s > 2.0
     # leaving the screen that moves the robot lets go of the dead-man
-    wait_until(qtbot, lambda: studio.state.link.worst is not PairState.ENGAGED, 5.0, "the arms hold")
+    wait_until(qtbot, lambda: studio.state.link.worst is not PairState.ENGAGED, what="the arms hold")

@@ -22,6 +22,7 @@ from studio.app.widgets.scene_camera import VIEWS, on_plane
 from studio.core.task import Goal, load_task
 from studio.robot.description import load_robot
 from studio.robot.kinematics import Kinematics
+from tests.patience import PATIENCE_S
 
 ROBOT, TASK = load_robot(), load_task("move_box")
 GOAL = Goal(position_m=(0.05, -0.05, 0.05), orientation_xyzw=(0.0, 0.0, 0.0, 1.0))
@@ -314,7 +315,7 @@ print(view.findChild(type(view.layout().itemAt(0).widget())).message.text())
 def test_without_opengl_there_is_a_message_instead_of_a_crash() -> None:
     environment = {**os.environ, "QT_XCB_GL_INTEGRATION": "none", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-c", NO_GL], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", NO_GL], env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "works False" in done.stdout

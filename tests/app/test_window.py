@@ -16,6 +16,7 @@ from studio.app.shell.card import ErrorCard
 from studio.app.theme import theme
 from studio.app.window import StudioWindow
 from tests.app.test_host import write_plugin
+from tests.patience import PATIENCE_MS
 
 KEY, CTRL, SHIFT = Qt.Key, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 OpenWindow = Callable[..., StudioWindow]
@@ -251,7 +252,7 @@ def test_a_broken_plugin_is_a_card_in_its_own_area(probes: StudioWindow) -> None
 
 def test_a_panel_that_breaks_while_drawing_becomes_a_card(probes: StudioWindow, qtbot: QtBot) -> None:
     panel(probes).field.setText("explode")  # type: ignore[attr-defined]
-    qtbot.waitUntil(lambda: isinstance(panel(probes), ErrorCard), timeout=3000)
+    qtbot.waitUntil(lambda: isinstance(panel(probes), ErrorCard), timeout=PATIENCE_MS)
     assert "The map is upside down." in panel(probes).failure.what  # type: ignore[attr-defined]
     probes.navigate("chime")
     assert type(panel(probes)).__name__ == "Panel"
@@ -261,7 +262,7 @@ def test_hidden_panels_do_not_tick(probes: StudioWindow, qtbot: QtBot) -> None:
     probes.navigate("chime")
     hidden = probes.panels["gong"]
     before = hidden.ticks  # type: ignore[attr-defined]
-    qtbot.waitUntil(lambda: panel(probes).ticks > 5, timeout=5000)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: panel(probes).ticks > 5, timeout=PATIENCE_MS)  # type: ignore[attr-defined]
     assert hidden.ticks == before  # type: ignore[attr-defined]
 
 

@@ -13,12 +13,13 @@ from pytestqt.qtbot import QtBot
 from studio.app.session import WORKERS
 from studio.app.start import StudioOptions, open_studio
 from studio.app.window import StudioWindow
+from tests.patience import PATIENCE_S
 
 QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
 OpenWindow = Callable[..., StudioWindow]
 
 
-def wait_until(qtbot: QtBot, condition: Callable[[], bool], timeout_s: float = 20.0, what: str = "") -> None:
+def wait_until(qtbot: QtBot, condition: Callable[[], bool], timeout_s: float = PATIENCE_S, what: str = "") -> None:
     """Run the event loop until a condition holds; the failure says which and how long."""
     end_s = time.monotonic() + timeout_s
     while not condition():
@@ -61,5 +62,5 @@ def quiet_window(open_window: OpenWindow) -> StudioWindow:
 def studio_window(open_window: OpenWindow, qtbot: QtBot) -> StudioWindow:
     """The real window on a real session (control, guard, recorder, camera), connected: the loop is running."""
     window = open_window(workers=WORKERS, watched=True)
-    wait_until(qtbot, lambda: window.studio.state.link.connected, 30.0, "the control loop runs")
+    wait_until(qtbot, lambda: window.studio.state.link.connected, what="the control loop runs")
     return window

@@ -6,20 +6,23 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S, wait_for_it
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_gui(*arguments: str, timeout_s: float = 60, **environment: str | None) -> subprocess.CompletedProcess[str]:
+def run_gui(*arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
     values = {**os.environ, **{k: v for k, v in environment.items() if v is not None}}
     for name in (k for k, v in environment.items() if v is None):
         values.pop(name, None)
     command = [sys.executable, str(ROOT / "main.py"), "gui", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, env=values, cwd=ROOT, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, env=values, cwd=ROOT, check=False
+    )
 
 
 def test_no_display_is_said_with_what_to_do(tmp_path: Path) -> None:
@@ -64,19 +67,23 @@ def test_it_opens_and_ends_cleanly(tmp_path: Path) -> None:
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     try:
         project = tmp_path / "haptic-play-studio" / "projects" / "box-play" / "project.toml"
-        end_s = time.monotonic() + 30
-        while not project.exists() and time.monotonic() < end_s:
-            time.sleep(0.1)
+        wait_for_it(lambda: process.poll() is not None or _catches(process.pid, signal.SIGTERM), "the window is open")
         assert project.exists()
-        time.sleep(8.0)  # the window is open and its handler for SIGINT set, on a busy machine too
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
         process.wait()
     assert process.returncode == 0
     assert "Traceback" not in errors, errors
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has set a handler of its own; the window's are set once it is open."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:")).split()[1]
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def test_without_opengl_the_window_opens_and_says_so(tmp_path: Path) -> None:
@@ -101,7 +108,7 @@ window.close()
         env=environment,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert result.returncode == 0, result.stderr

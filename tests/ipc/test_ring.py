@@ -14,6 +14,7 @@ from studio.core.errors import DataError
 from studio.core.records import Field, RecordType
 from studio.ipc.ring import RingReader, RingWriter
 from studio.ipc.slot import SlotReader, SlotWriter
+from tests.patience import PATIENCE_S
 
 NUMBERS = RecordType("numbers", 100.0, (Field(name="value", dtype="<i8"), Field(name="many", shape=(64,), dtype="<i8")))
 
@@ -101,7 +102,7 @@ def test_nothing_is_torn_between_processes(kind: str, tmp_path: Path) -> None:
     reader = RingReader(path) if kind == "ring" else SlotReader(path)
     child.stdin.write("\n")
     child.stdin.flush()
-    seen, last, deadline_s = 0, 0, time.monotonic() + 30
+    seen, last, deadline_s = 0, 0, time.monotonic() + PATIENCE_S
     while last < 30000 and time.monotonic() < deadline_s:
         got = reader.read()
         records = [] if got is None else np.atleast_1d(got)
@@ -113,7 +114,7 @@ def test_nothing_is_torn_between_processes(kind: str, tmp_path: Path) -> None:
     assert last == 30000
     if isinstance(reader, RingReader):
         assert seen + reader.lost == 30000
-    child.communicate("\n", timeout=10)
+    child.communicate("\n", timeout=PATIENCE_S)
     reader.close()
 
 

@@ -15,6 +15,7 @@ from studio.core.errors import WorkerError
 from studio.ipc.messages import Message
 from studio.ipc.session import SessionFolder
 from studio.ipc.supervisor import Supervisor
+from tests.patience import PATIENCE_S
 
 ECHO = "tests.ipc.echo_worker"
 
@@ -31,7 +32,7 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     session.remove()
 
 
-def _collect(supervisor: Supervisor, name: str, wanted: str, timeout_s: float = 15.0) -> list[Message]:
+def _collect(supervisor: Supervisor, name: str, wanted: str, timeout_s: float = PATIENCE_S) -> list[Message]:
     """Messages of one worker up to and including the first called `wanted`."""
     found: list[Message] = []
     deadline_s = time.monotonic() + timeout_s
@@ -96,7 +97,7 @@ def test_a_worker_whose_supervisor_does_not_listen_is_not_held_up(supervisor: Su
     time.sleep(1.0)
     assert supervisor.send("loud", Message(name="echo", values={"number": 9}))
     messages: list[Message] = []
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + PATIENCE_S
     while not any(m.values.get("number") == 9 for m in messages) and time.monotonic() < deadline_s:
         messages += [m for _, m in supervisor.poll()]
         time.sleep(0.01)
@@ -109,7 +110,7 @@ def test_a_worker_ends_when_its_supervisor_is_gone(supervisor: Supervisor) -> No
     child = supervisor._children["orphan"]
     assert child.process.stdin is not None
     child.process.stdin.close()  # what the kernel does when the supervisor dies
-    assert child.process.wait(timeout=5) == 0 and pid == child.process.pid
+    assert child.process.wait(timeout=PATIENCE_S) == 0 and pid == child.process.pid
 
 
 def test_wrong_use_is_told(supervisor: Supervisor) -> None:

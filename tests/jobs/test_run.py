@@ -15,6 +15,7 @@ import pytest
 from studio.core.errors import ConfigError, DataError
 from studio.jobs import queue
 from studio.jobs.run import Run, RunWriter, process_started, write_json
+from tests.patience import PATIENCE_S
 
 
 def make_run(folder: Path) -> Run:
@@ -57,13 +58,13 @@ def test_killed_worker_is_lost_with_a_sentence(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from studio.jobs.run import RunWriter\n"
         "w = RunWriter(Path(sys.argv[1])); w.update(state='running', step=900, steps=1000, checkpoint_step=800)\n"
-        "print('up', flush=True); time.sleep(30)"
+        "print('up', flush=True); time.sleep(600)"
     )
     child = subprocess.Popen([sys.executable, "-c", code, str(run.path)], stdout=subprocess.PIPE)
     assert child.stdout is not None and child.stdout.readline() == b"up\n"
     assert run.status().state == "running"
     os.kill(child.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while run.status().state == "running" and time.monotonic() < deadline:  # a zombie counts as dead already
         time.sleep(0.01)
     status = run.status()
@@ -108,7 +109,7 @@ def test_unknown_kind_is_refused(tmp_path: Path) -> None:
 
 def test_worker_that_cannot_start_does_not_stay_queued(tmp_path: Path) -> None:
     run = queue.start_run(tmp_path / "r", "train", {"method": "no_such_method"})
-    status = queue.wait_for(run, timeout_s=60)
+    status = queue.wait_for(run, timeout_s=PATIENCE_S)
     assert status.state in ("failed", "lost") and status.message
     alive = {"state": "running", "pid": os.getpid(), "pid_started": process_started(os.getpid())}
     write_json(run.path / "status.json", alive)

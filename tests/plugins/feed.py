@@ -19,6 +19,7 @@ from studio.core.records import Driver, PairState, make_control_record, make_obj
 from studio.core.task import load_task
 from studio.ipc.ring import RingWriter
 from studio.robot.description import load_robot
+from tests.patience import PATIENCE_S
 
 
 class Feed:
@@ -89,7 +90,7 @@ def run(feed: Feed, panel: Any, seconds: float = 0.4) -> None:
 
 def connect(feed: Feed, panel: Any) -> None:
     """Until the window knows the loop and the panel has seen it."""
-    end_s = time.monotonic() + 10.0
+    end_s = time.monotonic() + PATIENCE_S
     while not feed.studio.state.link.connected:
         assert time.monotonic() < end_s, "the control stream was not found"
         run(feed, panel, 0.1)

@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 from studio.app.start import StudioOptions, open_studio
 from studio.app.window import StudioWindow
 from studio.data.annotations import Journal
+from tests.patience import PATIENCE_S
 from tests.plugins.recording import START_NS, write_dataset
 
 
@@ -28,7 +29,7 @@ def window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qapp: object) -> Ite
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
-def wait(until: Callable[[], object], what: str, timeout_s: float = 20.0) -> None:
+def wait(until: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
     end_s = time.monotonic() + timeout_s
     while not until():
         assert time.monotonic() < end_s, f"this did not come: {what}"

@@ -13,6 +13,7 @@ import pytest
 from studio.cli import main as command_line
 from studio.jobs.queue import start_run, wait_for
 from studio.jobs.run import Run
+from tests.patience import PATIENCE_S
 from tests.planning.random_model import save_random_bundle
 
 NEEDED = {"planner", "goal_class", "realtime", "episodes", "successes", "rate", "wilson95", "per_goal", "plan_ms"}
@@ -93,7 +94,7 @@ def test_a_killed_child_loses_only_its_goal_and_cancel_keeps_what_is_done(bundle
     step = run.status().step
     _until(lambda: run.status().step > step, run)
     run.cancel()
-    status = wait_for(run, timeout_s=20.0)
+    status = wait_for(run, timeout_s=PATIENCE_S)
     assert status.state == "cancelled"
     result = run.result()
     assert result["episodes"] >= 2 and not result["complete"]
@@ -104,7 +105,7 @@ def _child_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
-def _until(happened, run: Run, timeout_s: float = 60.0) -> None:
+def _until(happened, run: Run, timeout_s: float = PATIENCE_S) -> None:
     end_s = time.monotonic() + timeout_s
     while not happened():
         assert time.monotonic() < end_s and run.status().active, f"{run.status()} {run.log_tail()}"

@@ -13,6 +13,7 @@ from studio.core.errors import ConfigError
 from studio.data.dataset import Dataset
 from studio.jobs.queue import start_run, wait_for
 from studio.workers.run_play import Play, PlayConfig, generate_play
+from tests.patience import PATIENCE_S
 
 SECONDS = 15.0
 
@@ -83,12 +84,12 @@ def test_stopping_early_keeps_what_is_played(tmp_path: Path) -> None:
 def test_play_as_a_job(tmp_path: Path) -> None:
     spec = {"out": str(tmp_path / "d"), "minutes": 0.1, "seed": 1}
     run = start_run(tmp_path / "run", "play", spec)
-    status = wait_for(run, timeout_s=60)
+    status = wait_for(run, timeout_s=PATIENCE_S)
     assert status.state == "done", status
     assert run.result()["sim_s"] == pytest.approx(6.0, abs=0.1)
     assert "flips" in status.message
     bad = start_run(tmp_path / "bad", "play", {**spec, "minutes": -1})
-    status = wait_for(bad, timeout_s=60)
+    status = wait_for(bad, timeout_s=PATIENCE_S)
     assert status.state == "failed" and "minutes" in status.message
 
 

@@ -20,6 +20,7 @@ from studio.learning.skill_model import load_skill_model
 from studio.workers.run_train import check_place
 from tests.data.recordings import play_records, write_episode
 from tests.learning.toy import pushed_box
+from tests.patience import PATIENCE_S
 
 TINY = [
     "threads=1",
@@ -69,7 +70,7 @@ def spec(play: Path, bundle: Path, settings: list[str]) -> dict[str, object]:
     }
 
 
-def wait_until(run: Run, ready: object, timeout_s: float = 90.0) -> None:
+def wait_until(run: Run, ready: object, timeout_s: float = PATIENCE_S) -> None:
     end_s = time.monotonic() + timeout_s
     while not ready(run.status()):  # type: ignore[operator]
         assert run.status().active, run.status()
@@ -122,7 +123,7 @@ def test_killed_training_is_said_and_resumed(play: Path, tmp_path: Path) -> None
     run = start_run(tmp_path / "run", "train", spec(play, tmp_path / "bundle", settings))
     wait_until(run, lambda status: status.checkpoint_step > 20)
     os.kill(run.status().pid, signal.SIGKILL)
-    end_s = time.monotonic() + 10
+    end_s = time.monotonic() + PATIENCE_S
     while run.status().active and time.monotonic() < end_s:
         time.sleep(0.02)
     status = run.status()
@@ -130,7 +131,7 @@ def test_killed_training_is_said_and_resumed(play: Path, tmp_path: Path) -> None
     assert not (tmp_path / "bundle").exists()
     kept = status.checkpoint_step
     resumed = resume_run(run)
-    assert wait_for(resumed, timeout_s=120).state == "done", resumed.log_tail()
+    assert wait_for(resumed, timeout_s=PATIENCE_S).state == "done", resumed.log_tail()
     steps = [row["step"] for row in Run(run.path).metrics()]
     assert min(step for step in steps[-4:]) >= kept  # it went on, not anew
     assert load_skill_model(tmp_path / "bundle").rate_hz == 100.0
@@ -146,7 +147,7 @@ def test_stopped_training_keeps_what_is_done(play: Path, tmp_path: Path) -> None
     run.go_on()
     wait_until(run, lambda status: status.state == "running")
     run.cancel()
-    status = wait_for(run, timeout_s=60)
+    status = wait_for(run, timeout_s=PATIENCE_S)
     assert status.state == "cancelled" and "bundle" in status.message
     result = run.result()
     assert result["stopped"] and result["prior"] == "gaussian" and "not trained" in result["prior_reason"]

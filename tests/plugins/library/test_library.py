@@ -19,6 +19,7 @@ from studio.app.theme import apply_theme
 from studio.data.annotations import Journal
 from studio.data.episode_info import load_episode_info, save_episode_info
 from studio.jobs.queue import wait_for
+from tests.patience import PATIENCE_S
 from tests.plugins.recording import write_dataset
 
 
@@ -40,7 +41,7 @@ def write_lerobot(root: Path) -> None:
         pyarrow.parquet.write_table(table, root / "data" / "chunk-000" / f"episode_{episode:06d}.parquet")
 
 
-def settle(model, until, timeout_s: float = 10.0) -> None:
+def settle(model, until, timeout_s: float = PATIENCE_S) -> None:
     end_s = time.monotonic() + timeout_s
     while not until():
         assert time.monotonic() < end_s, "the library's thread did not finish"
@@ -227,7 +228,7 @@ def test_an_import_is_a_job_and_its_episodes_appear(library, studio: StudioApi, 
     write_lerobot(source)
     library.import_folder(source)
     run = studio.jobs.run(studio.state.runs.runs[0].id)
-    status = wait_for(run, timeout_s=60)
+    status = wait_for(run, timeout_s=PATIENCE_S)
     assert status.state == "done", status
     studio.jobs.refresh()
     settle(library, lambda: len(library.entries) == 5)
@@ -241,7 +242,7 @@ def test_an_import_is_a_job_and_its_episodes_appear(library, studio: StudioApi, 
 def test_a_foreign_folder_is_refused_in_words(library, studio: StudioApi, tmp_path: Path) -> None:
     (tmp_path / "holiday").mkdir()
     library.import_folder(tmp_path / "holiday")
-    assert wait_for(studio.jobs.run(studio.state.runs.runs[0].id), timeout_s=60).state == "failed"
+    assert wait_for(studio.jobs.run(studio.state.runs.runs[0].id), timeout_s=PATIENCE_S).state == "failed"
     studio.jobs.refresh()
     notice = studio.notices.items[0]
     assert notice.level == "fault" and "not a LeRobot dataset" in notice.text and "Traceback" not in notice.text

@@ -19,10 +19,11 @@ from studio.core.records import Field, RecordType, Role
 from studio.data.annotations import Journal
 from studio.data.dataset import Dataset
 from studio.data.episode import EpisodeWriter
+from tests.patience import PATIENCE_S
 from tests.plugins.recording import FRAME_RATE_HZ, START_NS, frame_pixels, write_episode
 
 
-def settle(model, until, timeout_s: float = 10.0) -> None:
+def settle(model, until, timeout_s: float = PATIENCE_S) -> None:
     end_s = time.monotonic() + timeout_s
     while not until():
         assert time.monotonic() < end_s, "the replay's threads did not finish"

@@ -14,6 +14,7 @@ from plugins.training.words import time_left_text
 from studio.app.api import RunView, StudioApi
 from studio.app.host import PluginHost
 from studio.app.theme import apply_theme
+from tests.patience import PATIENCE_S
 from tests.plugins.recording import write_dataset
 
 SHORT = {
@@ -24,7 +25,7 @@ SHORT = {
 }  # fmt: skip
 
 
-def settle(model, studio: StudioApi, until, timeout_s: float = 90.0) -> None:
+def settle(model, studio: StudioApi, until, timeout_s: float = PATIENCE_S) -> None:
     end_s = time.monotonic() + timeout_s
     while not until():
         assert time.monotonic() < end_s, (model.run, studio.notices.items[:3])
@@ -39,7 +40,7 @@ def stop_all(studio: StudioApi) -> None:
         pid = studio.jobs.run(view.id).status().pid
         if pid:
             os.kill(pid, signal.SIGKILL)
-    end_s = time.monotonic() + 10
+    end_s = time.monotonic() + PATIENCE_S
     while studio.state.runs.active and time.monotonic() < end_s:
         studio.jobs.refresh()
         time.sleep(0.05)
