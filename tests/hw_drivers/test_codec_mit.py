@@ -19,11 +19,11 @@ from hw_drivers.motors.codec_mit import (
     encode_reply,
     is_special,
 )
-from hw_drivers.motors.models import RANGES, MotorRange, find_range
+from hw_drivers.motors.models import MotorRange, find_range, known_ranges
 from studio.core.errors import ConfigError, DataError, SafetyError
 
 AK60, AK80 = find_range("AK60-6"), find_range("AK80-9")
-LEGACY = [row for row in RANGES.values() if row.firmware == "legacy"]
+LEGACY = [row for row in known_ranges().values() if row.firmware == "legacy"]
 
 COMMANDS = [
     (AK60, (0, 0, 0, 0, 0), "8000800000000800"),  # C1
