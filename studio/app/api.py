@@ -100,6 +100,10 @@ class Arms:
         """Who moves the followers: OPERATOR (take over), PLANNER, SKILL or HOLD."""
         self._session.request("driver", driver=int(driver))
 
+    def set_policy_limits(self, *, torque_share: float, speed_share: float) -> None:
+        """Shares (0..1) of the robot's torque and speed limits that a planner or a skill may use."""
+        self._session.request("policy_limits", torque_share=torque_share, speed_share=speed_share)
+
     def blocked_engage(self) -> str:
         link = self._state.link
         if not link.connected:

@@ -32,7 +32,7 @@ class Limiter:
         self._slope = robot.torque_limit_nm / robot.no_load_speed_rad_s
         self._damping = np.full(shape, min(settings.stop_damping_nm_s_rad, _KD_MAX_NM_S_RAD))
         self._least_kd = settings.least_damping_nm_s_rad
-        step_rad = robot.velocity_limit_rad_s * period_s
+        self._step_rad = step_rad = robot.velocity_limit_rad_s * period_s
         # Numbers that every tick uses are arrays: NumPy takes twice as long with a plain one.
         self._most_rad, self._least_rad = np.full(shape, step_rad), np.full(shape, -step_rad)
         self._none, self._slopes = np.zeros(shape), np.full(shape, self._slope)
@@ -81,6 +81,12 @@ class Limiter:
     def share_torque(self, joints: slice, share: float) -> None:
         """Allow the spring-damper part of some joints only a share of the torque (aligning), or all of it again (1)."""
         self._bound[2, :, joints] = share * self._torque_nm
+
+    def share_speed(self, joints: slice, share: float) -> None:
+        """Allow the set-points of some joints only a share of the speed limit, or all of it again (1)."""
+        self._most_rad[:, joints], self._least_rad[:, joints] = share * self._step_rad, -share * self._step_rad
+        self._high[VELOCITY][:, joints] = share * self._speed_rad_s
+        self._low[VELOCITY][:, joints] = -share * self._speed_rad_s
 
     def _limit_set_points(self, wanted: FloatArray) -> None:
         """No set-point jumps; one that was idle starts from where the joint is."""

@@ -79,7 +79,8 @@ class ControlLoop:
         self._pose, self._truth = (stream.empty() for stream in make_streams(robot)[1:])
         self._pose_columns = [self._pose[n] for n in ("t_ns", "position_m", "orientation_xyzw", "reset_count")]
         self._powered = [False] * robot.pairs
-        self._align_limited = False
+        self._policy_shares = (1.0, 1.0)
+        self._shares = [(1.0, 1.0)] * robot.pairs  # of torque and speed, as the limiter has them
         self._steady = False
         self._published: list[PairState] = []
         self._put_back_asked = False
@@ -109,6 +110,10 @@ class ControlLoop:
     def set_driver(self, driver: Driver) -> None:
         """Operator, planner or skill; other values change nothing."""
         self._arbiter.choose(driver)
+
+    def set_policy_limits(self, *, torque_share: float, speed_share: float) -> None:
+        """Shares of the robot's torque and speed limits that a planner or skill may use; 1 is all of them."""
+        self._policy_shares = (min(max(torque_share, 0.0), 1.0), min(max(speed_share, 0.0), 1.0))
 
     def set_realtime(self, obtained: bool) -> None:
         """Whether real-time priority was obtained; a robot that needs it is not engaged without."""
@@ -225,7 +230,7 @@ class ControlLoop:
             self._follow_each_other()
             return
         self._steady = steady
-        self._limit_aligning(machines)
+        self._limit_shares(machines)
         for pair, machine in enumerate(machines):
             couplings[pair].extra_damping = observer.damping_nm_s_rad[pair]
             self._write_pair(couplings[pair], machine, late[pair], now_ns)
@@ -251,14 +256,19 @@ class ControlLoop:
         else:
             coupling.write_target(self._arbiter.target, now_ns)
 
-    def _limit_aligning(self, machines: list[PairMachine]) -> None:
-        """Aligning may use only a share of the torque."""
-        aligning = any(machine.state is PairState.ALIGNING for machine in machines)
-        if aligning or self._align_limited:
-            for machine, span in zip(machines, self.frame.spans, strict=True):
-                share = self.settings.align_torque_share if machine.state is PairState.ALIGNING else 1.0
-                self._limiter.share_torque(span, share)
-        self._align_limited = aligning
+    def _limit_shares(self, machines: list[PairMachine]) -> None:
+        """Aligning, and a planner or skill that drives, may use only a share of the limits."""
+        driven = self._arbiter.chosen is not Driver.OPERATOR
+        aligning = (self.settings.align_torque_share, 1.0)
+        for pair, machine in enumerate(machines):
+            if machine.state is PairState.ALIGNING:
+                shares = aligning
+            else:
+                shares = self._policy_shares if driven and machine.state is PairState.ENGAGED else (1.0, 1.0)
+            if shares != self._shares[pair]:
+                self._shares[pair] = shares
+                self._limiter.share_torque(self.frame.spans[pair], shares[0])
+                self._limiter.share_speed(self.frame.spans[pair], shares[1])
 
     def _publish(self, now_ns: int, inputs: Inputs) -> None:
         record, arbiter = self._record, self._arbiter

@@ -13,8 +13,8 @@ from studio.core.errors import DataError
 class Message:
     """`name` says what; `values` are plain JSON values.
 
-    To control: `engage`, `hold`, `disable`, `clear_fault`, `put_box_back`, `driver` {driver}, `cut_wire`
-    {motor, cut}, `mark`, `end`.
+    To control: `engage`, `hold`, `disable`, `clear_fault`, `put_box_back`, `driver` {driver},
+    `policy_limits` {torque_share, speed_share}, `cut_wire` {motor, cut}, `mark`, `end`.
     To the recorder: `start` {folder, config}, `stop`, `mark` {label}, `end`.
     To planner and policy: `deploy` {bundle, hold}, `hold`, `end`.
     To the planner: `sample_skills` {count, stages, seed, request}, answered by `skills`; to the policy: `do_skill`

@@ -1,7 +1,8 @@
 """The control worker: the loop in real time. It alone owns the motors, and in simulation the physics.
 
 Reads slots input, hands, coupling, target, guard; writes rings control, object_pose.world, truth. Messages: engage,
-hold, disable, clear_fault, stop, put_box_back, driver {driver}, end. Says `state` once a second and at every change.
+hold, disable, clear_fault, stop, put_box_back, driver {driver}, policy_limits {torque_share, speed_share}, end. Says
+`state` once a second and at every change.
 """
 
 from __future__ import annotations
@@ -196,10 +197,21 @@ class ControlWorker:
             actions[message.name]()
         elif message.name == "driver":
             self._set_driver(message.values.get("driver"))
+        elif message.name == "policy_limits":
+            self._limit_policy(message.values)
         elif message.name == "cut_wire":
             self._cut_wire(message.values)
         elif message.name not in ("end", "mark"):
             self._link.say("warning", f"The control loop does not know the request {message.name!r}.")
+
+    def _limit_policy(self, values: dict[str, Any]) -> None:
+        """Shares of torque and speed for planners and skills; what is no number from 0 to 1 changes nothing."""
+        shares = [values.get(name) for name in ("torque_share", "speed_share")]
+        if not all(isinstance(share, (int, float)) and 0.0 <= share <= 1.0 for share in shares):
+            self._link.say("warning", f"Limits of the planner are {shares}; allowed 0 to 1. They stay as they were.")
+            return
+        torque, speed = (float(share) for share in shares if share is not None)
+        self._loop.set_policy_limits(torque_share=torque, speed_share=speed)
 
     def _cut_wire(self, values: dict[str, Any]) -> None:
         """Rehearsal of a fault: the replies of one motor twin are lost on its wire, or come again."""

@@ -324,6 +324,38 @@ def test_a_target_marked_hold_holds_and_the_dead_man_outranks_the_planner() -> N
     assert _all(bench, PairState.HOLDING)
 
 
+def test_a_planner_may_use_only_its_share_of_torque_and_speed_and_a_person_all_of_it() -> None:
+    bench = Bench()
+    bench.loop.set_policy_limits(torque_share=0.3, speed_share=0.1)
+    bench.loop.set_driver(Driver.PLANNER)
+    bench.inputs.target = _target(bench, valid_s=100.0)
+    bench.engage()
+    bench.ticks(200)
+    assert _all(bench, PairState.ENGAGED)
+    far = _target(bench, valid_s=100.0)
+    far["position_rad"] += 0.6
+    bench.inputs.target = far
+    before = bench.plant.log[-1][FOLLOWERS, POSITION].copy()
+    bench.ticks(10)
+    limit_rad_s = 0.1 * bench.robot.velocity_limit_rad_s
+    steps = np.diff([before, *(row[FOLLOWERS, POSITION] for row in bench.plant.log[-10:])], axis=0)
+    assert np.abs(steps).max() == pytest.approx(limit_rad_s * bench.loop.period_s, rel=1e-6)
+    bench.plant.external_nm[FOLLOWERS] = -2.4  # something in the way: the planner presses with its share only
+    for _ in range(40):
+        bench.ticks(10)
+        most_nm = np.abs(bench.plant.torque[FOLLOWERS]).max()
+        assert most_nm <= 0.33 * bench.robot.torque_limit_nm  # the limit holds at the start of a period
+    assert np.abs(bench.plant.torque[FOLLOWERS]).max() > 0.2 * bench.robot.torque_limit_nm
+    bench.plant.external_nm[FOLLOWERS] = 0.0
+    bench.seconds(0.5)
+    bench.loop.set_driver(Driver.OPERATOR)
+    bench.seconds(2.0)
+    assert _all(bench, PairState.ENGAGED)
+    bench.plant.external_nm[FOLLOWERS] = -4.0
+    bench.seconds(1.0)
+    assert np.abs(bench.plant.torque[FOLLOWERS]).max() > 0.35 * bench.robot.torque_limit_nm
+
+
 def test_while_a_planner_drives_the_leader_follows_and_taking_over_does_not_jump() -> None:
     bench = Bench()
     bench.loop.set_driver(Driver.PLANNER)
