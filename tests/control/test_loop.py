@@ -348,10 +348,13 @@ def test_a_planner_may_use_only_its_share_of_torque_and_speed_and_a_person_all_o
     assert np.abs(bench.plant.torque[FOLLOWERS]).max() > 0.2 * bench.robot.torque_limit_nm
     bench.plant.external_nm[FOLLOWERS] = 0.0
     bench.seconds(0.5)
+    bench.plant.hand_rad = bench.plant.position[LEADERS].copy()
     bench.loop.set_driver(Driver.OPERATOR)
     bench.seconds(2.0)
     assert _all(bench, PairState.ENGAGED)
-    bench.plant.external_nm[FOLLOWERS] = -4.0
+    for share in (0.25, 0.5, 0.75, 1.0):
+        bench.plant.external_nm[FOLLOWERS] = -4.0 * share
+        bench.seconds(0.3)
     bench.seconds(1.0)
     assert np.abs(bench.plant.torque[FOLLOWERS]).max() > 0.35 * bench.robot.torque_limit_nm
 
