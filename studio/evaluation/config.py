@@ -24,6 +24,7 @@ class EvaluateConfig:
         workers: processes; 0 = one per core, with `realtime` one per two cores.
         prior: `flow` or `gaussian` instead of the bundle's own choice.
         limit_s: simulated time per goal.
+        keep_skills: keep what was executed (`skills/<goal>.npz` in the run's folder), for training on it.
     """
 
     bundle: str
@@ -38,6 +39,7 @@ class EvaluateConfig:
     workers: int = 0
     prior: str = ""
     limit_s: float = 50.0
+    keep_skills: bool = False
 
     def __post_init__(self) -> None:
         if self.planner not in PLANNERS:

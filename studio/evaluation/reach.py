@@ -18,6 +18,7 @@ from studio.core.observation import StateReader, is_reached, pose_errors
 from studio.core.protocols import Rig
 from studio.core.task import Goal, Task
 from studio.evaluation.goals import GoalCase
+from studio.evaluation.trace import SkillTrace
 
 
 class MotionLike(Protocol):
@@ -43,6 +44,8 @@ class PilotLike(Protocol):
     def outcomes(self) -> Sequence[OutcomeLike]: ...
     @property
     def at_boundary(self) -> bool: ...
+    @property
+    def skill(self) -> FloatArray | None: ...
     def begin(self, goal: Goal, seed: int) -> None: ...
     def step(self, state: FloatArray, t_ns: int) -> MotionLike: ...
     def finish(self, state: FloatArray, t_ns: int) -> None: ...
@@ -112,9 +115,23 @@ class ReachEpisode:
         self._ticks = max(1, round(rig.control_record.rate_hz / policy_rate_hz))
         self._tick_s = self._ticks / rig.control_record.rate_hz
         self._stop: Callable[[], bool] = lambda: False
+        self._kept: SkillTrace | None = None
 
-    def run(self, case: GoalCase, pilot: PilotLike, *, stop: Callable[[], bool] | None = None) -> GoalResult:
-        """Reset the rig, drive until success, loss or the time limit; `stop` is asked at each boundary."""
+    def run(
+        self,
+        case: GoalCase,
+        pilot: PilotLike,
+        *,
+        stop: Callable[[], bool] | None = None,
+        kept: SkillTrace | None = None,
+    ) -> GoalResult:
+        """Reset the rig, drive until success, loss or the time limit.
+
+        Args:
+            stop: asked at each boundary.
+            kept: collects states and skills on the way.
+        """
+        self._kept = kept
         position_m = np.asarray(case.start_position_m)
         self._rig.reset(position_m, np.asarray(case.start_orientation_xyzw), case.seed)
         pilot.begin(case.goal, case.seed)
@@ -127,14 +144,22 @@ class ReachEpisode:
     def _drive(self, case: GoalCase, pilot: PilotLike, trace: list[tuple[float, float, float]]) -> str:
         for step in range(round(self._settings.limit_s / self._tick_s)):
             state, t_ns = self._observe()
-            if pilot.at_boundary and (verdict := self._judge(case.goal, state, step, trace)):
+            boundary = pilot.at_boundary
+            if boundary and (verdict := self._judge(case.goal, state, step, trace)):
+                self._keep(state, None)
                 pilot.finish(state, t_ns)
                 return verdict
             motion = pilot.step(state, t_ns)
+            self._keep(state, pilot.skill if boundary else None)
             self._rig.run(motion.position_rad, motion.velocity_rad_s, self._ticks)
         state, t_ns = self._observe()
+        self._keep(state, None)
         pilot.finish(state, t_ns)
         return self._judge(case.goal, state, round(self._settings.limit_s / self._tick_s), trace) or "time"
+
+    def _keep(self, state: FloatArray, begun: FloatArray | None) -> None:
+        if self._kept is not None:
+            self._kept.add(state, begun)
 
     def _judge(self, goal: Goal, state: FloatArray, step: int, trace: list[tuple[float, float, float]]) -> str | None:
         """Note the errors at a boundary; a word when the episode is over."""

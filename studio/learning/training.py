@@ -44,7 +44,8 @@ class Phase:
         loss: draws a batch and gives (loss, statistics).
         held_out: statistics on held-out data, without their prefix.
         steps, seconds: limits; whichever comes first (seconds 0: no limit).
-        begin: called before the first update, not when the phase is resumed.
+        begin: called before the first update, and again when the phase is resumed, before its weights come back.
+        begin_s: about how long `begin` takes, for the time left.
         choose_by: the held-out statistic whose lowest value picks the weights that are kept; empty keeps the last ones.
     """
 
@@ -58,6 +59,7 @@ class Phase:
     final_learning_rate: float
     average_decay: float = 0.0
     begin: Callable[[], None] | None = None
+    begin_s: float = 0.0
     choose_by: str = ""
 
 
@@ -121,7 +123,9 @@ class Training:
             return None
         phase = self._phases[self._index]
         if phase.begin is not None:
+            began_s = time.monotonic()
             phase.begin()
+            self.result.wall_s += time.monotonic() - began_s
         return _PhaseLoop(phase, self._settings.clip, self._generator)
 
     def _run_phase(self, phase: Phase, loop: _PhaseLoop) -> None:
@@ -180,7 +184,7 @@ class Training:
             return 0.0, None
         step_s = loop.elapsed_s / loop.step_count
         left_s = max(0.0, _expected_s(loop.phase, step_s) - loop.elapsed_s)
-        left_s += sum(_expected_s(phase, step_s) for phase in self._phases[self._index + 1 :])
+        left_s += sum(_expected_s(phase, step_s) + phase.begin_s for phase in self._phases[self._index + 1 :])
         whole_s = self.result.wall_s + left_s
         return self.result.wall_s / max(whole_s, 1e-9), left_s
 

@@ -121,6 +121,11 @@ class SkillExecutor:
         """Where the running skill is predicted to end [S]; None while holding."""
         return None if self._holding else self._goal
 
+    @property
+    def skill(self) -> Tensor | None:
+        """The running skill z [d]; None while holding."""
+        return None if self._holding else self._skill
+
     def offer(self, plan: SkillPlan) -> None:
         """Put a plan into the one-slot mailbox; an older id than one seen already is dropped."""
         if plan.plan_id > self._newest_id:

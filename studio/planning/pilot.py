@@ -32,6 +32,8 @@ class Pilot(Protocol):
     def outcomes(self) -> Sequence[Outcome]: ...
     @property
     def at_boundary(self) -> bool: ...
+    @property
+    def skill(self) -> FloatArray | None: ...
     def begin(self, goal: Goal, seed: int) -> None: ...
     def step(self, state: FloatArray, t_ns: int) -> Motion: ...
     def finish(self, state: FloatArray, t_ns: int) -> None: ...
@@ -53,6 +55,12 @@ class SkillPilot:
     @property
     def at_boundary(self) -> bool:
         return self._executor.at_boundary
+
+    @property
+    def skill(self) -> FloatArray | None:
+        """The running skill z [d]; None while holding."""
+        skill = self._executor.skill
+        return None if skill is None else skill.numpy()
 
     def begin(self, goal: Goal, seed: int) -> None:
         self._goal, self._plan_id = goal, 0
@@ -110,6 +118,11 @@ class StillPilot:
     @property
     def at_boundary(self) -> bool:
         return self._phase == 0
+
+    @property
+    def skill(self) -> FloatArray | None:
+        """Never one."""
+        return None
 
     def begin(self, goal: Goal, seed: int) -> None:
         del goal, seed

@@ -77,6 +77,11 @@ class WorkerPilot:
         """Once per window length; the policy's own boundaries lie somewhere in between."""
         return self._tick % self._window == 0
 
+    @property
+    def skill(self) -> FloatArray | None:
+        """Not known here: it runs in the policy's process."""
+        return None
+
     def begin(self, goal: Goal, seed: int) -> None:
         """Publish the goal under a new number; nobody waits for the first plan."""
         del seed  # the planner's chance goes on from goal to goal

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,15 @@ def make_evaluation_cases(task: Task, config: EvaluateConfig) -> list[GoalCase]:
 
 
 class Coordinator:
-    """Starts children, watches them, sums up."""
+    """Starts children, watches them, sums up.
 
-    def __init__(self, folder: Path, writer: RunWriter) -> None:
+    Args:
+        watch: called a few times a second with the number of goals that are answered.
+    """
+
+    def __init__(self, folder: Path, writer: RunWriter, *, watch: Callable[[int], None] | None = None) -> None:
         self._folder, self._writer = folder, writer
+        self._watch = watch or (lambda done: None)
         self._config = make_config(EvaluateConfig, writer.run.spec, where="evaluate")
         planner = planner_preset(self._config.planner_preset)
         apply_settings(planner, list(self._config.settings))  # wrong settings are said before anything starts
@@ -110,6 +116,7 @@ class Coordinator:
             self._writer.metric({"step": row["goal"], "t_s": time.monotonic() - self._began_s, "stage": "goals",
                                  "success": row["success"], "time_s": row["time_s"]})  # fmt: skip
         self._told = len(rows)
+        self._watch(len(rows))
 
     def _time_left_s(self, done: int) -> tuple[float, float] | None:
         now_s = time.monotonic()
@@ -158,6 +165,7 @@ def run_child(folder: Path) -> None:
     torch.set_num_threads(1)
     os.nice(CHILD_NICE)
     from studio.evaluation.reach import StoppedError
+    from studio.evaluation.trace import SkillTrace
     from studio.workers.trial import make_trial
 
     run = Run(folder)
@@ -171,10 +179,14 @@ def run_child(folder: Path) -> None:
         cases = make_evaluation_cases(load_task(TASK), config)
         claims = GoalClaims(folder, len(cases))
         while not stop() and (index := claims.claim()) is not None:
+            kept = SkillTrace() if config.keep_skills else None
             try:
-                claims.answer(index, trial.run(cases[index], stop).to_json())
+                result = trial.run(cases[index], stop, kept)
             except StoppedError:
                 return
+            if kept is not None:
+                kept.save(folder / "skills" / f"{index}.npz")
+            claims.answer(index, result.to_json())
 
 
 def _is_over(folder: Path) -> bool:

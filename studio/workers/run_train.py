@@ -14,6 +14,7 @@ from typing import Any
 from studio.core.config import apply_settings
 from studio.core.errors import ConfigError, DataError, StudioError
 from studio.jobs.run import RunWriter
+from studio.workers.gather import SimulatedGather
 
 
 class RunReporter:
@@ -75,8 +76,9 @@ def train(writer: RunWriter) -> None:
     from studio.learning.kinematics import arm_geometry  # torch: only once the recordings are known to be readable
 
     geometry = arm_geometry(load_robot(task.robot)) if task.robot and task.features else None
-    method = entry.load()(config, windows, geometry, seed=int(spec.get("seed") or 0))
     reporter = RunReporter(writer)
+    gather = SimulatedGather(writer.path / "rounds", reporter) if task.robot else None
+    method = entry.load()(config, windows, geometry, seed=int(spec.get("seed") or 0), gather=gather)
     result = method.train(reporter, writer.path / "checkpoint")
     writer.update(stage="held out", message="Writing the bundle")
     method.save(bundle_path, result, began_s)

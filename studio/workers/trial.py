@@ -13,6 +13,7 @@ from studio.core.task import Task, load_task
 from studio.evaluation.config import EvaluateConfig
 from studio.evaluation.goals import GoalCase
 from studio.evaluation.reach import GoalResult, ReachEpisode, ReachSettings
+from studio.evaluation.trace import SkillTrace
 from studio.ipc.session import make_session
 from studio.learning.bundle import check_fits_robot, load_bundle
 from studio.learning.skill_model import SkillModel, make_skill_model
@@ -32,9 +33,9 @@ class Trial:
         settings = ReachSettings(limit_s=config.limit_s)
         self._episode = ReachEpisode(rig, model.task, policy_rate_hz=model.rate_hz, settings=settings)
 
-    def run(self, case: GoalCase, stop: Callable[[], bool]) -> GoalResult:
+    def run(self, case: GoalCase, stop: Callable[[], bool], kept: SkillTrace | None = None) -> GoalResult:
         """One episode; `StoppedError` when `stop` says so at a boundary."""
-        return self._episode.run(case, self._pilot, stop=stop)
+        return self._episode.run(case, self._pilot, stop=stop, kept=kept)
 
     def __enter__(self) -> Trial:
         return self

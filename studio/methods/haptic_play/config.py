@@ -37,6 +37,51 @@ class PhaseConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RoundsConfig:
+    """On-policy rounds in the simulator (spec/feasibility.md, second study): play with the skills, learn from it.
+
+    Args:
+        count: rounds; 0 leaves them out, and the training stays offline.
+        random_episodes: episodes of random prior skills before the first round.
+        easy, planar, full: goals of each class that the planner plays in each round.
+        episode_s: longest episode.
+        seed: goal list of the first round; each round has the next. Reported lists must lie elsewhere.
+        planner_settings: `key=value` changes of the planner's settings while it plays.
+        executed_share: share of executed skills in the dynamics' batches; `value_executed_share` in the value's.
+        moving_share: as in `HapticPlayConfig`.
+        dynamics, value: how long each is corrected in a round.
+    """
+
+    count: int = 0
+    random_episodes: int = 24
+    easy: int = 0
+    planar: int = 24
+    full: int = 48
+    episode_s: float = 20.0
+    seed: int = 100
+    planner_settings: tuple[str, ...] = ()
+    executed_share: float = 0.5  # [F]
+    value_executed_share: float = 0.33  # [F]
+    moving_share: float = 0.35
+    dynamics: PhaseConfig = field(
+        default_factory=lambda: PhaseConfig(steps=20_000, seconds=120.0, batch=256, learning_rate=5e-4)
+    )
+    value: PhaseConfig = field(default_factory=lambda: PhaseConfig(steps=40_000, seconds=60.0, learning_rate=5e-4))
+
+    def __post_init__(self) -> None:
+        check_range("rounds", "count", self.count, 0, 20)
+        check_range("rounds", "episode_s", self.episode_s, 1.0, 600.0, " s")
+        for name in ("random_episodes", "easy", "planar", "full"):
+            check_range("rounds", name, getattr(self, name), 0, 10_000)
+        check_range("rounds", "executed_share", self.executed_share, 0.0, 1.0)
+        check_range("rounds", "value_executed_share", self.value_executed_share, 0.0, 1.0)
+
+    def goals(self) -> list[tuple[str, int]]:
+        """(goal class, number of goals) of one round."""
+        return [("easy", self.easy), ("planar", self.planar), ("full", self.full)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class HapticPlayConfig:
     """All settings; the defaults are the preset `small`.
 
@@ -58,6 +103,7 @@ class HapticPlayConfig:
             being learned by heart.
         moving_share: share of each batch drawn from windows in which the object moves.
         mirror: also train on the left-right mirror image, where the robot description has one.
+        rounds: on-policy rounds after everything else; they need the simulated world.
         value_hidden: layers of the goal-conditioned value (`value` is its training; 0 steps leave it out).
         chain_skills: skills in a row in the last part of stage 1, in which only the dynamics are trained.
         average_decay: decay of the running average of weights that is shipped; 0 ships the newest weights.
@@ -105,6 +151,7 @@ class HapticPlayConfig:
     value: PhaseConfig = field(
         default_factory=lambda: PhaseConfig(steps=40_000, seconds=110.0)
     )  # beyond the paper [F]: a goal-conditioned value by hindsight, used as the planner's cost
+    rounds: RoundsConfig = field(default_factory=RoundsConfig)
 
     def __post_init__(self) -> None:
         name = "haptic_play"
@@ -161,4 +208,15 @@ def make_paper() -> HapticPlayConfig:
     )
 
 
-PRESETS = {"small": make_small, "paper": make_paper}
+def make_strong() -> HapticPlayConfig:
+    """The second feasibility study's recipe: longer stage 1, a longer value, and three on-policy rounds."""
+    return HapticPlayConfig(
+        stage_1=PhaseConfig(steps=60_000, seconds=420.0),  # [F]
+        chains=PhaseConfig(steps=20_000, seconds=120.0, batch=128, learning_rate=5e-4),  # [F]
+        stage_2=PhaseConfig(steps=20_000, seconds=120.0),
+        value=PhaseConfig(steps=40_000, seconds=180.0),  # [F]
+        rounds=RoundsConfig(count=3),
+    )
+
+
+PRESETS = {"small": make_small, "paper": make_paper, "strong": make_strong}

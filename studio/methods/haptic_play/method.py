@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from studio.core.errors import ConfigError
 from studio.learning.bundle import Bundle, save_bundle
 from studio.learning.cvae import LossWeights, chain_loss, fit_scales, make_policy_noise, stage_1_loss, stage_2_loss
 from studio.learning.kinematics import ArmGeometry
@@ -18,6 +20,7 @@ from studio.learning.training import Phase, Reporter, Training, TrainingResult, 
 from studio.learning.value import GoalValue, make_value_phase
 from studio.learning.windows import StartSampler, WindowTensors, make_window_tensors, with_mirror
 from studio.methods.haptic_play.config import HapticPlayConfig, PhaseConfig
+from studio.methods.haptic_play.rounds import Gather, Rounds
 
 _SCALE_WINDOWS = 20_000
 _REPORTING_WINDOWS = 200
@@ -31,11 +34,23 @@ class HapticPlay:
         windows: a `studio.data.windows.WindowSet`.
         geometry: arms of the robot, or None for data without one.
         seed: of weights and batches.
+        gather: plays in the simulator; needed for on-policy rounds only.
+
+    Raises:
+        ConfigError: rounds are asked for, and there is nothing that can play them.
     """
 
     name = "haptic_play"
 
-    def __init__(self, config: HapticPlayConfig, windows: Any, geometry: ArmGeometry | None, *, seed: int) -> None:
+    def __init__(
+        self,
+        config: HapticPlayConfig,
+        windows: Any,
+        geometry: ArmGeometry | None,
+        *,
+        seed: int,
+        gather: Gather | None = None,
+    ) -> None:
         torch.set_num_threads(config.threads)
         torch.set_flush_denormal(True)
         torch.manual_seed(seed)
@@ -61,6 +76,13 @@ class HapticPlay:
         )
         self.prior = "gaussian"
         self.held_out: dict[str, float] = {}
+        self._gather = gather
+        self._rounds: Rounds | None = None
+        if config.rounds.count and (gather is None or not self.task.has_object()):
+            raise ConfigError(
+                f"rounds.count is {config.rounds.count}, but this data has no simulated world to play in. Set "
+                "rounds.count=0, or train on play of the simulated box."
+            )
 
     def train(self, reporter: Reporter, folder: Path | None) -> TrainingResult:
         """Run every phase (from the newest checkpoint in `folder`), then measure on held-out windows."""
@@ -70,6 +92,7 @@ class HapticPlay:
             held_out_every_s=self.config.held_out_every_s,
         )
         phases = [self._skills_phase(), self._chains_phase(), self._flow_phase(), *self._value_phases()]
+        phases += self._round_phases(folder)
         trained = self.networks if self.value is None else torch.nn.ModuleList([self.networks, self.value])
         training = Training(
             trained, phases, settings=settings, reporter=reporter, generator=self.generator, folder=folder
@@ -85,6 +108,8 @@ class HapticPlay:
             policy_ticks=self.config.policy_ticks,
             with_flow=flow_trained,
         )
+        if self._rounds is not None:
+            self.held_out |= self._rounds.metrics()
         result.wall_s += time.monotonic() - began_s
         self.prior = choose_prior(self.held_out)
         return result
@@ -234,6 +259,35 @@ class HapticPlay:
                 **dataclasses.asdict(self.config.value),
             )
         ]
+
+    def _round_phases(self, folder: Path | None) -> list[Phase]:
+        config = self.config
+        if config.rounds.count == 0 or self._gather is None:
+            return []
+        place = Path(tempfile.mkdtemp(prefix="rounds-")) if folder is None else folder.parent / "rounds"
+        self._rounds = Rounds(
+            config.rounds,
+            self.networks,
+            self.value,
+            windows=self.train_windows,
+            choosing=self.choosing_windows,
+            gather=self._gather,
+            folder=place,
+            save=self._save_interim,
+            rate_hz=self.rate_hz,
+            chain_skills=config.chain_skills,
+            average_decay=config.average_decay,
+        )
+        return self._rounds.phases()
+
+    def _save_interim(self, path: Path) -> None:
+        """A bundle for a round, with whichever prior is better so far."""
+        self.held_out = quick_likelihood(self.networks, self.choosing_windows)
+        if self.config.stage_2.steps == 0:
+            del self.held_out["nll_flow"]
+        self.prior = choose_prior(self.held_out)
+        steps = {"value": int(self.value is not None)}
+        self.save(path, TrainingResult(phase_steps=steps), time.time())
 
     def _plain_noise(self) -> torch.Tensor:
         states = self.train_windows.states
