@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 PATIENCE_S = 120.0
 PATIENCE_MS = 120_000  # the same for pytest-qt
@@ -33,3 +34,15 @@ def wait_for_it(
         if turn is not None:
             turn()
         time.sleep(0.005)
+
+
+def kept_waiting_s(*pids: int) -> float:
+    """How long processes were ready to run while the machine ran something else, since each began (s).
+
+    A promise in seconds holds for a process that gets its turn: what the machine takes away is added to the limit.
+    """
+    waited_ns = 0
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            waited_ns += int((task / "schedstat").read_text().split()[1])
+    return waited_ns * 1e-9

@@ -10,54 +10,79 @@ from pathlib import Path
 
 import pytest
 
+from studio.cli import main as command_line
 from tests.patience import PATIENCE_S, wait_for_it
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_gui(*arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
-    values = {**os.environ, **{k: v for k, v in environment.items() if v is not None}}
-    for name in (k for k, v in environment.items() if v is None):
-        values.pop(name, None)
-    command = [sys.executable, str(ROOT / "main.py"), "gui", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=PATIENCE_S, env=values, cwd=ROOT, check=False
-    )
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Exit code and the one line on stderr of a `gui` that does not open."""
+    code = command_line.main(["gui", *arguments])
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), lines
+    return code, lines[0]
 
 
-def test_no_display_is_said_with_what_to_do(tmp_path: Path) -> None:
-    result = run_gui("--project", str(tmp_path / "p"), DISPLAY=None, WAYLAND_DISPLAY=None, QT_QPA_PLATFORM=None)
-    assert result.returncode == 4
-    assert result.stderr.count("\n") == 1 and result.stderr.startswith("error: No display")
-    assert "main.py tour" in result.stderr and "Traceback" not in result.stderr
+@pytest.fixture
+def displayless(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
 
 
-def test_a_display_that_does_not_answer_is_said(tmp_path: Path) -> None:
-    result = run_gui("--project", str(tmp_path / "p"), DISPLAY=":987", WAYLAND_DISPLAY=None, QT_QPA_PLATFORM=None)
-    assert result.returncode == 4
-    assert "The display :987 does not answer" in result.stderr and "Traceback" not in result.stderr
+@pytest.fixture
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qapp: object) -> None:
+    """Settings and projects of this test, not of the person who runs it."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
 
 
-def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
+def test_no_display_is_said_with_what_to_do(
+    tmp_path: Path, displayless: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, error = refused(capsys, "--project", str(tmp_path / "p"))
+    assert code == 4 and error.startswith("error: No display") and "main.py tour" in error
+
+
+def test_a_display_that_does_not_answer_is_said(
+    tmp_path: Path, displayless: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    displayless.setenv("DISPLAY", ":987")
+    code, error = refused(capsys, "--project", str(tmp_path / "p"))
+    assert code == 4 and "The display :987 does not answer" in error
+
+
+@pytest.mark.usefixtures("own_data")
+def test_a_folder_that_is_no_project_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"x")
-    result = run_gui("--project", str(tmp_path / "photos"))
-    assert result.returncode == 3
-    assert "is not a project" in result.stderr and "Traceback" not in result.stderr
+    code, error = refused(capsys, "--project", str(tmp_path / "photos"))
+    assert code == 3 and "is not a project" in error
 
 
+@pytest.mark.usefixtures("own_data")
 @pytest.mark.parametrize("text", ["format_version = 9\n", "name = ", ""])
-def test_a_broken_project_file_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "project.toml").write_text(text)
-    result = run_gui("--project", str(tmp_path))
-    assert result.returncode in (2, 3)
-    assert "project.toml" in result.stderr and "Traceback" not in result.stderr
+def test_a_broken_project_file_is_named(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "project.toml").write_text(text)
+    code, error = refused(capsys, "--project", str(tmp_path / "broken"))
+    assert code in (2, 3) and "project.toml" in error
 
 
-def test_a_wrong_theme_is_refused(tmp_path: Path) -> None:
-    result = run_gui("--project", str(tmp_path / "p"), "--theme", "pink", XDG_DATA_HOME=str(tmp_path))
-    assert result.returncode == 2
-    assert "Choose one of dark, light" in result.stderr
+@pytest.mark.usefixtures("own_data")
+def test_a_wrong_theme_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, error = refused(capsys, "--project", str(tmp_path / "p"), "--theme", "pink")
+    assert code == 2 and "Choose one of dark, light" in error
+
+
+def test_an_error_from_the_outside_is_one_line_without_a_traceback(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+    command = [sys.executable, str(ROOT / "main.py"), "gui", "--project", str(tmp_path / "p")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, env=environment, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 4 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: No display")
 
 
 def test_it_opens_and_ends_cleanly(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from studio.core.records import PairState
 from studio.core.task import load_task
 from studio.ipc.ring import RingReader
 from studio.robot.description import load_robot
+from tests.patience import wait_for_it
 
 
 def _newest(session: Session) -> np.ndarray:
@@ -33,13 +35,19 @@ def _run(session: Session, seconds: float) -> None:
         time.sleep(0.01)
 
 
-def _wait(session: Session, reached: object, timeout_s: float) -> bool:
-    end_s = time.monotonic() + timeout_s
-    while time.monotonic() < end_s:
-        _run(session, 0.05)
-        if reached():  # type: ignore[operator]
-            return True
-    return False
+def _wait(session: Session, reached: Callable[[], object], what: str) -> None:
+    wait_for_it(reached, what, turn=lambda: _run(session, 0.05))
+
+
+def _engage(session: Session) -> None:
+    """As a person does: again, when this machine made the heartbeat late. The hands take hold once it is engaged."""
+
+    def turn() -> None:
+        if session.state.link.worst not in (PairState.ENGAGED, PairState.ALIGNING):
+            session.engage()
+        _run(session, 0.5)
+
+    wait_for_it(lambda: session.state.link.hands_hold, "engaged, both leaders in hand", turn=turn)
 
 
 def test_a_stick_moves_a_hand(tmp_path: Path) -> None:
@@ -47,17 +55,14 @@ def test_a_stick_moves_a_hand(tmp_path: Path) -> None:
     os.mkfifo(path)
     keep_open = os.open(path, os.O_RDWR)
     session = Session(load_robot("dual_arm_ak60"), load_task("move_box"), open_project(tmp_path / "project"))
-    link = session.state.link
     try:
         session.start_worker("control")
-        assert _wait(session, lambda: link.connected, 30.0)
+        _wait(session, lambda: session.state.link.connected, "the loop runs")
         session.start_worker("operator", pad=str(path))
-        session.engage()
-        assert _wait(session, lambda: link.worst is PairState.ENGAGED, 30.0), [n.text for n in session.notices.items]
-        _run(session, 0.5)
+        _engage(session)
         before = _newest(session)["hand_target_m"].copy()
         os.write(keep_open, struct.pack("qqHHi", 1, 2, 3, 1, -32768))  # left stick away from the operator
-        assert _wait(session, lambda: _newest(session)["hand_target_m"][0, 0] > before[0, 0] + 0.03, 20.0)
+        _wait(session, lambda: _newest(session)["hand_target_m"][0, 0] > before[0, 0] + 0.03, "the hand moves on")
         assert abs(_newest(session)["hand_target_m"][1, 0] - before[1, 0]) < 0.01
     finally:
         session.close()
