@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from studio.app.bundles import BundleChoice, PlanningWorkers, RunLimits
 from studio.app.commands import Command, Commands
 from studio.app.loader import Loader
 from studio.app.project import Project
@@ -39,9 +40,10 @@ from studio.jobs.run import Run
 from studio.robot.description import Robot
 
 __all__ = [
-    "DRIVER_WORDS", "STATE_NAMES", "STATE_WORDS", "Arms", "Command", "Commands", "Follower", "Goal", "GoalState",
-    "Input", "Jobs", "LinkState", "Loader", "Message", "Notice", "Notices", "Project", "Recording", "RecordingState",
-    "RunView", "RunsModel", "Settings", "Streams", "StudioApi", "StudioState", "Workers",
+    "DRIVER_WORDS", "STATE_NAMES", "STATE_WORDS", "Arms", "BundleChoice", "Command", "Commands", "Follower", "Goal",
+    "GoalState", "Input", "Jobs", "LinkState", "Loader", "Message", "Notice", "Notices", "PlanningWorkers", "Project",
+    "Recording", "RecordingState", "RunLimits", "RunView", "RunsModel", "Settings", "Streams", "StudioApi",
+    "StudioState", "Workers",
 ]  # fmt: skip
 
 API_VERSION = 1
@@ -257,6 +259,9 @@ class StudioApi:
         self.recording = Recording(session, self.state)
         self.jobs = Jobs(project, self.state)
         self.goal = GoalState(session.set_goal)
+        self.bundles = BundleChoice(self)
+        self.planning = PlanningWorkers(self)
+        self.limits = RunLimits(self)
         self.navigator: Callable[..., None] | None = None
         self._models: dict[str, Any] = {}
 
