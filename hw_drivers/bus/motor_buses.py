@@ -1,0 +1,408 @@
+"""All motors of all buses behind one call: `cycle(commands) -> states`.
+
+Everything is sent first, then what comes is collected until the deadline. Nothing raises on the way: age, sequence,
+validity and error of every motor are data in the states (spec/hardware.md 4.1). Arrays are made once.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw_drivers.bus.can_frame import (
+    ERROR_FLAG,
+    EXTENDED_FLAG,
+    EXTENDED_MASK,
+    REMOTE_FLAG,
+    BusError,
+    make_block,
+    put_frame,
+    take_frame,
+    words_of,
+)
+from hw_drivers.bus.transport import FrameTransport
+from studio.core.errors import ConfigError
+from studio.core.geometry import FloatArray
+
+_SPARE_ROWS = 32  # frames of strangers, duplicates and late replies that fit beside the expected ones
+_BYTE_0 = np.uint64(0xFF)
+_NEVER_NS = 0
+
+
+class ReplyError(IntEnum):
+    """Why a motor's state is not of this cycle."""
+
+    NONE = 0
+    LOST = 1  # nothing came
+    LATE = 2  # what came had been asked for in an earlier cycle
+    BUS = 3  # the whole bus is in trouble; see `bus_error`
+
+
+class MotorCodec(Protocol):
+    """All motors' commands and replies as eight bytes each, such as `MitArrayCodec`."""
+
+    motors: int
+
+    def encode_commands(
+        self, commands: FloatArray, frames: NDArray[np.uint8], carried: FloatArray | None = None
+    ) -> None: ...
+    def decode_replies(self, frames: NDArray[np.uint8], states: FloatArray) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addressing:
+    """How one dialect names motors on the wire.
+
+    Args:
+        command_id: identifier (with flags) of a command to a drive id.
+        drive_of: drive id of a reply by its identifier (with flags), length and first byte; -1: no reply.
+    """
+
+    command_id: Callable[[int], int]
+    drive_of: Callable[[int, int, int], int]
+
+
+def _legacy_drive_of(can_id: int, length: int, first: int) -> int:
+    """Any standard identifier, 6 or 8 bytes, the id in byte 0 (spec/hardware.md 2.1)."""
+    return first if length in (6, 8) and not can_id & EXTENDED_FLAG else -1
+
+
+LEGACY = Addressing(command_id=lambda drive_id: drive_id, drive_of=_legacy_drive_of)
+
+
+@dataclass(slots=True)
+class MotorStates:
+    """What is known of all motors, refilled by every cycle; never to be kept.
+
+    Args:
+        values: [motors, 5] position rad, velocity rad/s, torque N*m, temperature degC, drive error code.
+        t_ns: [motors] monotonic time at which the newest reply came; 0: never.
+        age_ns: [motors] of that reply when the cycle ended.
+        sequence: [motors] replies so far.
+        valid: [motors] a well-formed reply to this cycle's command has come.
+        error: [motors] `ReplyError`.
+        bus_error: [buses] `BusError`.
+    """
+
+    values: FloatArray
+    t_ns: NDArray[np.int64]
+    age_ns: NDArray[np.int64]
+    sequence: NDArray[np.int64]
+    valid: NDArray[np.bool_]
+    error: NDArray[np.uint8]
+    bus_error: NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class BusCounts:
+    """What else was seen on one bus since it was opened."""
+
+    foreign: int = 0  # frames of nobody we know, and replies that are none
+    echoed: int = 0  # our own commands, come back
+    duplicates: int = 0
+    late: int = 0
+    short: int = 0  # replies of six bytes
+    error_frames: int = 0
+    refused: int = 0  # our frames that were not taken
+
+
+@dataclass(frozen=True, kw_only=True)
+class BusMotors:
+    """One bus and who is on it.
+
+    Args:
+        transport: open.
+        motors: rows of the commands and states, in the order in which they are sent.
+        drive_ids: their ids on this bus.
+    """
+
+    transport: FrameTransport
+    motors: Sequence[int]
+    drive_ids: Sequence[int]
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One bus's share of the blocks."""
+
+    number: int
+    transport: FrameTransport
+    first: int  # of its rows of outgoing
+    expected: int
+    row: int  # of its first row of incoming
+    motor_of_drive: dict[int, int]
+    counts: BusCounts = field(default_factory=BusCounts)
+    asked: int = 0  # frames accepted in this cycle
+
+
+class MotorBuses:
+    """Every motor of a rig over its buses.
+
+    Args:
+        buses: each motor appears on exactly one of them.
+        codec: of all motors, in row order.
+        addressing: of the dialect.
+        now_ns: monotonic clock.
+    """
+
+    def __init__(
+        self,
+        buses: Sequence[BusMotors],
+        codec: MotorCodec,
+        addressing: Addressing = LEGACY,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        _check(buses, codec.motors)
+        self.motors, self._codec, self._addressing, self._now_ns = codec.motors, codec, addressing, now_ns
+        self._order = np.array([motor for bus in buses for motor in bus.motors])  # motor of each outgoing row
+        incoming_rows = sum(len(bus.motors) + _SPARE_ROWS for bus in buses)
+        self._outgoing, self._incoming = make_block(self.motors), make_block(incoming_rows)
+        self._incoming_t_ns = np.zeros(incoming_rows, dtype=np.int64)
+        self._lanes = self._make_lanes(buses)
+        self._out_words, self._in_words = words_of(self._outgoing), words_of(self._incoming)
+        self._frames = np.zeros((self.motors, 8), dtype=np.uint8)
+        self._replies = np.zeros((self.motors, 8), dtype=np.uint8)
+        self._frame_words, self._reply_words = (a.view(np.uint64)[:, 0] for a in (self._frames, self._replies))
+        # The quick way: exactly the replies of a cycle that was read frame by frame before, in the same order.
+        self._rows = np.concatenate([np.arange(lane.row, lane.row + lane.expected) for lane in self._lanes])
+        self._gathered = np.zeros((self.motors, 2), dtype=np.uint64)
+        self._heads, self._known_heads = np.zeros((self.motors, 2), dtype=np.uint64), b""
+        self._row_of_motor = np.zeros(self.motors, dtype=np.int64)
+        self._byte_0 = np.full(self.motors, _BYTE_0)
+        self._one = np.ones(self.motors, dtype=np.int64)
+        self._sent_ns = _NEVER_NS
+        self._heard = np.zeros(self.motors, dtype=bool)
+        self.states = _make_states(self.motors, len(buses))
+
+    def _make_lanes(self, buses: Sequence[BusMotors]) -> list[_Lane]:
+        lanes: list[_Lane] = []
+        first = row = 0
+        for number, bus in enumerate(buses):
+            expected, rows = len(bus.motors), len(bus.motors) + _SPARE_ROWS
+            span, window = slice(first, first + expected), slice(row, row + rows)
+            bus.transport.attach(self._outgoing[span], self._incoming[window], self._incoming_t_ns[window])
+            motor_of_drive = dict(zip(bus.drive_ids, bus.motors, strict=True))
+            lanes.append(_Lane(number, bus.transport, first, expected, row, motor_of_drive))
+            for offset, drive_id in enumerate(bus.drive_ids):
+                put_frame(self._outgoing, first + offset, self._addressing.command_id(drive_id), bytes(8))
+            first, row = first + expected, row + rows
+        return lanes
+
+    # One tick.
+
+    def cycle(self, commands: FloatArray, timeout_s: float, carried: FloatArray | None = None) -> MotorStates:
+        """Send all, then collect what comes until the deadline or until every motor has answered.
+
+        Args:
+            commands: [motors, 5] position rad, velocity rad/s, Kp N*m/rad, Kd N*m*s/rad, torque N*m.
+            timeout_s: longest time from sending to return.
+            carried: [motors, 5] gets what the frames decode to.
+
+        Raises:
+            SafetyError: a command is not finite; nothing was sent.
+        """
+        self.send(commands, carried)
+        return self.collect(self._sent_ns + int(timeout_s * 1e9))
+
+    def send(self, commands: FloatArray, carried: FloatArray | None = None) -> None:
+        """The first half of a cycle, for a loop that does other work while the wire is busy."""
+        self._codec.encode_commands(commands, self._frames, carried)
+        self._out_words[:, 1] = self._frame_words[self._order]
+        self._sent_ns = self._now_ns()
+        for lane in self._lanes:
+            lane.asked = lane.transport.send(lane.expected)
+            if lane.asked != lane.expected:
+                lane.counts.refused += lane.expected - lane.asked
+
+    def send_special(self, data: bytes, motors: NDArray[np.bool_]) -> None:
+        """The same eight bytes (enter, exit, zero) to the motors of a mask, now; answers are collected as usual."""
+        for lane in self._lanes:
+            chosen = [drive for drive, motor in lane.motor_of_drive.items() if motors[motor]]
+            for row, drive_id in enumerate(chosen):
+                put_frame(self._outgoing, lane.first + row, self._addressing.command_id(drive_id), data)
+            if chosen:
+                lane.counts.refused += len(chosen) - lane.transport.send(len(chosen))
+            for row, drive_id in enumerate(lane.motor_of_drive):
+                put_frame(self._outgoing, lane.first + row, self._addressing.command_id(drive_id), bytes(8))
+
+    def collect(self, deadline_ns: int = 0) -> MotorStates:
+        """The second half: what has come and comes until the deadline; without one, what is there already."""
+        self._heard[:] = False
+        self.states.error.fill(ReplyError.NONE)
+        first = True
+        while True:
+            counts = [lane.transport.receive() for lane in self._lanes]
+            if not (first and self._take_known(counts)):
+                clean = [self._take_rows(lane, count) for lane, count in zip(self._lanes, counts, strict=True)]
+                if first and all(clean):
+                    self._learn()
+            first = False
+            if 0 not in self._heard.tobytes() or not self._wait(deadline_ns):
+                return self._finish()
+
+    def _wait(self, deadline_ns: int) -> bool:
+        """Wait for any bus to have something; False at the deadline."""
+        left_ns = deadline_ns - self._now_ns()
+        if left_ns <= 0:
+            return False
+        files = [lane.transport.fileno() for lane in self._lanes if lane.transport.error is not BusError.GONE]
+        if -1 in files or not files:
+            time.sleep(min(left_ns * 1e-9, 0.0005))
+        else:
+            select.select(files, [], [], left_ns * 1e-9)
+        return True
+
+    def _take_known(self, counts: list[int]) -> bool:
+        """All replies at once, when exactly those have come that a cycle before had proven to be all."""
+        for lane, count in zip(self._lanes, counts, strict=True):
+            if count != lane.expected:
+                return False
+        gathered, heads = self._gathered, self._heads
+        np.take(self._in_words, self._rows, axis=0, out=gathered, mode="clip")
+        heads[:, 0] = gathered[:, 0]
+        np.bitwise_and(gathered[:, 1], self._byte_0, heads[:, 1])
+        if heads.tobytes() != self._known_heads:
+            return False
+        t_ns = self._incoming_t_ns[self._rows]
+        if t_ns.min() < self._sent_ns:
+            return False
+        np.take(gathered[:, 1], self._row_of_motor, out=self._reply_words, mode="clip")
+        np.take(t_ns, self._row_of_motor, out=self.states.t_ns, mode="clip")
+        self.states.sequence += self._one
+        self._heard[:] = True
+        return True
+
+    # The careful way, frame by frame.
+
+    def _take_rows(self, lane: _Lane, count: int) -> bool:
+        """All frames of one bus; True when they were one whole reply of every motor and nothing else."""
+        clean = count == lane.expected
+        for row in range(lane.row, lane.row + count):
+            clean = self._take(lane, row) and clean
+        return clean
+
+    def _take(self, lane: _Lane, row: int) -> bool:
+        """One frame; True when it was a reply of eight bytes, the first of its motor in this cycle."""
+        can_id, data = take_frame(self._incoming, row)
+        if can_id & ERROR_FLAG:
+            self._take_error(lane, can_id)
+            return False
+        if self._is_echo(lane, can_id, data):
+            lane.counts.echoed += 1
+            return False
+        motor = self._motor_of(lane, can_id, data)
+        if motor < 0:
+            lane.counts.foreign += 1
+            return False
+        return self._accept(lane, motor, data, int(self._incoming_t_ns[row]))
+
+    def _accept(self, lane: _Lane, motor: int, data: bytes, t_ns: int) -> bool:
+        self._replies[motor, : len(data)] = np.frombuffer(data, dtype=np.uint8)
+        self.states.t_ns[motor] = t_ns
+        self.states.sequence[motor] += 1
+        if t_ns < self._sent_ns:  # answered before it was asked: a reply to an earlier command
+            lane.counts.late += 1
+            self.states.error[motor] = ReplyError.LATE
+            return False
+        again = bool(self._heard[motor])
+        self._heard[motor], self.states.error[motor] = True, ReplyError.NONE
+        lane.counts.duplicates += again
+        lane.counts.short += len(data) == 6
+        return len(data) == 8 and not again
+
+    def _take_error(self, lane: _Lane, can_id: int) -> None:
+        lane.counts.error_frames += 1
+        lane.transport.note_error_frame(can_id & EXTENDED_MASK)
+
+    def _is_echo(self, lane: _Lane, can_id: int, data: bytes) -> bool:
+        """Whether this is one of the frames sent in this cycle; some adapters give them back."""
+        rows = self._outgoing[lane.first : lane.first + lane.expected]
+        same = rows["can_id"] == can_id
+        return bool(same.any()) and any(row.tobytes() == data for row in rows["data"][same])
+
+    def _learn(self) -> None:
+        """Remember the heads of a cycle in which every bus gave exactly one whole reply per motor."""
+        gathered = self._in_words[self._rows]
+        self._heads[:, 0], self._heads[:, 1] = gathered[:, 0], gathered[:, 1] & _BYTE_0
+        self._known_heads = self._heads.tobytes()
+        rows = ((lane, lane.row + offset) for lane in self._lanes for offset in range(lane.expected))
+        for index, (owner, row) in enumerate(rows):
+            self._row_of_motor[self._motor_of(owner, *take_frame(self._incoming, row))] = index
+
+    def _motor_of(self, lane: _Lane, can_id: int, data: bytes) -> int:
+        """Whose reply this is; -1: nobody's."""
+        if not data or can_id & REMOTE_FLAG:
+            return -1
+        return lane.motor_of_drive.get(self._addressing.drive_of(can_id, len(data), data[0]), -1)
+
+    def _finish(self) -> MotorStates:
+        states = self.states
+        self._codec.decode_replies(self._replies, states.values)
+        np.copyto(states.valid, self._heard)
+        np.subtract(self._now_ns(), states.t_ns, states.age_ns)
+        if 0 in self._heard.tobytes():
+            states.error[~self._heard & (states.error == ReplyError.NONE)] = ReplyError.LOST
+        for lane in self._lanes:
+            error = lane.transport.error
+            states.bus_error[lane.number] = error
+            if error is BusError.BUS_OFF or error is BusError.GONE:
+                self._invalidate(lane)
+        return states
+
+    def _invalidate(self, lane: _Lane) -> None:
+        """A bus in trouble has no valid motors, whatever still trickles in; it stays so until `clear_errors`."""
+        motors = list(lane.motor_of_drive.values())
+        self.states.valid[motors], self.states.error[motors] = False, ReplyError.BUS
+
+    # Around it.
+
+    @property
+    def counts(self) -> list[BusCounts]:
+        """Per bus, what else was seen."""
+        return [lane.counts for lane in self._lanes]
+
+    @property
+    def names(self) -> list[str]:
+        return [lane.transport.name for lane in self._lanes]
+
+    def motors_of(self, bus: int) -> list[int]:
+        return list(self._lanes[bus].motor_of_drive.values())
+
+    def drives_of(self, bus: int) -> dict[int, int]:
+        """Drive id -> motor."""
+        return dict(self._lanes[bus].motor_of_drive)
+
+    def clear_errors(self) -> None:
+        for lane in self._lanes:
+            lane.transport.clear_error()
+
+    def close(self) -> None:
+        for lane in self._lanes:
+            lane.transport.close()
+
+
+def _make_states(motors: int, buses: int) -> MotorStates:
+    t_ns, age_ns, sequence = (np.zeros(motors, dtype=np.int64) for _ in range(3))
+    values = np.zeros((5, motors)).T  # by columns, as codec and loop want it
+    valid, error = np.zeros(motors, dtype=bool), np.zeros(motors, dtype=np.uint8)
+    return MotorStates(values, t_ns, age_ns, sequence, valid, error, np.zeros(buses, dtype=np.uint8))
+
+
+def _check(buses: Sequence[BusMotors], motors: int) -> None:
+    rows = sorted(motor for bus in buses for motor in bus.motors)
+    if rows != list(range(motors)):
+        raise ConfigError(f"Motors {rows} are on the buses; every motor 0 to {motors - 1} must be on exactly one.")
+    for bus in buses:
+        ids = list(bus.drive_ids)
+        if len(ids) != len(bus.motors) or len(set(ids)) != len(ids) or not all(1 <= i <= 127 for i in ids):
+            raise ConfigError(
+                f"Bus {bus.transport.name} has drive ids {ids} for {len(bus.motors)} motors. Give each motor its own "
+                "id from 1 to 127."
+            )

@@ -1,0 +1,171 @@
+"""A CAN bus through the kernel's raw sockets (AF_CAN), all frames of a tick in one call each way.
+
+`sendmmsg` and `recvmmsg` of the C library take the whole block; the headers they need are made once and point into the
+owner's memory. Kernels without SocketCAN can still run all of this over a datagram socket pair that carries the same
+16-byte frames, which is how it is tested.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import socket
+import time
+from typing import Any
+
+import numpy as np
+
+from hw_drivers.bus.can_frame import (
+    ERROR_BUS_OFF,
+    FRAME_BYTES,
+    BusError,
+    FrameBlock,
+    Times,
+    make_block,
+)
+from studio.core.errors import DeviceError
+
+_CONTROL_BYTES = 32  # one control message with a timespec, CMSG_SPACE(16)
+_SO_TIMESTAMPNS = 35
+_MSG_DONTWAIT = 0x40
+_SOL_CAN_RAW, _CAN_RAW_ERR_FILTER, _CAN_RAW_RECV_OWN_MSGS = 101, 2, 4  # linux/can/raw.h
+_ALL_ERRORS = 0x1FFFFFFF
+_FULL = (errno.ENOBUFS, errno.EAGAIN, errno.EWOULDBLOCK)
+
+
+class _IoVector(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+
+
+class _MessageHeader(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_void_p),
+        ("name_length", ctypes.c_uint32),
+        ("vector", ctypes.c_void_p),
+        ("vector_length", ctypes.c_size_t),
+        ("control", ctypes.c_void_p),
+        ("control_length", ctypes.c_size_t),
+        ("flags", ctypes.c_int),
+    ]
+
+
+class _Message(ctypes.Structure):
+    _fields_ = [("header", _MessageHeader), ("length", ctypes.c_uint32)]
+
+
+class _Vectors:
+    """Message headers over a block of frames, one frame each; `control` receives times."""
+
+    def __init__(self, frames: FrameBlock, control: np.ndarray | None = None) -> None:
+        count = len(frames)
+        self._keep = frames, control  # the headers point into their memory
+        self._vectors = (_IoVector * count)()
+        self.messages = (_Message * count)()
+        for i in range(count):
+            self._vectors[i].base, self._vectors[i].length = frames.ctypes.data + FRAME_BYTES * i, FRAME_BYTES
+            header = self.messages[i].header
+            header.vector, header.vector_length = ctypes.addressof(self._vectors[i]), 1
+            if control is not None:
+                header.control = control.ctypes.data + _CONTROL_BYTES * i
+        self.first = ctypes.c_void_p(ctypes.addressof(self.messages))
+        self.count = ctypes.c_uint(count)
+        offset = _Message.header.offset + _MessageHeader.control_length.offset
+        self.control_lengths = np.ndarray(
+            (count,), np.uint64, buffer=memoryview(self.messages), offset=offset, strides=(ctypes.sizeof(_Message),)
+        )
+
+
+class RawCanTransport:
+    """A `FrameTransport` over a socket that carries `struct can_frame`.
+
+    Args:
+        socket_: a bound AF_CAN raw socket, or one end of a datagram socket pair; taken over and closed here.
+        name: for people.
+    """
+
+    def __init__(self, socket_: socket.socket, name: str) -> None:
+        self.name, self.error = name, BusError.NONE
+        self.error_frames = 0
+        self._socket = socket_
+        socket_.setblocking(False)
+        socket_.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        library: Any = ctypes.CDLL(None, use_errno=True)
+        self._send_all, self._receive_all = library.sendmmsg, library.recvmmsg
+        self._fd, self._now = ctypes.c_int(socket_.fileno()), ctypes.c_int(_MSG_DONTWAIT)
+        self._number = socket_.fileno()
+        self.attach(make_block(1), make_block(1), np.zeros(1, dtype=np.int64))
+
+    def attach(self, outgoing: FrameBlock, incoming: FrameBlock, incoming_t_ns: Times) -> None:
+        count = len(incoming)
+        self._incoming, self._t_ns = incoming, incoming_t_ns
+        self._control = np.zeros((count, _CONTROL_BYTES // 8), dtype=np.int64)
+        self._out, self._in = _Vectors(outgoing), _Vectors(incoming, self._control)
+        self._stamps = self._control[:, 2:4]  # seconds, nanoseconds
+        self._control_lengths = np.full(count, _CONTROL_BYTES, dtype=np.uint64)
+        self._counts = [ctypes.c_uint(n) for n in range(len(outgoing) + 1)]
+
+    def send(self, count: int) -> int:
+        sent = self._send_all(self._fd, self._out.first, self._counts[count], self._now)
+        if sent == count:
+            if self.error is BusError.NO_ACKNOWLEDGE:
+                self.error = BusError.NONE
+            return count
+        number = 0 if sent > 0 else ctypes.get_errno()
+        self._note(BusError.NO_ACKNOWLEDGE if sent > 0 or number in _FULL else BusError.GONE)
+        return max(int(sent), 0)
+
+    def receive(self) -> int:
+        self._in.control_lengths[...] = self._control_lengths
+        count = self._receive_all(self._fd, self._in.first, self._in.count, self._now, None)
+        if count <= 0:
+            if count < 0 and ctypes.get_errno() not in _FULL:
+                self._note(BusError.GONE)
+            return 0
+        offset_ns = time.monotonic_ns() - time.time_ns()  # the kernel stamps with the wall clock
+        stamps = self._stamps[:count]
+        np.multiply(stamps[:, 0], 1_000_000_000, out=self._t_ns[:count])
+        self._t_ns[:count] += stamps[:, 1]
+        self._t_ns[:count] += offset_ns
+        return int(count)
+
+    def _note(self, error: BusError) -> None:
+        if self.error is BusError.NONE or error is BusError.GONE:
+            self.error = error
+
+    def note_error_frame(self, can_id: int) -> None:
+        """An error frame came: bus-off is remembered, anything else only counted."""
+        self.error_frames += 1
+        if can_id & ERROR_BUS_OFF:
+            self.error = BusError.BUS_OFF
+
+    def fileno(self) -> int:
+        return self._number
+
+    def clear_error(self) -> None:
+        self.error = BusError.NONE
+
+    def close(self) -> None:
+        self._socket.close()
+        self._number = -1
+
+
+def open_socketcan(interface: str) -> RawCanTransport:
+    """Bind a raw socket to a network interface such as `can0`, with error frames and a deep queue.
+
+    Raises:
+        DeviceError: this kernel has no SocketCAN, or the interface does not exist or is down.
+    """
+    family, protocol = getattr(socket, "AF_CAN", None), getattr(socket, "CAN_RAW", None)
+    if family is None or protocol is None:
+        raise DeviceError("SocketCAN exists on Linux only. Choose another interface of python-can, such as slcan.")
+    try:
+        raw = socket.socket(family, socket.SOCK_RAW, protocol)
+        raw.setsockopt(_SOL_CAN_RAW, _CAN_RAW_ERR_FILTER, _ALL_ERRORS)
+        raw.setsockopt(_SOL_CAN_RAW, _CAN_RAW_RECV_OWN_MSGS, 0)
+        raw.bind((interface,))
+    except OSError as error:
+        raise DeviceError(
+            f"CAN interface {interface} cannot be opened ({error.strerror}). Bring it up with "
+            f"`ip link set {interface} up type can bitrate 1000000 restart-ms 100`."
+        ) from error
+    return RawCanTransport(raw, f"socketcan:{interface}")

@@ -1,0 +1,89 @@
+"""Raw sockets over a socket pair: kernel times, a full queue, a far end that went away, error frames."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from hw_drivers.bus.can_frame import ERROR_BUS_OFF, ERROR_FLAG, BusError, make_block, put_frame, take_frame
+from hw_drivers.bus.raw_can import RawCanTransport, open_socketcan
+from studio.core.errors import DeviceError
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[RawCanTransport, socket.socket]]:
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    transport = RawCanTransport(near, "pair")
+    yield transport, far
+    transport.close()
+    far.close()
+
+
+def attach(transport: RawCanTransport, count: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    outgoing, incoming, t_ns = make_block(count), make_block(count), np.zeros(count, dtype=np.int64)
+    transport.attach(outgoing, incoming, t_ns)
+    return outgoing, incoming, t_ns
+
+
+def test_a_frame_is_the_kernels_struct(pair: tuple[RawCanTransport, socket.socket]) -> None:
+    transport, far = pair
+    outgoing, _, _ = attach(transport)
+    put_frame(outgoing, 0, 0x80000868, bytes.fromhex("0006667fff8f57ff"))
+    assert transport.send(1) == 1
+    assert far.recv(64) == bytes.fromhex("680800800800000000066 67fff8f57ff".replace(" ", ""))
+
+
+def test_replies_carry_the_kernels_time_of_arrival(pair: tuple[RawCanTransport, socket.socket]) -> None:
+    transport, far = pair
+    _, incoming, t_ns = attach(transport)
+    block, before_ns = make_block(1), time.monotonic_ns()
+    for number in (1, 2, 3):
+        put_frame(block, 0, number, bytes([number] * 6))
+        far.send(block.tobytes())
+    after_ns = time.monotonic_ns()
+    time.sleep(0.05)
+    assert transport.receive() == 3
+    assert [take_frame(incoming, row) for row in range(3)] == [(n, bytes([n] * 6)) for n in (1, 2, 3)]
+    slack_ns = 2_000_000  # two clocks are compared
+    assert before_ns - slack_ns <= t_ns[0] <= t_ns[1] <= t_ns[2] <= after_ns + slack_ns
+    assert transport.receive() == 0 and transport.error is BusError.NONE
+
+
+def test_a_full_queue_is_a_bus_that_does_not_acknowledge(pair: tuple[RawCanTransport, socket.socket]) -> None:
+    transport, far = pair
+    attach(transport)
+    sent = [transport.send(4) for _ in range(400)]
+    assert sent[0] == 4 and sent[-1] < 4 and transport.error is BusError.NO_ACKNOWLEDGE
+    far.setblocking(False)
+    while True:
+        try:
+            far.recv(16)
+        except BlockingIOError:
+            break
+    assert transport.send(4) == 4 and transport.error is BusError.NONE
+
+
+def test_a_far_end_that_closed_is_remembered_until_cleared(pair: tuple[RawCanTransport, socket.socket]) -> None:
+    transport, far = pair
+    attach(transport)
+    far.close()
+    assert transport.send(2) == 0 and transport.error is BusError.GONE
+    transport.clear_error()
+    assert transport.error is BusError.NONE
+
+
+def test_bus_off_is_remembered_other_error_frames_are_counted(pair: tuple[RawCanTransport, socket.socket]) -> None:
+    transport, _ = pair
+    transport.note_error_frame(ERROR_FLAG | 0x04)
+    assert transport.error is BusError.NONE and transport.error_frames == 1
+    transport.note_error_frame(ERROR_FLAG | ERROR_BUS_OFF)
+    assert transport.error is BusError.BUS_OFF and transport.error_frames == 2
+
+
+def test_without_the_interface_the_reason_and_the_command_are_said() -> None:
+    with pytest.raises(DeviceError, match="ip link set no-such-can up"):
+        open_socketcan("no-such-can")
