@@ -1,4 +1,4 @@
-"""One CAN bus through python-can: SocketCAN, slcan adapters, or its in-process virtual bus."""
+"""One CAN bus through python-can, frame by frame: for discovery, the guard and tools. The loop uses `MotorBuses`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Any
 
 import can
 
+from hw_drivers.bus.python_can import open_python_can
 from studio.core.errors import DeviceError
 from studio.core.protocols import CanFrame, Clock
-
-BIT_RATE_HZ = 1_000_000  # AK drives talk at 1 Mbit/s
 
 
 class PythonCanBus:
@@ -19,18 +18,14 @@ class PythonCanBus:
         interface: python-can interface (`socketcan`, `slcan`, `virtual`, ...).
         channel: such as `can0` or `/dev/ttyACM0`.
         clock: source of receive times.
+        options: of the interface.
     """
 
-    def __init__(self, interface: str, channel: str, clock: Clock) -> None:
+    def __init__(self, interface: str, channel: str, clock: Clock, **options: Any) -> None:
         self._where = f"{interface}:{channel}"
         self._clock = clock
         self.error_frames = 0  # seen so far: wiring, termination or two drives answering at once
-        try:
-            self._bus: Any = can.Bus(interface=interface, channel=channel, bitrate=BIT_RATE_HZ)
-        except (can.CanError, OSError, ValueError, ImportError) as error:
-            raise DeviceError(
-                f"CAN bus {self._where} cannot be opened: {error}. Plug in the adapter and bring it up."
-            ) from error
+        self._bus: Any = open_python_can(interface, channel, **options)
 
     def send(self, frame: CanFrame) -> None:
         message = can.Message(arbitration_id=frame.arbitration_id, data=frame.data, is_extended_id=frame.extended)
