@@ -4,9 +4,9 @@ tau = Kp (p_des - p) + Kd (v_des - v) + t_ff, clipped to the drive's peak torque
 (the torque bandwidth); on the joint act besides regularised Coulomb friction and whatever is outside the drive (viscous
 friction, and on the leader gravity and the hand). Reflected rotor inertia is in the links' inertia.
 
-Every term is linear in position and velocity before its clip, so one product of gains [2, 3, motors] and state
-[2, motors] gives all of them: this runs at 2 kHz in Python. Operands have equal shapes and are contiguous, because
-NumPy takes up to four times as long to set up anything else.
+Every term is linear in position, velocity and the winding's torque before its clip, so one product of gains
+[2, 4, motors] and inputs of the same shape gives all of them: this runs at 2 kHz in Python. Operands have equal shapes
+and are contiguous, because NumPy takes up to four times as long to set up anything else.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from studio.core.geometry import FloatArray
 from studio.core.protocols import KD, KP, POSITION, TORQUE, VELOCITY, TwinPorts
 from studio.robot.description import Robot
 
-_WINDING, _FRICTION, _OUTSIDE = range(3)
+_WINDING, _FRICTION, _OUTSIDE, _KEPT = range(4)  # the last is what the winding keeps of its torque
 
 
 class DriveLaw:
@@ -38,10 +38,12 @@ class DriveLaw:
         self._lag = 1.0 - exp(-2 * pi * motor.torque_bandwidth_hz * physics_dt_s)
         self._timeout_s = motor.command_timeout_s
         self._viscous = motor.viscous_friction_nm_s_rad
-        self.torque_nm = np.zeros(motors)  # what the winding gives; a reply reports it
+        self._inputs = np.zeros((2, 4, motors))  # position and velocity by channel; of the last: torque and nothing
+        self.torque_nm = self._inputs[0, _KEPT]  # what the winding gives; a reply reports it
         self.net_nm = np.zeros(motors)  # what accelerates the joint
-        self._gains, self._constant = np.zeros((2, 3, motors)), np.zeros((3, motors))
+        self._gains, self._constant = np.zeros((2, 4, motors)), np.zeros((4, motors))
         self._gains[VELOCITY, _OUTSIDE] = self._viscous
+        self._gains[0, _KEPT] = self._lag - 1.0
         self._coulomb_nm, self._brake_nm = motor.coulomb_friction_nm, motor.parking_brake_nm
         self._friction_gain = motor.coulomb_friction_nm / motor.friction_speed_rad_s
         self._brake_stiffness = np.resize(robot.stiffness_nm_rad, motors)
@@ -51,34 +53,44 @@ class DriveLaw:
         limit = np.array([[self._lag * robot.torque_limit_nm], [motor.coulomb_friction_nm]])
         self._high = np.repeat(limit, motors, axis=1)
         self._low = -self._high
-        self._keep = np.full(motors, 1.0 - self._lag)
         self._scale = np.zeros((2, motors))
         self._loaded, self._scratch = np.empty((2, motors)), np.empty((2, motors))
-        products, channels = np.empty((2, 3, motors)), np.empty((3, motors))
+        self._drive_gains, self._drive_constant = self._gains[:, _WINDING], self._constant[_WINDING]
+        self._bound: TwinPorts | None = None
+        products, channels = np.empty((2, 4, motors)), np.empty((4, motors))
         self._products, self._channels = products, channels
-        self._state_by_channel = state[:, None]
+        self._moving, self._state_by_channel = self._inputs[:, :_KEPT], state[:, None]
         self._by_position, self._by_velocity = products
         self._clipped = channels[:_OUTSIDE]
-        self._winding, self._friction, self._outside = channels
+        self._winding, self._friction, self._outside, self._kept = channels
 
     def load(self, ports: TwinPorts) -> None:
         """Take the registers for the coming control period; silence longer than the drive's time-out lets go."""
-        constant = self._constant[_WINDING]
+        if ports is not self._bound:
+            self._bind(ports)
         if (powered := ports.powered.tobytes()) != self._powered_before:
             self._powered_before = powered
             self._scale[:] = ports.powered * self._lag
             self._set_brakes(ports.powered > 0)
+        constant = self._drive_constant
         if ports.idle_s > self._timeout_s:
-            self._gains[:, _WINDING] = 0.0
+            self._drive_gains[:] = 0.0
             constant[:] = 0.0
             return
-        command, scale, gains, x = ports.command.T, self._scale, self._loaded, self._scratch
-        np.multiply(command[KP : KD + 1], scale, gains)
-        self._gains[:, _WINDING] = gains
-        np.multiply(command[TORQUE], scale[0], constant)
-        np.multiply(gains, command[POSITION : VELOCITY + 1], x)
-        np.add(constant, x[POSITION], constant)
-        np.add(constant, x[VELOCITY], constant)
+        gains, x = self._loaded, self._scratch
+        np.multiply(self._asked_gains, self._scale, gains)
+        self._drive_gains[...] = gains
+        np.multiply(self._asked_torque, self._scale_of_torque, constant)
+        np.multiply(gains, self._asked_motion, x)
+        np.add(constant, self._of_position, constant)
+        np.add(constant, self._of_velocity, constant)
+
+    def _bind(self, ports: TwinPorts) -> None:
+        """Keep views of the registers: making them anew in every period costs as much as the arithmetic."""
+        self._bound, command = ports, ports.command.T
+        self._asked_gains, self._asked_torque = command[KP : KD + 1], command[TORQUE]
+        self._asked_motion, self._scale_of_torque = command[POSITION : VELOCITY + 1], self._scale[0]
+        self._of_position, self._of_velocity = self._scratch
 
     def reset(self) -> None:
         """Windings empty; parking brakes grip anew where the joints are now."""
@@ -107,14 +119,13 @@ class DriveLaw:
 
     def update(self) -> FloatArray:
         """One physics step; returns `net_nm` [motors], valid until the next call."""
-        products, channels, torque, net = self._products, self._channels, self.torque_nm, self.net_nm
-        products[...] = self._state_by_channel
-        np.multiply(self._gains, products, products)
+        products, channels, clipped, net = self._products, self._channels, self._clipped, self.net_nm
+        self._moving[...] = self._state_by_channel
+        np.multiply(self._gains, self._inputs, products)
         np.add(self._by_position, self._by_velocity, channels)
         np.subtract(self._constant, channels, channels)
-        np.minimum(self._clipped, self._high, out=self._clipped)
-        np.maximum(self._clipped, self._low, out=self._clipped)
-        np.multiply(torque, self._keep, torque)
-        np.add(torque, self._winding, torque)
-        np.add(torque, self._friction, net)
+        np.minimum(clipped, self._high, out=clipped)
+        np.maximum(clipped, self._low, out=clipped)
+        np.add(self._kept, self._winding, self.torque_nm)
+        np.add(self.torque_nm, self._friction, net)
         return np.add(net, self._outside, net)

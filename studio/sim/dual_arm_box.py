@@ -66,7 +66,7 @@ class DualArmBoxWorld:
         self._state_bytes = self._state.view(np.uint8).reshape(-1).data  # packing floats is quicker than assigning them
         self._pack_joints = Struct(f"{n}d").pack_into
         self._follower_offsets = 8 * n, 8 * (motors + n)
-        self._scratch = np.empty(motors)
+        self._dt, self._scratch = np.full(motors, self.dt_s), np.empty(motors)
         self._duration_s = -1.0
         self._heating, self._keep, self._room = np.zeros(motors), np.zeros(motors), np.zeros(motors)
         # Transposed, so that columns are contiguous: everything here works on columns.
@@ -74,6 +74,7 @@ class DualArmBoxWorld:
         self._columns = self._ports.state.T
         self._columns[STATE_TEMPERATURE] = _ROOM_TEMPERATURE_C
         self._law = DriveLaw(robot, self._state, self.dt_s)
+        self._follower_net = self._law.net_nm[n:]
         self._leader = LeaderTwins(robot, self.kinematics, self._law, self._state[:, :n], self.dt_s)
         self._client: Any = connect()
         self._connection: int = self._client._client
@@ -127,11 +128,16 @@ class DualArmBoxWorld:
         return self._ports
 
     def step(self, duration_s: float) -> None:
-        """Advance physics, drives and hands by a whole number of physics steps."""
+        """Advance physics, drives and hands by a whole number of physics steps.
+
+        Bullet's step is semi-implicit Euler, position += velocity * dt: so only velocities are read at physics rate,
+        and the positions of both sides follow in one sum. Bullet's own positions replace it at the end.
+        """
         client, arms, joints, law, leader = self._connection, self._arms, self._joints, self._law, self._leader
-        net, pack, memory = self._law.net_nm[self.robot.joints :], self._pack_joints, self._state_bytes
+        net, pack, memory = self._follower_net, self._pack_joints, self._state_bytes
+        position, velocity, dt, moved = self._position, self._velocity, self._dt, self._scratch
         position_offset, velocity_offset = self._follower_offsets
-        unused = self._unused  # targets and gains of the other modes: arguments by position are quicker than by name
+        unused, states = self._unused, ()  # targets and gains of the other modes: by position is quicker than by name
         law.load(self._ports)
         leader.load(duration_s)
         for _ in range(round(duration_s / self.dt_s)):
@@ -140,8 +146,11 @@ class DualArmBoxWorld:
             set_motors(arms, joints, TORQUE_CONTROL, unused, unused, net.tolist(), unused, unused, client)
             step_simulation(client)
             states = get_joint_states(arms, joints, client)
-            pack(memory, position_offset, *map(_first, states))
             pack(memory, velocity_offset, *map(_second, states))
+            np.multiply(velocity, dt, moved)
+            np.add(position, moved, position)
+        if states:
+            pack(memory, position_offset, *map(_first, states))
         self._ports.idle_s += duration_s
         self._publish(duration_s)
 

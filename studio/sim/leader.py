@@ -18,7 +18,8 @@ class LeaderTwins:
     The hand is a spring-damper between the joint and a hand joint angle, which follows the target smoothly.
 
     Args:
-        state: position and velocity [2, joints] in rad and rad/s, advanced in place.
+        state: position and velocity [2, joints] in rad and rad/s; the velocity is advanced here, the position by the
+            world together with the followers'.
         law: the drive law, whose outside torque on the leader is set here.
     """
 
@@ -29,7 +30,6 @@ class LeaderTwins:
         self._position, self._velocity = state
         self._motors = slice(0, robot.joints)
         self._net = law.net_nm[self._motors]
-        self._time_s = np.full(robot.joints, physics_dt_s)
         self._speed_gain = physics_dt_s / robot.leader_inertia_kg_m2
         self._spring = robot.hand_stiffness_nm_rad
         self._damper = 2 * robot.hand_damping_ratio * np.sqrt(robot.hand_stiffness_nm_rad * robot.leader_inertia_kg_m2)
@@ -80,12 +80,9 @@ class LeaderTwins:
         self._follow_share[:] = min(1.0, duration_s / self._robot.hand_follow_s)
 
     def update(self) -> None:
-        """One physics step, semi-implicit Euler, under the law's net torque."""
-        step = self._step
-        np.multiply(self._net, self._speed_gain, step)
-        np.add(self._velocity, step, self._velocity)
-        np.multiply(self._velocity, self._time_s, step)
-        np.add(self._position, step, self._position)
+        """Velocity after one physics step under the law's net torque."""
+        np.multiply(self._net, self._speed_gain, self._step)
+        np.add(self._velocity, self._step, self._velocity)
 
     def _stop_at_limits(self) -> None:
         q, v = self._position, self._velocity
