@@ -35,3 +35,9 @@ def default_project_dir() -> Path:
 def default_dataset() -> Path:
     """Where takes and play go when nobody says otherwise: the default project's dataset, which the window opens too."""
     return default_project_dir() / "datasets" / "play"
+
+
+def user_cache_dir() -> Path:
+    """What can be made again at any time."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "haptic-play-studio"

@@ -58,6 +58,11 @@ class FeatureMap(nn.Module):
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("deviation", torch.ones(self.size))
 
+    @property
+    def joints_span(self) -> slice | None:
+        """Where the joint positions are in the state."""
+        return self._joints
+
     def frame(self, state: Tensor) -> Tensor:
         """Index [...] of the symmetry that makes these states canonical (0 for all without a rotation)."""
         if self._object is None or len(self.group) == 1:

@@ -9,6 +9,8 @@ from studio.core.errors import ConfigError
 
 ALGORITHMS = ("mppi", "cem")
 COSTS = ("auto", "distance", "value")
+ENGINES = ("auto", "torch", "native")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,11 @@ class PlannerConfig:
         hold_after_windows: a plan older than this many windows means hold (methods 1b, asynchronous deployment).
         from_prediction: plan from where the running skill is predicted to end instead of from the measured state.
         fan: rollouts published for the screen.
+        engine: `torch` rolls out in torch, `native` in the library built from resources/native, `auto` in the
+            library where there is a compiler and the model is of a kind it knows.
+        precision: of the sampled rollouts in the library; `auto` is bfloat16 where the processor has it. The plan's own
+            path, first skill and its end are always float32.
+        threads: that share the sampled rollouts in the library.
     """
 
     algorithm: str = "mppi"
@@ -73,15 +80,19 @@ class PlannerConfig:
     hold_after_windows: float = 3.0
     from_prediction: bool = True
     fan: int = 140
+    engine: str = "auto"
+    precision: str = "auto"
+    threads: int = 1
 
     def __post_init__(self) -> None:
-        if self.algorithm not in ALGORITHMS:
-            raise ConfigError(f"planner.algorithm is {self.algorithm!r}; allowed {', '.join(ALGORITHMS)}.")
-        if self.cost not in COSTS:
-            raise ConfigError(f"planner.cost is {self.cost!r}; allowed {', '.join(COSTS)}.")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"planner.{name} is {getattr(self, name)!r}; allowed {', '.join(allowed)}.")
         for name, (low, high) in _RANGES.items():
             check_range("planner", name, getattr(self, name), low, high)
 
+
+_CHOICES = {"algorithm": ALGORITHMS, "cost": COSTS, "engine": ENGINES, "precision": PRECISIONS}
 
 _RANGES: dict[str, tuple[float, float]] = {
     "samples": (2, 100_000),
@@ -105,6 +116,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "unstick_skills": (0, 50),
     "hold_after_windows": (1.0, 100.0),
     "fan": (0, 140),
+    "threads": (1, 64),
 }
 
 PRESETS: dict[str, PlannerConfig] = {

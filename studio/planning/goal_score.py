@@ -57,6 +57,11 @@ class GoalScore:
         rotation = goal.matrix().reshape(9)
         self._goal = torch.tensor(np.concatenate([goal.position_m, rotation]), dtype=torch.float32)
 
+    @property
+    def goal(self) -> Tensor:
+        """Position in m and row-major rotation [12]."""
+        return self._goal
+
     def running(self, states: Tensor, _skills: Tensor) -> Tensor:
         """R(S, z) [N] before the transition."""
         return -self.cost(states)

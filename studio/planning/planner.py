@@ -14,6 +14,7 @@ from studio.core.observation import object_spans
 from studio.core.task import Goal
 from studio.planning.config import PlannerConfig
 from studio.planning.goal_score import GoalScore, Value
+from studio.planning.rollouts import GoalRollouts, TorchRollouts
 from studio.planning.sampling import Plan, SamplingPlanner, shift_controls
 from studio.planning.skills import Skills
 
@@ -32,22 +33,25 @@ class GoalPlanner:
         settings: sizes and weights.
         seed: of the samples.
         value: learned goal-conditioned value for `settings.cost == "value"`.
+        rollouts: something quicker than torch for the same model and score; None rolls out in torch.
     """
 
-    def __init__(self, skills: Skills, settings: PlannerConfig, *, seed: int, value: Value | None = None) -> None:
+    def __init__(
+        self,
+        skills: Skills,
+        settings: PlannerConfig,
+        *,
+        seed: int,
+        value: Value | None = None,
+        rollouts: GoalRollouts | None = None,
+    ) -> None:
         self.settings = settings
         self._skills = skills
         self._score = GoalScore(skills.task, settings, tips=skills.tips, value=value)
         self._generator = torch.Generator().manual_seed(seed)
-        self._sampling = SamplingPlanner(
-            settings,
-            skills.skill,
-            skills.predict,
-            self._score.running,
-            self._score.terminal,
-            self._generator,
-            skill_size=skills.skill_size,
-        )
+        self._quick = rollouts
+        used = rollouts or TorchRollouts(skills.skill, skills.predict, self._score.running, self._score.terminal)
+        self._sampling = SamplingPlanner(settings, used, self._generator, skill_size=skills.skill_size)
         self._previous: Tensor | None = None
         self._stillness = Stillness(object_spans(skills.task)[0], settings)
 
@@ -71,6 +75,8 @@ class GoalPlanner:
         began_s = time.perf_counter()
         start = torch.from_numpy(np.asarray(state, dtype=np.float32))
         self._score.set_goal(goal)
+        if self._quick is not None:
+            self._quick.set_goal(self._score.goal)
         previous = None if self._previous is None else shift_controls(self._previous, skills_since_last)
         plan = self._sampling.plan(start, previous, whole_path=whole_path)
         if self._stillness.is_stuck(state, t_s):

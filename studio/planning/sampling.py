@@ -1,24 +1,18 @@
 """One iterated weighted-sampling loop over callables: MPPI and CEM in the base space of skills.
 
 Source: methods paper section 1b (MPPI over skills) and traps 1 to 5. The planner knows no robot, box or network: it
-gets `decode` (base control and state to skill), `dynamics` (state and skill to the state where the skill ends) and
-two scores.
+gets rollouts, which turn base controls into predicted states and returns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from studio.planning.config import PlannerConfig
-
-Decode = Callable[[Tensor, Tensor], Tensor]
-Dynamics = Callable[[Tensor, Tensor], Tensor]
-Score = Callable[[Tensor, Tensor], Tensor]
-TerminalScore = Callable[[Tensor], Tensor]
+from studio.planning.rollouts import Rolled, Rollouts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,31 +67,17 @@ class SamplingPlanner:
 
     Args:
         settings: sizes and spreads.
-        decode: (u [N, d], state [N, S]) -> z [N, d]; called with each rollout's own *predicted* state (trap 1).
-        dynamics: (state [N, S], z [N, d]) -> state [N, S].
-        score: R(state [N, S], z [N, d]) -> [N], taken before the transition.
-        terminal_score: (state [N, S]) -> [N], of the last predicted state (trap 4).
+        rollouts: from base controls to returns; each stage is decoded at the *predicted* state (trap 1).
         generator: the source of chance; its device is where samples are drawn.
         skill_size: d.
     """
 
     def __init__(
-        self,
-        settings: PlannerConfig,
-        decode: Decode,
-        dynamics: Dynamics,
-        score: Score,
-        terminal_score: TerminalScore,
-        generator: torch.Generator,
-        *,
-        skill_size: int,
+        self, settings: PlannerConfig, rollouts: Rollouts, generator: torch.Generator, *, skill_size: int
     ) -> None:
         self.settings = settings
         self.skill_size = skill_size
-        self._decode = decode
-        self._dynamics = dynamics
-        self._score = score
-        self._terminal_score = terminal_score
+        self._rollouts = rollouts
         self._generator = generator
 
     @torch.inference_mode()
@@ -109,15 +89,16 @@ class SamplingPlanner:
             whole_path: predict all of U*'s path for the screen; otherwise its first skill only, which is quicker.
         """
         centre, spread = previous, None
-        controls = path = returns = weights = state  # replaced below; passes >= 1 is checked by the settings
+        rolled, weights = None, state  # replaced below; passes >= 1 is checked by the settings
         for number in range(self.settings.passes):
             controls = self._propose(number, centre, spread)
-            path, returns = self._roll_out(state, controls)
-            weights = self._weigh(returns)
+            rolled = self._rollouts.roll_out(state, controls, paths=number == self.settings.passes - 1)
+            weights = self._weigh(rolled.returns)
             centre = torch.einsum("n,hnd->hd", weights, controls)
             spread = self._spread(controls, weights, centre)
         assert centre is not None
-        return self._finish(state, centre, path, returns, weights, whole_path)
+        assert rolled is not None
+        return self._finish(state, centre, rolled, weights, whole_path)
 
     def random_controls(self) -> Tensor:
         """Base controls [H, d] drawn from the box, for random skills and for unsticking."""
@@ -125,7 +106,9 @@ class SamplingPlanner:
 
     def predict_path(self, state: Tensor, controls: Tensor) -> Tensor:
         """States [H + 1, S] that `controls` [H, d] lead to from `state` [S]."""
-        return self._roll_out(state, controls[:, None])[0][:, 0]
+        path = self._rollouts.roll_out(state, controls[:, None], exact=True).path
+        assert path is not None
+        return path[:, 0]
 
     def _propose(self, number: int, centre: Tensor | None, spread: Tensor | None) -> Tensor:
         settings = self.settings
@@ -155,18 +138,6 @@ class SamplingPlanner:
     def _normal(self, count: int) -> Tensor:
         return torch.randn((self.settings.stages, count, self.skill_size), generator=self._generator)
 
-    def _roll_out(self, state: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
-        """States [H + 1, N, S] and returns [N] of controls [H, N, d]; each stage starts at its own predicted state."""
-        stages, count, _ = controls.shape  # skill models keep the features of the newest tensor they were given
-        current = state.expand(count, -1)
-        path, returns = [current], state.new_zeros(count)
-        for stage in range(stages):
-            skill = self._decode(controls[stage], current)
-            returns = returns + self._score(current, skill)
-            current = self._dynamics(current, skill)
-            path.append(current)
-        return torch.stack(path), returns + self._terminal_score(current)
-
     def _weigh(self, returns: Tensor) -> Tensor:
         if self.settings.algorithm == "cem":
             return elite_weights(returns, self.settings.elite_share)
@@ -176,15 +147,19 @@ class SamplingPlanner:
         variance = torch.einsum("n,hnd->hd", weights, (controls - centre[:, None]).square())
         return variance.sqrt().clamp_min(0.02)  # never narrower, or the next pass would find nothing new
 
-    def _finish(
-        self, state: Tensor, centre: Tensor, path: Tensor, returns: Tensor, weights: Tensor, whole_path: bool
-    ) -> Plan:
+    def _finish(self, state: Tensor, centre: Tensor, rolled: Rolled, weights: Tensor, whole_path: bool) -> Plan:
+        """z0 and its end are computed again after averaging, exactly: they belong to U*, not to a sample."""
+        returns, path = rolled.returns, rolled.path
         best = torch.topk(returns, min(self.settings.fan, returns.numel())).indices
-        predicted = self.predict_path(state, centre if whole_path else centre[:1])
-        skill = self._decode(centre[:1], state[None])[0]  # again after averaging: z0 belongs to U*, not to a sample
+        chosen = centre if whole_path else centre[:1]
+        final = self._rollouts.roll_out(state, chosen[:, None], exact=True)
+        assert path is not None
+        assert final.path is not None
+        assert final.skills is not None
+        predicted = final.path[:, 0]
         return Plan(
             controls=centre,
-            skill=skill,
+            skill=final.skills[0, 0],
             state_goal=predicted[1],
             returns=returns,
             weights=weights,

@@ -27,10 +27,11 @@ from studio.ipc.ring import RingWriter
 from studio.ipc.slot import SlotReader, SlotWriter
 from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.planning.config import PlannerConfig, planner_preset
-from studio.planning.planner import GoalPlanner, TimedPlan
+from studio.planning.planner import TimedPlan
 from studio.planning.sampling import Plan, shift_controls
 from studio.planning.skills import Skills, window_ns
 from studio.workers.deployment import Deployment, Surroundings, load_deployment, newest_deploy
+from studio.workers.planning_engine import make_goal_planner
 from studio.workers.skill_samples import SkillSampler, answer_samples
 from studio.workers.tap import Tap
 
@@ -136,7 +137,7 @@ class DeployedPlanner:
         self.skills = deployment.model
         self.settings = settings
         seed = int(deployment.values.get("seed", 0))
-        self._planner = GoalPlanner(deployment.model, settings, seed=seed, value=deployment.value)
+        self._planner = make_goal_planner(deployment.model, settings, seed=seed, value=deployment.value)
         self._publisher = PlanPublisher(link, deployment.model, settings)
         self._surroundings = Surroundings(link.session, deployment)
         self._target = Tap(link.session.slot_path("target"))

@@ -20,8 +20,8 @@ from studio.learning.skill_model import SkillModel, make_skill_model
 from studio.learning.value import LearnedValue, make_learned_value
 from studio.planning.config import PlannerConfig, planner_preset
 from studio.planning.pilot import Pilot, SkillPilot, StillPilot
-from studio.planning.planner import GoalPlanner
 from studio.robot.description import load_robot
+from studio.workers.planning_engine import make_goal_planner
 
 
 class Trial:
@@ -49,7 +49,7 @@ def make_pilot(model: SkillModel, config: EvaluateConfig, value: LearnedValue | 
     """The pilot that a specification names."""
     if config.planner == "none":
         return StillPilot(model.task, window=model.window)
-    planner = GoalPlanner(model, planner_settings(config), seed=config.seed, value=value)
+    planner = make_goal_planner(model, planner_settings(config), seed=config.seed, value=value)
     return SkillPilot(model, planner, random=config.planner == "random")
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from studio.planning.config import PlannerConfig
+from studio.planning.rollouts import TorchRollouts
 from studio.planning.sampling import SamplingPlanner, elite_weights, shift_controls, soft_weights
 
 IDENTITY = lambda u, s: u  # noqa: E731
@@ -19,7 +20,8 @@ NO_SCORE = lambda s, z: torch.zeros(len(s))  # noqa: E731
 def make_planner(settings: PlannerConfig, *, decode=IDENTITY, score=NO_SCORE, terminal=None, skill_size=2, seed=0):
     generator = torch.Generator().manual_seed(seed)
     terminal = terminal or (lambda s: -s.square().sum(-1))
-    return SamplingPlanner(settings, decode, SUM, score, terminal, generator, skill_size=skill_size)
+    rollouts = TorchRollouts(decode, SUM, score, terminal)
+    return SamplingPlanner(settings, rollouts, generator, skill_size=skill_size)
 
 
 def test_weights_become_uniform_when_the_temperature_rises() -> None:
