@@ -10,8 +10,6 @@ import select
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,97 +18,23 @@ from hw_drivers.bus.can_frame import (
     ERROR_FLAG,
     EXTENDED_FLAG,
     EXTENDED_MASK,
-    REMOTE_FLAG,
     BusError,
     make_block,
     put_frame,
     take_frame,
     words_of,
 )
+from hw_drivers.bus.dialect import Special, command_can_id, drive_of, special_frame
+from hw_drivers.bus.motor_states import BusCounts, MotorStates, ReplyError, make_states
 from hw_drivers.bus.transport import FrameTransport
+from hw_drivers.motors.codec_mit import MitArrayCodec
+from hw_drivers.motors.models import MotorRange
 from studio.core.errors import ConfigError
 from studio.core.geometry import FloatArray
 
 _SPARE_ROWS = 32  # frames of strangers, duplicates and late replies that fit beside the expected ones
 _BYTE_0 = np.uint64(0xFF)
 _NEVER_NS = 0
-
-
-class ReplyError(IntEnum):
-    """Why a motor's state is not of this cycle."""
-
-    NONE = 0
-    LOST = 1  # nothing came
-    LATE = 2  # what came had been asked for in an earlier cycle
-    BUS = 3  # the whole bus is in trouble; see `bus_error`
-
-
-class MotorCodec(Protocol):
-    """All motors' commands and replies as eight bytes each, such as `MitArrayCodec`."""
-
-    motors: int
-
-    def encode_commands(
-        self, commands: FloatArray, frames: NDArray[np.uint8], carried: FloatArray | None = None
-    ) -> None: ...
-    def decode_replies(self, frames: NDArray[np.uint8], states: FloatArray) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Addressing:
-    """How one dialect names motors on the wire.
-
-    Args:
-        command_id: identifier (with flags) of a command to a drive id.
-        drive_of: drive id of a reply by its identifier (with flags), length and first byte; -1: no reply.
-    """
-
-    command_id: Callable[[int], int]
-    drive_of: Callable[[int, int, int], int]
-
-
-def _legacy_drive_of(can_id: int, length: int, first: int) -> int:
-    """Any standard identifier, 6 or 8 bytes, the id in byte 0 (spec/hardware.md 2.1)."""
-    return first if length in (6, 8) and not can_id & EXTENDED_FLAG else -1
-
-
-LEGACY = Addressing(command_id=lambda drive_id: drive_id, drive_of=_legacy_drive_of)
-
-
-@dataclass(slots=True)
-class MotorStates:
-    """What is known of all motors, refilled by every cycle; never to be kept.
-
-    Args:
-        values: [motors, 5] position rad, velocity rad/s, torque N*m, temperature degC, drive error code.
-        t_ns: [motors] monotonic time at which the newest reply came; 0: never.
-        age_ns: [motors] of that reply when the cycle ended.
-        sequence: [motors] replies so far.
-        valid: [motors] a well-formed reply to this cycle's command has come.
-        error: [motors] `ReplyError`.
-        bus_error: [buses] `BusError`.
-    """
-
-    values: FloatArray
-    t_ns: NDArray[np.int64]
-    age_ns: NDArray[np.int64]
-    sequence: NDArray[np.int64]
-    valid: NDArray[np.bool_]
-    error: NDArray[np.uint8]
-    bus_error: NDArray[np.uint8]
-
-
-@dataclass(slots=True)
-class BusCounts:
-    """What else was seen on one bus since it was opened."""
-
-    foreign: int = 0  # frames of nobody we know, and replies that are none
-    echoed: int = 0  # our own commands, come back
-    duplicates: int = 0
-    late: int = 0
-    short: int = 0  # replies of six bytes
-    error_frames: int = 0
-    refused: int = 0  # our frames that were not taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,20 +71,22 @@ class MotorBuses:
 
     Args:
         buses: each motor appears on exactly one of them.
-        codec: of all motors, in row order.
-        addressing: of the dialect.
+        ranges: range row per motor; its firmware decides the dialect, and dialects may be mixed.
         now_ns: monotonic clock.
     """
 
     def __init__(
         self,
         buses: Sequence[BusMotors],
-        codec: MotorCodec,
-        addressing: Addressing = LEGACY,
+        ranges: Sequence[MotorRange],
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        _check(buses, codec.motors)
-        self.motors, self._codec, self._addressing, self._now_ns = codec.motors, codec, addressing, now_ns
+        _check(buses, len(ranges))
+        self.motors, self._now_ns = len(ranges), now_ns
+        self._ranges = list(ranges)
+        ids = dict(pair for bus in buses for pair in zip(bus.motors, bus.drive_ids, strict=True))
+        self._codec = MitArrayCodec(ranges, [ids[motor] for motor in range(self.motors)])
+        self._special = [[special_frame(row, special) for row in ranges] for special in Special]
         self._order = np.array([motor for bus in buses for motor in bus.motors])  # motor of each outgoing row
         incoming_rows = sum(len(bus.motors) + _SPARE_ROWS for bus in buses)
         self._outgoing, self._incoming = make_block(self.motors), make_block(incoming_rows)
@@ -175,11 +101,11 @@ class MotorBuses:
         self._gathered = np.zeros((self.motors, 2), dtype=np.uint64)
         self._heads, self._known_heads = np.zeros((self.motors, 2), dtype=np.uint64), b""
         self._row_of_motor = np.zeros(self.motors, dtype=np.int64)
-        self._byte_0 = np.full(self.motors, _BYTE_0)
+        self._named = np.full(self.motors, _BYTE_0)  # of each row, the part of the data that names the drive
         self._one = np.ones(self.motors, dtype=np.int64)
         self._sent_ns = _NEVER_NS
         self._heard = np.zeros(self.motors, dtype=bool)
-        self.states = _make_states(self.motors, len(buses))
+        self.states = make_states(self.motors, len(buses))
 
     def _make_lanes(self, buses: Sequence[BusMotors]) -> list[_Lane]:
         lanes: list[_Lane] = []
@@ -190,8 +116,7 @@ class MotorBuses:
             bus.transport.attach(self._outgoing[span], self._incoming[window], self._incoming_t_ns[window])
             motor_of_drive = dict(zip(bus.drive_ids, bus.motors, strict=True))
             lanes.append(_Lane(number, bus.transport, first, expected, row, motor_of_drive))
-            for offset, drive_id in enumerate(bus.drive_ids):
-                put_frame(self._outgoing, first + offset, self._addressing.command_id(drive_id), bytes(8))
+            self._address(lanes[-1])
             first, row = first + expected, row + rows
         return lanes
 
@@ -221,16 +146,21 @@ class MotorBuses:
             if lane.asked != lane.expected:
                 lane.counts.refused += lane.expected - lane.asked
 
-    def send_special(self, data: bytes, motors: NDArray[np.bool_]) -> None:
-        """The same eight bytes (enter, exit, zero) to the motors of a mask, now; answers are collected as usual."""
+    def send_special(self, special: Special, motors: NDArray[np.bool_]) -> None:
+        """Switch the motors of a mask, now; answers are collected as usual."""
+        frames = self._special[special]
         for lane in self._lanes:
-            chosen = [drive for drive, motor in lane.motor_of_drive.items() if motors[motor]]
-            for row, drive_id in enumerate(chosen):
-                put_frame(self._outgoing, lane.first + row, self._addressing.command_id(drive_id), data)
+            chosen = [(drive, motor) for drive, motor in lane.motor_of_drive.items() if motors[motor]]
+            for row, (drive, motor) in enumerate(chosen):
+                put_frame(self._outgoing, lane.first + row, command_can_id(self._ranges[motor], drive), frames[motor])
             if chosen:
                 lane.counts.refused += len(chosen) - lane.transport.send(len(chosen))
-            for row, drive_id in enumerate(lane.motor_of_drive):
-                put_frame(self._outgoing, lane.first + row, self._addressing.command_id(drive_id), bytes(8))
+                self._address(lane)
+
+    def _address(self, lane: _Lane) -> None:
+        """The identifiers of all commands of a bus, in the order in which they are sent."""
+        for row, (drive, motor) in enumerate(lane.motor_of_drive.items()):
+            put_frame(self._outgoing, lane.first + row, command_can_id(self._ranges[motor], drive), bytes(8))
 
     def collect(self, deadline_ns: int = 0) -> MotorStates:
         """The second half: what has come and comes until the deadline; without one, what is there already."""
@@ -267,7 +197,7 @@ class MotorBuses:
         gathered, heads = self._gathered, self._heads
         np.take(self._in_words, self._rows, axis=0, out=gathered, mode="clip")
         heads[:, 0] = gathered[:, 0]
-        np.bitwise_and(gathered[:, 1], self._byte_0, heads[:, 1])
+        np.bitwise_and(gathered[:, 1], self._named, heads[:, 1])
         if heads.tobytes() != self._known_heads:
             return False
         t_ns = self._incoming_t_ns[self._rows]
@@ -330,17 +260,19 @@ class MotorBuses:
     def _learn(self) -> None:
         """Remember the heads of a cycle in which every bus gave exactly one whole reply per motor."""
         gathered = self._in_words[self._rows]
-        self._heads[:, 0], self._heads[:, 1] = gathered[:, 0], gathered[:, 1] & _BYTE_0
-        self._known_heads = self._heads.tobytes()
         rows = ((lane, lane.row + offset) for lane in self._lanes for offset in range(lane.expected))
         for index, (owner, row) in enumerate(rows):
-            self._row_of_motor[self._motor_of(owner, *take_frame(self._incoming, row))] = index
+            motor = self._motor_of(owner, *take_frame(self._incoming, row))
+            self._row_of_motor[motor] = index
+            self._named[index] = 0 if self._ranges[motor].status_feedback else _BYTE_0
+        self._heads[:, 0], self._heads[:, 1] = gathered[:, 0], gathered[:, 1] & self._named
+        self._known_heads = self._heads.tobytes()
 
     def _motor_of(self, lane: _Lane, can_id: int, data: bytes) -> int:
         """Whose reply this is; -1: nobody's."""
-        if not data or can_id & REMOTE_FLAG:
-            return -1
-        return lane.motor_of_drive.get(self._addressing.drive_of(can_id, len(data), data[0]), -1)
+        motor = lane.motor_of_drive.get(drive_of(can_id, data), -1)
+        of_status = bool(can_id & EXTENDED_FLAG)
+        return motor if motor >= 0 and self._ranges[motor].status_feedback is of_status else -1
 
     def _finish(self) -> MotorStates:
         states = self.states
@@ -386,13 +318,6 @@ class MotorBuses:
     def close(self) -> None:
         for lane in self._lanes:
             lane.transport.close()
-
-
-def _make_states(motors: int, buses: int) -> MotorStates:
-    t_ns, age_ns, sequence = (np.zeros(motors, dtype=np.int64) for _ in range(3))
-    values = np.zeros((5, motors)).T  # by columns, as codec and loop want it
-    valid, error = np.zeros(motors, dtype=bool), np.zeros(motors, dtype=np.uint8)
-    return MotorStates(values, t_ns, age_ns, sequence, valid, error, np.zeros(buses, dtype=np.uint8))
 
 
 def _check(buses: Sequence[BusMotors], motors: int) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw_drivers.bus.can_frame import BusError
-from hw_drivers.bus.motor_buses import MotorBuses, MotorStates
-from hw_drivers.motors.codec_mit import ENTER, EXIT
+from hw_drivers.bus.dialect import Special
+from hw_drivers.bus.motor_buses import MotorBuses
+from hw_drivers.bus.motor_states import MotorStates
 from studio.core.errors import DeviceError
 from studio.core.geometry import FloatArray
 from studio.core.protocols import Clock
@@ -54,7 +55,7 @@ class BusPlant:
         start_ns = self._clock.now_ns()
         asked = self.buses.states.sequence.copy()
         while self._clock.now_ns() - start_ns < _ANSWER_S * 1e9:
-            self.buses.send_special(EXIT, self.buses.states.sequence == asked)
+            self.buses.send_special(Special.EXIT, self.buses.states.sequence == asked)
             now_ns = self._clock.now_ns()
             states = self.buses.collect(now_ns + int(_ASK_AGAIN_S * 1e9))
             if (states.sequence > asked).all():
@@ -68,16 +69,13 @@ class BusPlant:
             for bus, name in enumerate(self.buses.names)
             if silent[self.buses.motors_of(bus)].any()
         ]
-        return (
-            f"No answer within {_ANSWER_S:g} s on bus {'; bus '.join(where)}. Check power, wiring, ids and firmware "
-            "(legacy MIT)."
-        )
+        return f"No answer within {_ANSWER_S:g} s on bus {'; bus '.join(where)}. Check power, wiring, ids and firmware."
 
     def enable(self, motors: NDArray[np.bool_]) -> None:
-        self.buses.send_special(ENTER, motors)
+        self.buses.send_special(Special.ENTER, motors)
 
     def disable(self, motors: NDArray[np.bool_]) -> None:
-        self.buses.send_special(EXIT, motors)
+        self.buses.send_special(Special.EXIT, motors)
 
     def read(self, states: FloatArray, t_ns: NDArray[np.int64]) -> None:
         """What has come since the last command. A motor whose reply is not valid keeps its old time, and so ages."""

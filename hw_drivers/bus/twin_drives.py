@@ -10,6 +10,7 @@ import numpy as np
 from hw_drivers.bus.can_frame import (
     ERROR_BUS_OFF,
     ERROR_FLAG,
+    EXTENDED_FLAG,
     BusError,
     FrameBlock,
     Times,
@@ -17,27 +18,45 @@ from hw_drivers.bus.can_frame import (
     put_frame,
     take_frame,
 )
+from hw_drivers.bus.dialect import STATUS_PACKET, command_can_id
 from hw_drivers.bus.wire_fault import FaultKind, Frame, WireFaults
 from hw_drivers.motors.codec_mit import ENTER, EXIT, ZERO, is_special
+from hw_drivers.motors.models import MotorRange
 from hw_drivers.motors.twin import TwinMotors
 
 _REPLY_ID = 0x00  # the manual's "0x00 + drive id"; many drives send their own id
 
 
 class TwinDrives:
-    """Frames of one bus to and from motor twins; dialect legacy.
+    """Frames of one bus to and from motor twins.
+
+    Legacy drives answer every command. V3 drives need no enter frame and send status frames by themselves.
 
     Args:
         twins: registers behind the drives.
+        ranges: of the twins' motors; decide the dialects.
         drive_ids: of the twins' motors, in their order.
         faults: of this bus.
+        status_rate_hz: of status frames, as set in the vendor's tool.
     """
 
-    def __init__(self, twins: TwinMotors, drive_ids: Sequence[int], faults: WireFaults | None = None) -> None:
+    def __init__(
+        self,
+        twins: TwinMotors,
+        ranges: Sequence[MotorRange],
+        drive_ids: Sequence[int],
+        faults: WireFaults | None = None,
+        status_rate_hz: float = 500.0,
+    ) -> None:
         self.twins, self.faults = twins, faults or WireFaults()
         self.drive_ids = tuple(drive_ids)
-        self.peak_torque_nm = 0.0
-        self._row_of_drive = {drive: row for row, drive in enumerate(drive_ids)}
+        self._row_of_id = {
+            command_can_id(motor, drive): row for row, (motor, drive) in enumerate(zip(ranges, drive_ids, strict=True))
+        }
+        self._v3 = np.array([motor.firmware == "v3" for motor in ranges])
+        self._status_rows = [row for row, motor in enumerate(ranges) if motor.status_feedback]
+        self._status_period_ns, self._status_due_ns = int(1e9 / status_rate_hz), 0
+        twins.ports.powered[self._v3] = 1.0
         self._frames = np.zeros((twins.motors, 8), dtype=np.uint8)
         self._replies = np.zeros((twins.motors, 8), dtype=np.uint8)
         self._decoded = np.zeros((5, twins.motors)).T
@@ -50,7 +69,7 @@ class TwinDrives:
         replies: list[Frame] = []
         batch: dict[int, bytes] = {}
         for can_id, data in frames:
-            row = self._row_of_drive.get(can_id)
+            row = self._row_of_id.get(can_id)
             if row is None or len(data) != 8:
                 continue
             if row in batch:  # enter and the first command may come together
@@ -65,7 +84,7 @@ class TwinDrives:
             return []
         self._asked[:] = False
         for row, data in batch.items():
-            if not is_special(data):
+            if self._v3[row] or not is_special(data):
                 self._asked[row] = True
                 self._frames[row] = np.frombuffer(data, dtype=np.uint8)
         twins = self.twins
@@ -76,11 +95,29 @@ class TwinDrives:
             twins.receive_special(*(self._mask(batch, special) for special in (ENTER, EXIT, ZERO)))
         twins.ports.idle_s = 0.0
         twins.poll(self._replies)
-        return [(_REPLY_ID + self.drive_ids[row], self._replies[row].tobytes()) for row in batch]
+        return [
+            (_REPLY_ID + self.drive_ids[row], self._replies[row].tobytes())
+            for row in batch
+            if row not in self._status_rows
+        ]
+
+    def unprompted(self, now_ns: int) -> list[Frame]:
+        """What comes without being asked for: status frames that are due, and replies that were delayed."""
+        frames: list[Frame] = []
+        if self._status_rows and now_ns >= self._status_due_ns:
+            self._status_due_ns = now_ns + self._status_period_ns
+            self.twins.poll(self._replies)
+            frames = [
+                (EXTENDED_FLAG | STATUS_PACKET << 8 | self.drive_ids[row], self._replies[row].tobytes())
+                for row in self._status_rows
+            ]
+        if not self.faults.any:
+            return frames
+        return self.faults.change([], [] if self.faults.is_on(FaultKind.BUS_OFF, now_ns) else frames, now_ns)
 
     def _mask(self, batch: dict[int, bytes], special: bytes) -> np.ndarray:
         mask = np.zeros(self.twins.motors, dtype=bool)
-        mask[[row for row, data in batch.items() if data == special]] = True
+        mask[[row for row, data in batch.items() if data == special and not self._v3[row]]] = True
         return mask
 
 
@@ -131,8 +168,7 @@ class TwinTransport:
 
     def receive(self) -> int:
         now_ns = self._now_ns()
-        if self.drives.faults.any:
-            self._waiting += [(now_ns, frame) for frame in self.drives.faults.due(now_ns)]
+        self._waiting += [(now_ns, frame) for frame in self.drives.unprompted(now_ns)]
         count = min(len(self._waiting), len(self._incoming))
         for row, (t_ns, (can_id, data)) in enumerate(self._waiting[:count]):
             put_frame(self._incoming, row, can_id, data)

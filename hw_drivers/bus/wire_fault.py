@@ -147,7 +147,7 @@ class WireFaults:
         return 0.0 if silence_s < dropped.value else float("inf")
 
     def change(self, commands: Sequence[Frame], replies: Sequence[Frame], now_ns: int) -> list[Frame]:
-        """What the host gets instead of `replies` (data byte 0 is the drive id)."""
+        """What the host gets instead of `replies`."""
         changed: list[Frame] = []
         if self.is_on(FaultKind.ECHO, now_ns):
             changed += commands
@@ -162,11 +162,11 @@ class WireFaults:
         return ready
 
     def _change_one(self, can_id: int, data: bytes, now_ns: int) -> list[Frame]:
-        drive_id, honest = data[0], data
+        drive_id, honest = can_id & 0xFF if can_id & EXTENDED_FLAG else data[0], data
         frames: list[Frame] | None = None
         for fault, _ in self._active:
             if fault.hits(drive_id) and self.is_on(fault.kind, now_ns, drive_id):
-                data = self._change_data(fault, drive_id, data)
+                data = self._change_data(fault, drive_id, data, legacy=not can_id & EXTENDED_FLAG)
                 frames = self._change_number(fault, can_id, data, now_ns) if frames is None else frames
         self._before[drive_id] = honest
         return [(can_id, data)] if frames is None else frames
@@ -191,7 +191,7 @@ class WireFaults:
         self._status_due_ns[data[0]] = now_ns + int(1e9 / rate_hz)
         return [(EXTENDED_FLAG | _STATUS_ID | data[0], b"\0" * 6 + b"\x1e\0")]
 
-    def _change_data(self, fault: Fault, drive_id: int, data: bytes) -> bytes:
+    def _change_data(self, fault: Fault, drive_id: int, data: bytes, *, legacy: bool) -> bytes:
         kind, value = fault.kind, fault.value
         if kind is FaultKind.PREVIOUS_REPLY:
             return self._before.get(drive_id, data)
@@ -199,11 +199,13 @@ class WireFaults:
             return self._stuck.setdefault(drive_id, data)
         if kind is FaultKind.SHORT_REPLY:
             return data[:6]
-        if kind is FaultKind.WRONG_ID:
-            return bytes([int(value) & 0xFF]) + data[1:]
         if kind is FaultKind.BIT_FLIP and self._chance.random() < value:
             return _flip(data, self._chance.randrange(8 * len(data)))
-        return self._change_fields(kind, value, data) if len(data) == 8 else data
+        if not legacy or len(data) != 8:
+            return data
+        if kind is FaultKind.WRONG_ID:
+            return bytes([int(value) & 0xFF]) + data[1:]
+        return self._change_fields(kind, value, data)
 
     def _change_fields(self, kind: FaultKind, value: float, data: bytes) -> bytes:
         word = int.from_bytes(data[1:6], "big")

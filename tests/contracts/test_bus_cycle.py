@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 from hw_drivers.bus.can_frame import BusError
-from hw_drivers.bus.motor_buses import BusMotors, MotorBuses, ReplyError
+from hw_drivers.bus.dialect import Special
+from hw_drivers.bus.motor_buses import BusMotors, MotorBuses
+from hw_drivers.bus.motor_states import ReplyError
 from hw_drivers.bus.plant import BusPlant
 from hw_drivers.bus.python_can import PythonCanTransport, open_python_can
 from hw_drivers.bus.raw_can import RawCanTransport
 from hw_drivers.bus.transport import FrameTransport
 from hw_drivers.bus.twin_drives import TwinDrives, TwinTransport
 from hw_drivers.bus.wire_fault import make_fault
-from hw_drivers.motors.codec_mit import ENTER, MitArrayCodec
 from studio.core.clock import WallClock
 from studio.core.errors import DeviceError, SafetyError
 from studio.core.protocols import TwinPorts
@@ -72,7 +73,7 @@ class Rig:
             BusMotors(transport=line.transport, motors=[next(rows) for _ in ids], drive_ids=ids)
             for line, ids in zip(self.lines, DRIVE_IDS, strict=True)
         ]
-        self.buses = MotorBuses(buses, MitArrayCodec([MOTOR] * len(flat), flat))
+        self.buses = MotorBuses(buses, [MOTOR] * len(flat))
         self.commands = np.tile(COMMAND, (self.buses.motors, 1))
 
     def cycle(self, timeout_s: float = PATIENCE_S):
@@ -157,7 +158,7 @@ def test_a_lost_reply_is_data_and_ages(rig: Rig) -> None:
 
 def test_enter_frames_reach_only_the_motors_of_the_mask(rig: Rig) -> None:
     mask = np.array([True, False, False, True, False, True, False])
-    rig.buses.send_special(ENTER, mask)
+    rig.buses.send_special(Special.ENTER, mask)
     powered = lambda: rig.ports(0).powered.tolist() + rig.ports(1).powered.tolist()  # noqa: E731
     rig.until(lambda: powered() == [1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0], "the motors are on")
 

@@ -31,7 +31,7 @@ def make_drives(drive_ids: Sequence[int]) -> TwinDrives:
     ports = TwinPorts(np.zeros((count, 5)), np.zeros((count, 5)), np.zeros(count))
     ports.state[:, 0] = np.array(drive_ids) / 10.0
     ports.state[:, STATE_TEMPERATURE] = 30.0
-    return TwinDrives(TwinMotors(ports, [MOTOR] * count, drive_ids), drive_ids)
+    return TwinDrives(TwinMotors(ports, [MOTOR] * count, drive_ids), [MOTOR] * count, drive_ids)
 
 
 class FarEnd:
@@ -55,7 +55,7 @@ class FarEnd:
                 time.sleep(0.0005)
             frames = self._read()
             now_ns = time.monotonic_ns()
-            replies = self.drives.answer(frames, now_ns) if frames else self.drives.faults.due(now_ns)
+            replies = self.drives.answer(frames, now_ns) if frames else self.drives.unprompted(now_ns)
             if replies:
                 noise, self.noise = self.noise, []
                 self._write(noise + replies)
