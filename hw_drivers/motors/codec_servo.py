@@ -23,7 +23,7 @@ class ServoField:
     """One number of a packet: `size` bytes hold value * scale; `low` to `high` are the documented limits."""
 
     name: str
-    unit: str
+    unit: str  # empty for a plain number
     scale: float
     low: float
     high: float
@@ -38,14 +38,14 @@ class ServoPacket:
 
 _POSITION = ServoField("position", "deg", POSITION_SCALE, -36_000, 36_000)
 PACKETS: dict[str, ServoPacket] = {
-    "duty": ServoPacket(0, (ServoField("duty", "1", 100_000, -1, 1),)),
+    "duty": ServoPacket(0, (ServoField("duty", "", 100_000, -1, 1),)),
     "current": ServoPacket(1, (ServoField("current", "A", 1000, -60, 60),)),
     # the manual states 0 to 60 A and prints an example of -4 A; both are let through
     "current_brake": ServoPacket(2, (ServoField("current", "A", 1000, -60, 60),)),
     "velocity": ServoPacket(3, (ServoField("speed", "ERPM", 1, -100_000, 100_000),)),
     "position": ServoPacket(4, (_POSITION,)),
     # 0 temporary, 1 permanent (dual encoders only, says the legacy manual), 2 restore default in older manuals
-    "origin": ServoPacket(5, (ServoField("mode", "1", 1, 0, 2, 1),)),
+    "origin": ServoPacket(5, (ServoField("mode", "", 1, 0, 2, 1),)),
     # the stated range of the acceleration is positive, a printed example is negative: send positive ones
     "position_velocity": ServoPacket(
         6,
@@ -92,6 +92,10 @@ class ServoStatus:
         return error_name(self.error_code)
 
 
+def field_label(field: ServoField) -> str:
+    return f"{field.name} ({field.unit})" if field.unit else field.name
+
+
 def find_packet(name: str) -> tuple[str, ServoPacket]:
     """A packet by its name or a common other name.
 
@@ -112,10 +116,8 @@ def scaled_integer(field: ServoField, value: float, where: str, scale: float | N
         ConfigError: outside the documented limits or not finite.
     """
     if not isfinite(value) or not field.low <= value <= field.high:
-        raise ConfigError(
-            f"{where}: {field.name} is {value:g} {field.unit}; allowed {field.low:g} to {field.high:g}. "
-            "Change the value."
-        )
+        allowed = f"{field.low:g} to {field.high:g} {field.unit}".rstrip()
+        raise ConfigError(f"{where}: {field.name} is {value:g}; allowed {allowed}. Change the value.")
     number = floor(value * (field.scale if scale is None else scale) + 0.5)
     bound = 1 << (8 * field.size - 1)
     if field.size > 1 and not -bound <= number < bound:
@@ -144,7 +146,7 @@ def encode_servo(
     if not 0 <= drive_id <= 255:
         raise ConfigError(f"Drive id is {drive_id}; allowed 0 to 255. Change the id.")
     if len(values) != len(found.fields):
-        wanted = ", ".join(f"{f.name} ({f.unit})" for f in found.fields)
+        wanted = ", ".join(field_label(f) for f in found.fields)
         raise ConfigError(
             f"Servo packet {name} was given {len(values)} values; it takes {len(found.fields)}: {wanted}."
         )

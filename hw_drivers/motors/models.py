@@ -180,13 +180,19 @@ def _table_row(model: str, firmware: str) -> MotorRange:
     return MotorRange(
         model=found.name,
         firmware=firmware,
-        source="; ".join(sources),
+        source="; ".join(_citation(source) for source in sources),
         **{key: rows[key].value for key in _RANGE_KEYS},
         status_feedback=firmware == "v3",
         gear_ratio=numbers["gear_ratio"].value,
         pole_pairs=None if poles is None else int(poles.value),
         torque_per_current_nm_a=numbers["torque_per_current_nm_a"].value,
     )
+
+
+def _citation(source: str) -> str:
+    """`key p. 63` with the key written out."""
+    key, _, place = source.partition(" ")
+    return f"{load_sources()[key]}{place and ', '}{place}"
 
 
 def _find_model(model: str) -> MotorModel:

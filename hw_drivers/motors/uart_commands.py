@@ -10,8 +10,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hw_drivers.motors.codec_servo import ServoField, scaled_integer
-from hw_drivers.motors.codec_uart import decode_frame, encode_frame
+from hw_drivers.motors.codec_servo import ServoField, field_label, scaled_integer
+from hw_drivers.motors.codec_uart import decode_frame, encode_frame, find_framing
 from studio.core.errors import ConfigError, DataError, SafetyError
 
 VALUES_SCALE, OLD_VALUES_SCALE = 1000.0, 1_000_000.0  # steps per degree of a GET_VALUES reply, new and older manuals
@@ -73,17 +73,17 @@ COMMANDS: dict[str, UartCommand] = {
     "erase": UartCommand(2, 67, refused=_FLASH),
     "write": UartCommand(3, 68, refused=_FLASH),
     "values": UartCommand(4, 69),
-    "duty": UartCommand(5, 70, (ServoField("duty", "1", 100_000, -1, 1),)),
+    "duty": UartCommand(5, 70, (ServoField("duty", "", 100_000, -1, 1),)),
     "current": UartCommand(6, 71, _AMPERES),
     "brake": UartCommand(7, 72, _AMPERES),
     "velocity": UartCommand(8, 73, (ServoField("speed", "ERPM", 1, -100_000, 100_000),)),
     "position": UartCommand(9, 74, (ServoField("position", "deg", 1_000_000, -_INT32_DEG, _INT32_DEG),)),
     "hand_brake": UartCommand(10, 75, _AMPERES),
-    "stream": UartCommand(11, 76, (ServoField("mode", "1", 1, 0, 255, 1),)),
+    "stream": UartCommand(11, 76, (ServoField("mode", "", 1, 0, 255, 1),)),
     "terminal": UartCommand(20, None, text=True),
     "print": UartCommand(21, None, text=True, refused="it is a message of the drive"),
     "rotor_position": UartCommand(22, 87, refused="it is a message of the drive"),
-    "selective": UartCommand(50, 0x13, (ServoField("mask", "1", 1, 0, 0xFFFF_FFFF, 4),)),
+    "selective": UartCommand(50, 0x13, (ServoField("mask", "", 1, 0, 0xFFFF_FFFF, 4),)),
     "position_velocity": UartCommand(
         91,
         60,
@@ -96,7 +96,7 @@ COMMANDS: dict[str, UartCommand] = {
     "multi_turn": UartCommand(92, 61, padding=4),
     "single_turn": UartCommand(93, 62, padding=4),
     "unlimited": UartCommand(94, 63, padding=4),
-    "origin": UartCommand(95, 64, (ServoField("mode", "1", 1, 0, 2, 1),)),
+    "origin": UartCommand(95, 64, (ServoField("mode", "", 1, 0, 2, 1),)),
     "go_to_zero": UartCommand(101, None, padding=4),  # moves, by the shortest way
     "mit": UartCommand(
         None,
@@ -105,8 +105,8 @@ COMMANDS: dict[str, UartCommand] = {
             ServoField("position", "rad", 1000, -_WIDE, _WIDE),
             ServoField("speed", "rad/s", 1000, -_WIDE, _WIDE),
             ServoField("torque", "A", 1000, -_WIDE, _WIDE),
-            ServoField("kp", "1", 1000, 0, _WIDE),
-            ServoField("kd", "1", 1000, 0, _WIDE),
+            ServoField("kp", "", 1000, 0, _WIDE),
+            ServoField("kd", "", 1000, 0, _WIDE),
         ),
     ),
 }
@@ -175,6 +175,7 @@ def find_command(name: str, firmware: str) -> tuple[str, UartCommand, int]:
     Raises:
         ConfigError: there is none of that name in this dialect.
     """
+    find_framing(firmware)
     plain = name.strip().lower().replace("-", "_").replace(" ", "_")
     plain = _ALIASES.get(plain, plain)
     command = COMMANDS.get(plain)
@@ -202,7 +203,7 @@ def encode_uart(name: str, values: Sequence[float], firmware: str, *, text: str 
     if command.refused:
         raise SafetyError(f"Serial command {plain} is not sent: {command.refused}.")
     if len(values) != len(command.fields):
-        wanted = ", ".join(f"{f.name} ({f.unit})" for f in command.fields) or "none"
+        wanted = ", ".join(field_label(f) for f in command.fields) or "none"
         raise ConfigError(f"Serial command {plain} was given {len(values)} values; it takes: {wanted}.")
     if command.text != bool(text) or not text.isascii():
         raise ConfigError(f"Serial command {plain} {'needs' if command.text else 'takes no'} text, plain ASCII.")

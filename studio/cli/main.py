@@ -18,6 +18,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("studio.cli.train", "train a method on a dataset"),
     "evaluate": ("studio.cli.evaluate", "goal-reaching episodes in simulation"),
     "bench": ("studio.cli.bench", "side-by-side measurements and campaigns, each by its name"),
+    "can": ("studio.cli.can", "motor frames as bytes: encode, decode, servo, models"),
+    "uart": ("studio.cli.uart", "serial frames of the drives: encode, decode"),
     "methods": ("studio.cli.methods", "every method with its source, status and presets"),
     "screenshots": ("studio.cli.screenshots", "pictures of every screen, made from the real window"),
 }
