@@ -14,6 +14,7 @@ from studio.core.errors import ConfigError
 from studio.core.geometry import FloatArray
 from studio.core.paths import resources_dir
 from studio.robot.geometry import inverse_arm
+from studio.robot.wiring import BusWiring
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,7 @@ class Robot:
     requires_realtime_priority: bool
     timeouts: Timeouts
     urdf_path: Path
+    buses: tuple[BusWiring, ...] = ()  # none: motor twins in the simulated world
 
     @property
     def motor_model(self) -> str:
@@ -106,10 +108,10 @@ class Robot:
 
 @lru_cache(maxsize=8)
 def load_robot(name: str = "dual_arm_ak60") -> Robot:
-    """Read `resources/robots/<name>/robot.toml`."""
-    folder = resources_dir() / "robots" / name
+    """Read `resources/robots/<name>/robot.toml`; a name with a slash is a folder of your own."""
+    folder = Path(name) if "/" in name else resources_dir() / "robots" / name
     if not (folder / "robot.toml").is_file():
-        known = sorted(p.parent.name for p in folder.parent.glob("*/robot.toml"))
+        known = sorted(p.parent.name for p in (resources_dir() / "robots").glob("*/robot.toml"))
         raise ConfigError(f"There is no robot {name!r}. Known robots: {', '.join(known)}. Choose one of them.")
     return make_robot(load_toml(folder / "robot.toml"), folder)
 
@@ -166,6 +168,7 @@ def _make_robot(data: dict[str, Any], folder: Path) -> Robot:
         requires_realtime_priority=bool(data["requires_realtime_priority"]),
         timeouts=make_config(Timeouts, data["timeouts"], where="timeouts"),
         urdf_path=folder / str(data["urdf"]),
+        buses=tuple(make_config(BusWiring, bus, where=f"{folder.name}: buses") for bus in data.get("buses", [])),
     )
 
 

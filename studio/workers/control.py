@@ -1,4 +1,4 @@
-"""The control worker: the loop in real time. It alone owns the motors, and in simulation the physics.
+"""The control worker: the loop in real time. It alone owns the motors and their buses, in simulation the physics too.
 
 Reads slots input, hands, coupling, target, guard; writes rings control, object_pose.world, truth. Messages: engage,
 hold, disable, clear_fault, stop, put_box_back, driver {driver}, policy_limits {torque_share, speed_share}, end. Says
@@ -19,9 +19,9 @@ from studio.control.settings import ControlSettings
 from studio.control.stream import make_streams
 from studio.core.clock import NS_PER_S, WallClock
 from studio.core.config import make_config
-from studio.core.errors import ConfigError
+from studio.core.errors import ConfigError, StudioError
 from studio.core.records import Driver, PairState, RecordType
-from studio.core.task import load_task
+from studio.core.task import Task, load_task
 from studio.ipc.channels import (
     make_coupling_slot,
     make_guard_slot,
@@ -36,7 +36,7 @@ from studio.ipc.slot import WaitingSlotReader
 from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.robot.description import Robot, load_robot
 from studio.workers.priority import freeze_garbage, lock_memory, obtain_priority
-from studio.workers.rig import Simulation, make_simulation
+from studio.workers.rig import Simulation, WiredArms, make_simulation, make_wired
 
 _PRIORITY = 50
 _WARM_UP_TICKS = 40
@@ -128,14 +128,14 @@ class InputSlots:
 class ControlWorker:
     """One blocking loop with absolute deadlines."""
 
-    def __init__(self, link: WorkerLink, simulation: Simulation, slots: InputSlots, *, realtime: bool) -> None:
-        self._link, self._simulation, self._slots = link, simulation, slots
-        self._loop: ControlLoop = simulation.loop
+    def __init__(self, link: WorkerLink, arms: Simulation | WiredArms, slots: InputSlots, *, realtime: bool) -> None:
+        self._link, self._arms, self._slots = link, arms, slots
+        self._loop: ControlLoop = arms.loop
         self._realtime = realtime
         self._refused = ""  # why real-time priority was not obtained
         self._clock = WallClock()
         self._lateness = LatenessHistogram()
-        self._period_ns = simulation.period_ns
+        self._period_ns = arms.period_ns
         self._report_every = max(1, round(self._loop.robot.loop_rate_hz))
         self._last_states: list[PairState] = []
         self._second_ns = 0
@@ -214,12 +214,11 @@ class ControlWorker:
         self._loop.set_policy_limits(torque_share=torque, speed_share=speed)
 
     def _cut_wire(self, values: dict[str, Any]) -> None:
-        """Rehearsal of a fault: the replies of one motor twin are lost on its wire, or come again."""
-        twins, motor = self._simulation.plant.twins, values.get("motor")
-        if not isinstance(motor, int) or not 0 <= motor < twins.motors:
-            self._link.say("warning", f"There is no motor {motor!r} to cut off; allowed 0 to {twins.motors - 1}.")
-            return
-        twins.silent[motor] = bool(values.get("cut", True))
+        motor = values.get("motor")
+        try:
+            self._arms.cut_wire(motor if isinstance(motor, int) else -1, bool(values.get("cut", True)))
+        except StudioError as error:
+            self._link.say("warning", str(error))
 
     def _set_driver(self, value: Any) -> None:
         try:
@@ -235,6 +234,8 @@ class ControlWorker:
 
     def _report(self) -> None:
         loop = self._loop
+        for text in self._arms.take_troubles():
+            self._link.say("error", text)
         for level, text in loop.take_notices():
             self._link.say(level, text)
         states = loop.states
@@ -276,15 +277,24 @@ def run(link: WorkerLink) -> None:
     robot, task = load_robot(config.robot), load_task(config.task)
     if task.robot != robot.name:
         raise ConfigError(f"Task {task.name} is for robot {task.robot!r}, not {robot.name!r}. Choose another task.")
-    rings = RingSink(link.session, make_streams(robot))
-    simulation = make_simulation(robot, task, config.seed, rings, WallClock(), settings=config.settings)
+    rings = RingSink(link.session, make_streams(robot, world=not robot.buses))
     slots = InputSlots(link.session, robot)
     try:
-        ControlWorker(link, simulation, slots, realtime=config.realtime).run()
+        arms = _make_arms(config, robot, task, rings)
+        try:
+            ControlWorker(link, arms, slots, realtime=config.realtime).run()
+        finally:
+            arms.close()
     finally:
-        simulation.close()
         slots.close()
         rings.close()
+
+
+def _make_arms(config: ControlConfig, robot: Robot, task: Task, rings: RingSink) -> Simulation | WiredArms:
+    """Motors on buses where the robot's file names some, else twins in the simulated world."""
+    if robot.buses:
+        return make_wired(robot, rings, WallClock(), settings=config.settings)
+    return make_simulation(robot, task, config.seed, rings, WallClock(), settings=config.settings)
 
 
 def _enter_realtime() -> str:

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw_drivers.bus.load import LEGACY, V3, check_load
+from hw_drivers.bus.motor_buses import BusMotors, MotorBuses
+from hw_drivers.bus.plant import BusPlant
+from hw_drivers.bus.python_can import PythonCanTransport, open_python_can
+from hw_drivers.bus.raw_can import open_socketcan
+from hw_drivers.bus.transport import FrameTransport
 from hw_drivers.motors.models import find_range
 from hw_drivers.motors.plant import TwinPlant
 from hw_drivers.motors.twin import TwinMotors
@@ -14,7 +20,7 @@ from studio.control.inputs import Inputs, make_inputs
 from studio.control.loop import ControlLoop
 from studio.control.settings import ControlSettings
 from studio.core.clock import NS_PER_S, SteppedClock
-from studio.core.errors import SafetyError
+from studio.core.errors import ConfigError, SafetyError, StudioError
 from studio.core.geometry import FloatArray
 from studio.core.protocols import Clock, Sink
 from studio.core.records import Driver, PairState, RecordType
@@ -22,6 +28,7 @@ from studio.core.task import Task
 from studio.ipc.channels import make_target_slot
 from studio.robot.description import Robot
 from studio.robot.kinematics import Kinematics
+from studio.robot.wiring import BusWiring
 from studio.sim.dual_arm_box import DualArmBoxWorld
 
 _RAMP_TICKS = 12  # a target is written again this often, well within its time-out
@@ -61,9 +68,69 @@ class Simulation:
             notices = "; ".join(text for _, text in self.loop.take_notices())
             raise SafetyError(f"The simulated arms could not be engaged: {notices or 'no reason given'}")
 
+    def cut_wire(self, motor: int, cut: bool) -> None:
+        """Rehearsal of a fault: the replies of one motor twin are lost on its wire, or come again."""
+        if not 0 <= motor < self.plant.motors:
+            raise ConfigError(f"There is no motor {motor!r} to cut off; allowed 0 to {self.plant.motors - 1}.")
+        self.plant.twins.silent[motor] = cut
+
+    def take_troubles(self) -> list[str]:
+        """Nothing is wrong with buses that do not exist."""
+        return []
+
     def close(self) -> None:
         self.plant.close()
         self.world.close()
+
+
+class WiredArms:
+    """A loop whose motors are on buses: hardware, or twins behind a serial line. The world is the real one."""
+
+    def __init__(self, plant: BusPlant, loop: ControlLoop) -> None:
+        self.plant, self.loop = plant, loop
+        self.period_ns = round(NS_PER_S * loop.period_s)
+
+    def cut_wire(self, motor: int, cut: bool) -> None:
+        raise ConfigError("Only a simulated wire can be cut from here. Pull out the plug of the motor instead.")
+
+    def take_troubles(self) -> list[str]:
+        """Sentences about buses that have gone wrong since the last call."""
+        return self.plant.take_troubles()
+
+    def close(self) -> None:
+        self.plant.close()
+
+
+def make_wired(robot: Robot, sink: Sink, clock: Clock, *, settings: ControlSettings | None = None) -> WiredArms:
+    """Open the robot's buses, hear every drive once, and put a control loop on top; motors off.
+
+    Raises:
+        ConfigError: wrong wiring, or a bus that would be too full.
+        DeviceError: a bus that cannot be opened, or drives that do not answer.
+    """
+    row = find_range(robot.motor_model, robot.firmware)
+    traffic = V3 if robot.firmware == "v3" else LEGACY
+    for bus in robot.buses:
+        check_load(bus.name, len(bus.motors(robot.pair_names, robot.joints_per_arm)), robot.loop_rate_hz, traffic)
+    opened: list[BusMotors] = []
+    try:
+        for bus in robot.buses:
+            motors = bus.motors(robot.pair_names, robot.joints_per_arm)
+            ids = bus.ids(robot.joints_per_arm)
+            opened.append(BusMotors(transport=_open_bus(bus), motors=motors, drive_ids=ids))
+        plant = BusPlant(MotorBuses(opened, [row] * (2 * robot.joints), clock.now_ns), clock)
+        plant.open()
+    except StudioError:
+        for bus in opened:
+            bus.transport.close()
+        raise
+    return WiredArms(plant, ControlLoop(robot, Kinematics(robot), plant, None, clock, sink, settings))
+
+
+def _open_bus(bus: BusWiring) -> FrameTransport:
+    if bus.interface == "socketcan" and not bus.options:
+        return open_socketcan(bus.channel)
+    return PythonCanTransport(open_python_can(bus.interface, bus.channel, **bus.options), bus.name)
 
 
 def make_simulation(
