@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -59,6 +60,14 @@ def _is_ours(folder: Path) -> bool:
         return False
 
 
+def _delete_asked_widgets() -> None:
+    """Widgets that a test asked Qt to delete later are deleted now; the drawing thread ends with the last 3-D view."""
+    core = sys.modules.get("PySide6.QtCore")
+    if core is not None and core.QCoreApplication.instance() is not None:
+        core.QCoreApplication.sendPostedEvents(None, core.QEvent.Type.DeferredDelete.value)
+        core.QCoreApplication.processEvents()
+
+
 @pytest.fixture(autouse=True)
 def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test that leaves a process, a thread or shared memory behind."""
@@ -66,6 +75,7 @@ def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     deadline_s = time.monotonic() + _GRACE_S
     while True:
+        _delete_asked_widgets()
         children = {pid: text for pid, text in _children().items() if pid not in before[0]}
         threads = _threads() - before[1]
         memory = _shared_memory() - before[2]

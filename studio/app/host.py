@@ -1,4 +1,7 @@
-"""The plugin host: manifests first, code on first use; a broken plugin is a `Failure` to show, never a crash. No Qt.
+"""The plugin host: manifests first, code later; a broken plugin is a `Failure` to show, never a crash. No Qt.
+
+A panel is made in steps (`panel_steps`): its code is imported in a thread, then its model and its parts are made one
+after the other, and between two steps the window takes a turn (docs/decisions/0006).
 
 Plugins come from the plugins folder (and the project's `plugins` folder), and from installed packages that name a
 folder with a `plugin.toml` under the entry-point group `haptic_play_studio.plugins`.
@@ -9,64 +12,24 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import re
 import sys
-import time
 import traceback
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import GeneratorType, ModuleType
 from typing import Any
 
-from studio.app.commands import Command
-from studio.core.config import load_toml
+from studio.app.failure import Failure, make_failure, sentence
+from studio.app.loader import Loader
+from studio.app.manifest import ROLES, Manifest, read_manifest
 from studio.core.errors import PluginError, StudioError
 
+# A step gives the seconds after which the next one makes sense; 0 is the next turn of the event loop.
+Steps = Generator[float, None, Any]
+_LOOK_AGAIN_S = 0.005
+
 ENTRY_POINT_GROUP = "haptic_play_studio.plugins"
-API_VERSION = 1
-ROLES = ("teleoperate", "review", "train", "plan", "devices")
-ROLE_TITLES = {role: role.capitalize() for role in ROLES}
-_REQUIRED = ("id", "title", "version", "api", "role")
-_KNOWN = (*_REQUIRED, "order", "icon", "author", "model", "panel", "config", "commands", "jobs", "format_version")
-_PACKAGES = {"umap": "umap-learn", "cv2": "opencv-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """`plugin.toml`, parsed; nothing of the plugin was imported for it."""
-
-    id: str
-    title: str
-    version: str
-    role: str
-    folder: Path
-    order: float = 100.0
-    icon: str = "plugin"
-    author: str = ""
-    origin: str = "the plugins folder"
-    model: str = "model"
-    panel: str = "panel"
-    config: str = ""
-    commands: tuple[Command, ...] = ()
-    jobs: tuple[dict[str, Any], ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """Why a plugin did not open, in words: what, where, next; `command` is something to type, detail is folded."""
-
-    title: str
-    what: str
-    where: str
-    next: str
-    command: str = ""
-    detail: str = ""
-    time_s: float = field(default_factory=time.time)
-
-    def report(self) -> str:
-        parts = [f"{self.title} could not open", f"What: {self.what}", f"Where: {self.where}", f"Next: {self.next}"]
-        return "\n".join([*parts, self.command, "", self.detail]).strip() + "\n"
 
 
 @dataclass
@@ -77,60 +40,6 @@ class Plugin:
     model: Any = None
     failure: Failure | None = None
     off: bool = False
-
-
-def read_manifest(path: Path, origin: str = "the plugins folder") -> Manifest:
-    """Parse a `plugin.toml`.
-
-    Raises:
-        PluginError: a key is missing, unknown or wrong; the message names file, key and what is allowed.
-    """
-    try:
-        data = load_toml(path)
-    except StudioError as error:
-        raise PluginError(str(error)) from error
-    missing = [key for key in _REQUIRED if key not in data]
-    unknown = sorted(set(data) - set(_KNOWN))
-    if missing or unknown:
-        problem = f"key {missing[0]!r} is missing" if missing else f"key {unknown[0]!r} is unknown"
-        raise PluginError(f"{path}: {problem}. A manifest has {', '.join(_KNOWN)}.")
-    if data["api"] != API_VERSION:
-        raise PluginError(f"{path}: written for api {data['api']!r}; this studio has {API_VERSION}. Update the plugin.")
-    if data["role"] not in ROLES:
-        raise PluginError(f"{path}: role {data['role']!r} does not exist. Allowed: {', '.join(ROLES)}.")
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", str(data["id"])):
-        raise PluginError(
-            f"{path}: id {data['id']!r}; allowed are small letters, digits and _, starting with a letter."
-        )
-    return _manifest(data, path, origin)
-
-
-def _manifest(data: dict[str, Any], path: Path, origin: str) -> Manifest:
-    plain = {key: str(data[key]) for key in ("id", "title", "version", "role")}
-    plain |= {key: str(data[key]) for key in ("icon", "author", "model", "panel", "config") if key in data}
-    commands = tuple(_command(entry, data, path) for entry in data.get("commands", []))
-    return Manifest(
-        **plain, folder=path.parent, order=float(data.get("order", 100)), origin=origin, commands=commands,
-        jobs=tuple(data.get("jobs", [])),
-    )  # fmt: skip
-
-
-def _command(entry: dict[str, Any], data: dict[str, Any], path: Path) -> Command:
-    allowed = ("id", "title", "key", "group", "place", "icon", "repeat")
-    wrong = sorted(set(entry) - set(allowed)) or [key for key in ("id", "title") if key not in entry]
-    if wrong:
-        raise PluginError(
-            f"{path}: command {entry.get('id', '?')!r}: key {wrong[0]!r} is unknown or missing. "
-            f"A command has {', '.join(allowed)}."
-        )
-    identity = str(entry["id"])
-    identity = identity if "." in identity else f"{data['id']}.{identity}"
-    place = str(entry.get("place", data["title"]))
-    return Command(
-        id=identity, title=str(entry["title"]), key=str(entry.get("key", "")), scope=str(data["id"]),
-        group=str(entry.get("group", "Do")), place=place, icon=str(entry.get("icon", "")),
-        repeat=bool(entry.get("repeat", False)),
-    )  # fmt: skip
 
 
 class PluginHost:
@@ -155,6 +64,9 @@ class PluginHost:
         self.plugins: dict[str, Plugin] = {}
         self.broken: list[Failure] = []  # manifests that could not be read
         self._off = set(off)
+        self._code: Loader | None = None  # the thread that imports plugin code; made when it is first needed
+        self._asked: set[str] = set()
+        self._imported: dict[str, Exception | None] = {}
         for folder, origin in folders:
             for path in sorted(folder.glob("*/plugin.toml")):
                 self._list(path, origin)
@@ -185,13 +97,31 @@ class PluginHost:
             self._guarded(plugin, lambda: self._make_model(plugin))
         return plugin.model
 
-    def make_panel(self, identity: str) -> Any:
-        """The plugin's widget, or None when it is broken."""
+    def import_ahead(self) -> None:
+        """Import the code of every plugin in a thread, one after the other; what fails is said when it is opened."""
+        for plugin in self.plugins.values():
+            if not plugin.off:
+                self._ask_code(plugin)
+
+    def panel_steps(self, identity: str) -> Steps:
+        """Make the plugin's widget step by step; the generator returns it, or None when the plugin is broken."""
         plugin = self.plugins[identity]
-        self.load(identity)
-        if plugin.failure is not None:
+        self._ask_code(plugin)
+        while identity not in self._imported:
+            yield _LOOK_AGAIN_S
+            self._take_imported()
+        error = self._imported[identity]
+        if error is not None:
+            self.fail(identity, error)
             return None
-        return self._guarded(plugin, lambda: self._make_panel(plugin))
+        self.load(identity)
+        yield 0.0
+        return (yield from self._parts(plugin))
+
+    def make_panel(self, identity: str) -> Any:
+        """The plugin's widget at once, or None when it is broken."""
+        self.load(identity)
+        return finish(self._parts(self.plugins[identity]))
 
     def fail(self, identity: str, error: BaseException) -> Failure:
         """A panel failed later (while drawing, say): keep why."""
@@ -207,6 +137,8 @@ class PluginHost:
             del sys.modules[name]
         importlib.invalidate_caches()
         self.studio.commands.unbind(identity)
+        self._asked.discard(identity)
+        self._imported.pop(identity, None)
         plugin.model, plugin.failure = None, None
         return plugin
 
@@ -230,6 +162,8 @@ class PluginHost:
             close = getattr(plugin.model, "close", None)
             if callable(close):
                 self._guarded(plugin, close)
+        if self._code is not None:
+            self._code.close()
 
     def _list(self, path: Path, origin: str) -> None:
         try:
@@ -265,9 +199,35 @@ class PluginHost:
         module = _load_module(plugin.manifest, plugin.manifest.model)
         plugin.model = _function(module, "make_model", plugin.manifest)(self.studio)
 
-    def _make_panel(self, plugin: Plugin) -> Any:
-        module = _load_module(plugin.manifest, plugin.manifest.panel)
-        return _function(module, "make_panel", plugin.manifest)(self.studio, plugin.model)
+    def _parts(self, plugin: Plugin) -> Steps:
+        """What `make_panel` of the plugin does, part by part when it is a generator."""
+        if plugin.failure is not None:
+            return None
+        try:
+            module = _load_module(plugin.manifest, plugin.manifest.panel)
+            made = _function(module, "make_panel", plugin.manifest)(self.studio, plugin.model)
+            if not isinstance(made, GeneratorType):
+                return made
+            while True:
+                try:
+                    next(made)
+                except StopIteration as end:
+                    return end.value
+                yield 0.0
+        except Exception as error:  # noqa: BLE001 - whatever a plugin does, the studio runs on
+            self.fail(plugin.manifest.id, error)
+            return None
+
+    def _ask_code(self, plugin: Plugin) -> None:
+        identity = plugin.manifest.id
+        if identity not in self._asked:
+            self._asked.add(identity)
+            self._code = self._code or Loader("plugin-code")
+            self._code.ask(identity, _import_code, plugin.manifest)
+
+    def _take_imported(self) -> None:
+        if self._code is not None:
+            self._imported.update(self._code.poll())
 
     def _guarded(self, plugin: Plugin, work: Callable[[], Any]) -> Any:
         try:
@@ -278,7 +238,7 @@ class PluginHost:
 
     def _command_failed(self, title: str, error: BaseException) -> None:
         detail = "".join(traceback.format_exception(error)).strip()
-        text = str(error) if isinstance(error, StudioError) else f"{title} did not work: {_sentence(error)}"
+        text = str(error) if isinstance(error, StudioError) else f"{title} did not work: {sentence(error)}"
         self.studio.notices.add("fault", text, detail=detail)
 
 
@@ -301,50 +261,27 @@ def _load_module(manifest: Manifest, name: str) -> ModuleType:
     return importlib.import_module(f"{prefix}.{name}")
 
 
+def _import_code(manifest: Manifest) -> Exception | None:
+    """In the thread: the modules of a plugin that the window will ask for; an error is kept for the card."""
+    try:
+        for name in filter(None, (manifest.model, manifest.panel)):
+            _load_module(manifest, name)
+    except Exception as error:  # noqa: BLE001 - whatever a plugin does, the studio runs on
+        return error
+    return None
+
+
+def finish(steps: Steps) -> Any:
+    """Take every step at once; what the generator returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
 def _function(module: ModuleType, name: str, manifest: Manifest) -> Callable[..., Any]:
     function = getattr(module, name, None)
     if not callable(function):
         raise PluginError(f"{manifest.title}: {Path(module.__file__ or '').name} has no function {name}. Add it.")
     return function
-
-
-def make_failure(manifest: Manifest, error: BaseException) -> Failure:
-    """An exception of a plugin in words a person understands."""
-    what, following, command = _words(error)
-    author = f" by {manifest.author}" if manifest.author else ""
-    return Failure(
-        title=manifest.title, what=what, where=f"{manifest.title} {manifest.version}{author}, from {manifest.origin}",
-        next=following, command=command, detail=_detail(manifest, error),
-    )  # fmt: skip
-
-
-def _words(error: BaseException) -> tuple[str, str, str]:
-    """(what, next, command to type)."""
-    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(("studio", "plugins")):
-        package = error.name.partition(".")[0]
-        return (
-            f"It needs the package {package}, which is not installed.",
-            f"Install {package}, then press Try again.",
-            f"pip install {_PACKAGES.get(package, package)}",
-        )
-    if isinstance(error, SyntaxError):
-        place = f"{Path(error.filename or '').name} line {error.lineno}"
-        return f"Its code cannot be read: {place}.", "Mend the file, then press Try again.", ""
-    if isinstance(error, StudioError):
-        return str(error), "Then press Try again.", ""
-    return _sentence(error), "Try again. If it stays, turn it off and send the report to its author.", ""
-
-
-def _sentence(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
-
-
-def _detail(manifest: Manifest, error: BaseException) -> str:
-    """Time and title, the plugin's own lines of the traceback, the exception; then the whole traceback."""
-    lines = [f"{time.strftime('%H:%M:%S')}  {manifest.title}  open"]
-    folder = str(manifest.folder.resolve())
-    for frame in traceback.extract_tb(error.__traceback__):
-        if str(Path(frame.filename).resolve()).startswith(folder):
-            lines.append(f"{Path(frame.filename).name} line {frame.lineno}: {frame.line}")
-    return "\n".join([*lines, f"{type(error).__name__}: {error}"])

@@ -63,6 +63,7 @@ class Visitor:
     def open(self, screen: str, **arguments: Any) -> QWidget:
         """Bring a screen to the top; its panel."""
         self.window.navigate(screen, **arguments)
+        self.wait(f"the screen {screen}", lambda: screen in self.window.panels, 30.0)
         self.rest(0.3)
         return self.window.panels[screen]
 

@@ -7,19 +7,18 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from studio.app.api import StudioApi
 from studio.app.commands import Command
 from studio.app.garbage import Collector
 from studio.app.host import PluginHost
 from studio.app.pace import Pace, ViewRate
+from studio.app.screens import Screens
 from studio.app.session import Session
 from studio.app.shell.actions import add_actions, fixed_keys
 from studio.app.shell.activity import ActivityBar
-from studio.app.shell.card import ErrorCard
-from studio.app.shell.keys import Keys, rest_buttons
-from studio.app.shell.layouts import restore_layout, save_layout
+from studio.app.shell.keys import Keys
 from studio.app.shell.palette import Palette
 from studio.app.shell.projects import open_beside, remember_project, show_projects
 from studio.app.shell.sheet import JobsSheet, KeysSheet, NoticesSheet, SettingsSheet, Sheet
@@ -29,7 +28,6 @@ from studio.app.shell.topbar import TopBar
 from studio.app.theme import theme
 from studio.app.watchdog import Watchdog
 
-_MOVING_ROLES = ("teleoperate", "plan", "devices")
 _NO_PILL_ROLES = ("teleoperate",)  # the band says the state there
 
 
@@ -48,9 +46,8 @@ class StudioWindow(QMainWindow):
     def __init__(self, studio: StudioApi, session: Session, host: PluginHost, *, watched: bool = False) -> None:
         super().__init__()
         self.studio, self.session, self.host = studio, session, host
-        self.panels: dict[str, QWidget] = {}
+        self.screens = Screens(studio, host)
         self.watchdog = Watchdog() if watched else None
-        self._last_of_role: dict[str, str] = dict(studio.settings.get("screens", {}))
         self._view = ViewRate(theme().number("motion.view_hz"))
         self._status_pace, self._losses_pace = Pace(theme().number("motion.status_hz")), Pace(1.0)
         self._last_tick_s = time.monotonic()
@@ -59,7 +56,7 @@ class StudioWindow(QMainWindow):
         remember_project(studio.settings, studio.project.path)
         self._build()
         self._connect()
-        self._open_first()
+        self.screens.open_first()
         self._start()
 
     # Building
@@ -71,8 +68,7 @@ class StudioWindow(QMainWindow):
         self.resize(1440, 900)
         self.top = TopBar(self.studio.project.name)
         self.activity = ActivityBar(self.host.roles())
-        self.stack = QStackedWidget()
-        self.stack.setProperty("ground", "0")
+        self.stack = self.screens.stack
         self.status = StatusBar()
         centre, column, row = QWidget(), QVBoxLayout(), QHBoxLayout()
         for layout in (column, row):
@@ -111,6 +107,9 @@ class StudioWindow(QMainWindow):
         self.activity.role_chosen.connect(self.open_role)
         self.activity.help_wanted.connect(lambda: self.toggle_sheet("keys"))
         self.activity.settings_wanted.connect(lambda: self.toggle_sheet("settings"))
+        self.screens.placed.connect(self._show_place)
+        self.screens.left.connect(self._left)
+        self.screens.broke.connect(self._rebuild_activity)
         self.palette_layer.chosen.connect(self.run_anywhere)
         self.studio.navigator = self.navigate
         self.studio.notices.changed.connect(self._show_bell)
@@ -134,51 +133,28 @@ class StudioWindow(QMainWindow):
 
     # Screens
 
-    def _open_first(self) -> None:
-        roles = self.host.roles()
-        if not roles:
-            self._show_empty()
-            return
-        wanted = self.studio.settings.get("role", roles[0])
-        self.open_role(wanted if wanted in roles else roles[0])
+    @property
+    def panels(self) -> dict[str, QWidget]:
+        """The panels that are built, by screen."""
+        return self.screens.panels
 
-    def _show_empty(self) -> None:
-        empty = QLabel("No plugin is there. Put one into the plugins folder and start again.")
-        empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.stack.addWidget(empty)
+    def panel(self, screen: str) -> QWidget:
+        """A screen's widget, built to the end now when it is not there yet."""
+        return self.screens.panel(screen)
 
     def open_role(self, role: str) -> None:
         """The screen of a role that was open last, or its first."""
-        screens = [plugin.manifest.id for plugin in self.host.in_role(role)]
-        if screens:
-            last = self._last_of_role.get(role, "")
-            self.navigate(last if last in screens else screens[0])
+        self.screens.open_role(role)
 
     def navigate(self, screen: str, **arguments: Any) -> None:
-        """Bring a plugin's screen to the top; an unknown one is said."""
-        plugin = self.host.plugins.get(screen)
-        if plugin is None or plugin.off:
-            self.studio.notices.warn(f"There is no screen {screen!r} here. Its plugin is missing or turned off.")
-            return
-        before = self.studio.state.screen
-        panel = self._panel(screen)
-        if before != screen:
-            self._leave(before, screen)
-        self.studio.state.screen, self.studio.state.role = screen, plugin.manifest.role
-        self.stack.setCurrentWidget(panel)
-        self._show_place(screen)
-        if before != screen:
-            self._call(screen, "shown")
-        if arguments:
-            self._call(screen, "open", **arguments)
+        """Bring a plugin's screen to the top; an unknown one is said. One that is not built yet comes in some turns."""
+        self.screens.navigate(screen, **arguments)
 
-    def _leave(self, before: str, after: str) -> None:
+    def moves_robot(self, screen: str) -> bool:
+        return self.screens.moves_robot(screen)
+
+    def _left(self, before: str, after: str) -> None:
         """Leaving a screen that moves the robot counts as letting go, unless the next one moves it too."""
-        if not before:
-            return
-        self._call(before, "hidden")
-        if before in self.panels:
-            save_layout(self.studio.settings, before, self.panels[before])
         if self.moves_robot(before) and not (after and self.moves_robot(after)):
             self.session.release()
 
@@ -188,85 +164,15 @@ class StudioWindow(QMainWindow):
         self.top.show_tabs(tabs, screen)
         self.top.pill.setVisible(role not in _NO_PILL_ROLES)
         self.activity.choose(role)
-        self._last_of_role[role] = screen
-        self.studio.settings.set("screens", dict(self._last_of_role))
-        self.studio.settings.set("role", role)
-
-    def _panel(self, screen: str) -> QWidget:
-        if screen not in self.panels:
-            panel = self.host.make_panel(screen)
-            self.panels[screen] = panel if isinstance(panel, QWidget) else self._card(screen)
-            self.stack.addWidget(self.panels[screen])
-            rest_buttons(self.panels[screen])
-            restore_layout(self.studio.settings, screen, self.panels[screen])
-        return self.panels[screen]
-
-    def _card(self, screen: str) -> ErrorCard:
-        plugin = self.host.plugins[screen]
-        failure = plugin.failure or self.host.fail(screen, TypeError("make_panel returned no widget."))
-        title = plugin.manifest.title
-        if not any(n.text.startswith(f"{title} could not open") for n in self.studio.notices.items[:3]):
-            self.studio.notices.add("warn", f"{title} could not open. {failure.what}", detail=failure.detail)
-        author = plugin.manifest.author
-        working = [p for p in self.host.plugins.values() if p.model and not p.failure and p is not plugin]
-        same = [p for p in working if author and p.manifest.author == author]
-        others = f"{len(same)} other plugin{'s' if len(same) > 1 else ''} from this author work." if same else ""
-        note = "Training was not touched." if self.studio.state.runs.active else "The arms were not touched."
-        card = ErrorCard(failure, note=note, others=others)
-        card.retry.connect(lambda: self.retry(screen))
-        card.off.connect(lambda: self._turn_off(screen))
-        return card
-
-    def retry(self, screen: str) -> None:
-        """Load a broken plugin's files again."""
-        self.host.retry(screen)
-        self._drop_panel(screen)
-        self.studio.state.screen = ""
-        self.navigate(screen)
-
-    def _drop_panel(self, screen: str) -> None:
-        panel = self.panels.pop(screen, None)
-        if panel:
-            self.stack.removeWidget(panel)
-            panel.deleteLater()
-
-    def _turn_off(self, screen: str) -> None:
-        role = self.host.plugins[screen].manifest.role
-        self.host.turn_off(screen)
-        self._drop_panel(screen)
-        self.studio.state.screen = ""
-        roles = self.host.roles()
-        self._rebuild_activity()
-        if roles:
-            self.open_role(role if role in roles else roles[0])
 
     def _turn_on(self, screen: str) -> None:
         self.host.turn_on(screen)
         self._rebuild_activity()
         self.navigate(screen)
 
-    def _rebuild_activity(self) -> None:
+    def _rebuild_activity(self, *_: object) -> None:
         for role, button in self.activity.buttons.items():
             button.setVisible(bool(self.host.in_role(role)))
-
-    def _call(self, screen: str, method: str, *arguments: Any, **named: Any) -> Any:
-        """Call an optional method of a panel; what it raises becomes its card."""
-        function = getattr(self.panels.get(screen), method, None)
-        if not callable(function):
-            return None
-        try:
-            return function(*arguments, **named)
-        except Exception as error:  # noqa: BLE001 - plugin code: the studio runs on
-            self._fail_panel(screen, error)
-            return None
-
-    def _fail_panel(self, screen: str, error: Exception) -> None:
-        self.host.fail(screen, error)
-        self._drop_panel(screen)
-        self.panels[screen] = self._card(screen)
-        self.stack.addWidget(self.panels[screen])
-        if self.studio.state.screen == screen:
-            self.stack.setCurrentWidget(self.panels[screen])
 
     # What keys ask (shell/keys.py)
 
@@ -293,13 +199,6 @@ class StudioWindow(QMainWindow):
     def space(self, down: bool) -> None:
         if down or not self.studio.robot.dead_man_latched:
             self.studio.input.set_dead_man(down)
-
-    def moves_robot(self, screen: str) -> bool:
-        plugin = self.host.plugins.get(screen)
-        if plugin is None or plugin.failure:
-            return False
-        answer = self._call(screen, "moves_robot")
-        return bool(answer) if answer is not None else plugin.manifest.role in _MOVING_ROLES
 
     def run_anywhere(self, identity: str) -> None:
         """From the palette: a command of another screen brings that screen to the top first; one sees it act."""
@@ -375,7 +274,7 @@ class StudioWindow(QMainWindow):
         self.session.beat()
         self.session.poll()
         if self._view.due(now_s) and not self.isMinimized():
-            self._call(self.studio.state.screen, "tick", now_s)
+            self.screens.call(self.studio.state.screen, "tick", now_s)
         if self._status_pace.due(now_s):
             self._tick_status(now_s)
         if self._losses_pace.due(now_s):
@@ -391,7 +290,7 @@ class StudioWindow(QMainWindow):
                 try:
                     poll(now_s)
                 except Exception as error:  # noqa: BLE001 - plugin code
-                    self._fail_panel(plugin.manifest.id, error)
+                    self.screens.fail(plugin.manifest.id, error)
                     plugin.model = None
 
     def _state_changed(self, *_values: object) -> None:
@@ -414,8 +313,9 @@ class StudioWindow(QMainWindow):
             self.watchdog.stop()
         QGuiApplication.instance().focusWindowChanged.disconnect(self.keys.attach)  # type: ignore[union-attr]
         self.keys.detach()
-        self._leave(self.studio.state.screen, "")
+        self.screens.leave("")
         self.hide()
+        self.screens.assembly.close()
         self.host.close()
         self.studio.close()
         self.session.close()

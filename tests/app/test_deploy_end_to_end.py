@@ -26,7 +26,7 @@ def test_a_clicked_goal_is_planned_for_drawn_and_driven_to(studio_window: Studio
     for name, value in (("samples", 32), ("stages", 4), ("passes", 1), ("hold_after_windows", 20)):
         model.set_setting(name, value)  # small enough for a machine that does other things as well
     window.navigate("goals")
-    goals: Any = window.panels["goals"]
+    goals: Any = window.panel("goals")
     qtbot.wait(400)
     wanted = np.array([0.06, 0.08, 0.0])
     place = goals.view.to_pixel(wanted).toPoint()
@@ -34,7 +34,7 @@ def test_a_clicked_goal_is_planned_for_drawn_and_driven_to(studio_window: Studio
     np.testing.assert_allclose(np.array(goals.model.pose.position_m())[:2], wanted[:2], atol=0.006)
     QTest.keyClick(window, Qt.Key.Key_Return)
     wait_until(qtbot, lambda: studio.state.screen == "deploy", what="Deploy is open")
-    deploy: Any = window.panels["deploy"]
+    deploy: Any = window.panel("deploy")
     assert studio.goal.goal is not None
 
     follower = studio.streams.follow("control")

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from studio.app.commands import Commands
-from studio.app.host import PluginHost, make_failure, read_manifest
+from studio.app.failure import make_failure
+from studio.app.host import PluginHost
+from studio.app.manifest import read_manifest
 from studio.app.settings import Settings
 from studio.app.state import Notices
 from studio.core.errors import ConfigError, PluginError

@@ -93,7 +93,7 @@ def box_m(window: StudioWindow) -> np.ndarray:
 def test_a_hand_dragged_by_mouse_is_felt_recorded_and_replayed(studio_window: StudioWindow, qtbot: QtBot) -> None:
     window, studio = studio_window, studio_window.studio
     window.navigate("teleop")
-    panel: Any = window.panels["teleop"]
+    panel: Any = window.panel("teleop")
     view: RobotView = panel.view
     view.set_view("Top")  # the drag plane is level, so the hand keeps its height
     qtbot.wait(300)
@@ -171,7 +171,7 @@ def _stop_and_replay(window: StudioWindow, qtbot: QtBot, before_m: np.ndarray, a
     finally:
         reader.close()
     window.navigate("replay", episode=str(path))
-    panel = window.panels["replay"]
+    panel = window.panel("replay")
     replay = window.host.plugins["replay"]
     wait_until(qtbot, lambda: replay.failure is not None or replay.model.take is not None, what="the take is loaded")
     assert replay.failure is None and not replay.model.problem, replay.failure or replay.model.problem

@@ -48,6 +48,7 @@ def pixel(view: RobotView, place_m: object) -> QPoint:
 def picture(view: RobotView) -> QImage:
     """What is shown, without the bar at the top, whose frame rate changes by itself."""
     QApplication.processEvents()
+    view.finish_drawing()
     return view.grab().toImage().copy(0, 44, view.width(), view.height() - 44)
 
 

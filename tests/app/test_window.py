@@ -103,10 +103,11 @@ def probes(tmp_path: Path, open_window: OpenWindow, monkeypatch: pytest.MonkeyPa
 
 
 def panel(window: StudioWindow) -> QWidget:
-    return window.panels[window.studio.state.screen]
+    return window.panel(window.studio.state.screen)
 
 
 def calls(window: StudioWindow) -> list[str]:
+    panel(window)  # built to the end
     return window.host.plugins[window.studio.state.screen].model.calls
 
 
@@ -260,7 +261,7 @@ def test_a_panel_that_breaks_while_drawing_becomes_a_card(probes: StudioWindow, 
 
 def test_hidden_panels_do_not_tick(probes: StudioWindow, qtbot: QtBot) -> None:
     probes.navigate("chime")
-    hidden = probes.panels["gong"]
+    hidden = probes.panel("gong")
     before = hidden.ticks  # type: ignore[attr-defined]
     qtbot.waitUntil(lambda: panel(probes).ticks > 5, timeout=PATIENCE_MS)  # type: ignore[attr-defined]
     assert hidden.ticks == before  # type: ignore[attr-defined]
@@ -338,7 +339,7 @@ def test_the_layout_of_a_screen_is_kept(quiet_window: StudioWindow, open_window:
     def splitter(window: StudioWindow) -> QSplitter:
         window.navigate("replay")
         qtbot.wait(50)
-        return window.panels["replay"].findChildren(QSplitter)[0]
+        return window.panel("replay").findChildren(QSplitter)[0]
 
     first = splitter(quiet_window)
     sizes = first.sizes()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from studio.app.api import StudioApi
 from studio.app.commands import Command
-from studio.app.host import ROLE_TITLES, ROLES
+from studio.app.manifest import ROLE_TITLES, ROLES
 from studio.app.theme import theme
 
 if TYPE_CHECKING:

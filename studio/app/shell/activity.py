@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QFrame, QVBoxLayout
 
-from studio.app.host import ROLE_TITLES
+from studio.app.manifest import ROLE_TITLES
 from studio.app.shell.painting import draw_icon
 from studio.app.shell.topbar import Painted
 from studio.app.theme import theme

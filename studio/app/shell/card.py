@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from studio.app.host import Failure
+from studio.app.failure import Failure
 from studio.app.theme import theme
 from studio.app.widgets.control import IconButton, KeyButton
 

@@ -10,20 +10,20 @@ import time
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QMouseEvent, QWheelEvent
+from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio.app.graphics import opengl_problem
 from studio.app.theme import set_property, theme
 from studio.app.widgets import scene_mesh as mesh
 from studio.app.widgets.control import IconButton, SegmentedControl
-from studio.app.widgets.scene_camera import VIEWS, Camera, on_plane
+from studio.app.widgets.scene_camera import VIEWS, Camera
+from studio.app.widgets.scene_canvas import SceneCanvas
+from studio.app.widgets.scene_frame import Body
 from studio.app.widgets.scene_layer import SceneLayers
+from studio.app.widgets.scene_mouse import SceneMouse
 from studio.core.geometry import FloatArray, quaternion_to_matrix
 from studio.core.task import Goal
-
-_CLICK_PX = 4.0
 
 
 class RobotView(QWidget):
@@ -48,7 +48,6 @@ class RobotView(QWidget):
         self.hand_drag_enabled = True
         self.goal_edit_enabled = False
         self.canvas: Any = None
-        self._drag: _Drag | None = None
         self._labels: dict[str, tuple[QLabel, Any, bool]] = {}
         self._frame_mark = (time.perf_counter(), 0)
         self._fps = 0.0
@@ -168,8 +167,7 @@ class RobotView(QWidget):
     @property
     def dragged_m(self) -> FloatArray | None:
         """Where the mouse has pulled a hand to, xyz [3] in m; None while no hand is dragged."""
-        drag = self._drag
-        return drag.place_m.copy() if drag is not None and drag.kind == "hand" else None
+        return self._mouse.dragged_m if self.works else None
 
     def hand_position_m(self, pair: int) -> FloatArray:
         """Where the ring of a hand is: the leader's ball where it is shown, else the follower's."""
@@ -187,7 +185,7 @@ class RobotView(QWidget):
 
     def to_pixel(self, place_m: Any) -> QPointF:
         """Where a place in the world [3] appears in this widget."""
-        x, y, _ = self.camera.project(np.asarray(place_m, dtype=np.float64), *self._size())
+        x, y, _ = self.camera.project(np.asarray(place_m, dtype=np.float64), *self.view_size())
         return QPointF(float(x), float(y))
 
     # ---- camera --------------------------------------------------------------------------------------------------
@@ -207,23 +205,27 @@ class RobotView(QWidget):
 
     def save_png(self, path: str) -> None:
         """A picture of the whole view as it stands."""
+        self.finish_drawing()
         self.grab().save(path)
+
+    def finish_drawing(self) -> None:
+        """Wait until the picture shows everything that was set; for pictures and tests."""
+        if self.works:
+            self.canvas.finish_drawing()
 
     # ---- construction --------------------------------------------------------------------------------------------
 
     def _make_canvas(self, layout: QVBoxLayout) -> None:
-        from studio.app.widgets.scene_canvas import SceneCanvas
-
-        body = mesh.robot_mesh(self.robot, box_size_m=self.task.object_size_m, tip_radius_m=self.task.tip_radius_m)
-        self.canvas = SceneCanvas(body, *_table(self.task))
+        self.canvas = SceneCanvas(_body(self.robot, self.task), self)
         self.layers = SceneLayers(self.canvas, self.robot, self.task)
         self.canvas.before_draw = self._before_draw
-        native = self.canvas.surface
-        native.setParent(self)
-        native.setMouseTracking(True)
-        native.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # a press in the view takes the keys from a text field
-        native.installEventFilter(self)
-        layout.addWidget(native)
+        surface = self.canvas.surface
+        surface.setParent(self)
+        surface.setMouseTracking(True)
+        surface.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # a press in the view takes the keys from a text field
+        self._mouse = SceneMouse(self)
+        surface.installEventFilter(self._mouse)
+        layout.addWidget(surface)
         self.set_object((0.02, 0.0, self.task.object_rest_height_m), (0.0, 0.0, 0.0, 1.0))
 
     def _make_overlay(self) -> None:
@@ -269,7 +271,8 @@ class RobotView(QWidget):
 
     # ---- drawing -------------------------------------------------------------------------------------------------
 
-    def _size(self) -> tuple[int, int]:
+    def view_size(self) -> tuple[int, int]:
+        """Width and height in logical pixels, at least 1."""
         return max(self.width(), 1), max(self.height(), 1)
 
     def _before_draw(self) -> None:
@@ -300,160 +303,6 @@ class RobotView(QWidget):
             self._bar.setGeometry(0, 0, self.width(), 42)
             self._bar.raise_()
 
-    def closeEvent(self, event: Any) -> None:
-        if self.works:
-            self.canvas.close()
-        super().closeEvent(event)
-
-    # ---- mouse ---------------------------------------------------------------------------------------------------
-
-    def eventFilter(self, watched: Any, event: QEvent) -> bool:
-        kind = event.type()
-        if kind == QEvent.Type.MouseButtonPress and isinstance(event, QMouseEvent):
-            self._press(event)
-        elif kind == QEvent.Type.MouseMove and isinstance(event, QMouseEvent):
-            self._move(event)
-        elif kind == QEvent.Type.MouseButtonRelease and isinstance(event, QMouseEvent):
-            self._release(event)
-        elif kind == QEvent.Type.Wheel and isinstance(event, QWheelEvent):
-            self._wheel(event)
-        else:
-            return False
-        return True
-
-    def _press(self, event: QMouseEvent) -> None:
-        place = event.position()
-        self._drag = _Drag(place, event.button())
-        if event.button() != Qt.MouseButton.LeftButton:
-            return
-        pair = self._hand_at(place) if self.hand_drag_enabled else None
-        if pair is not None:
-            self._drag.kind, self._drag.pair = "hand", pair
-            self._drag.place_m = self.hand_position_m(pair)
-            self._drag.grip = place - self.to_pixel(self._drag.place_m)
-            self.canvas.surface.setCursor(Qt.CursorShape.ClosedHandCursor)
-            self.hand_dragged.emit(pair, self._drag.place_m.copy(), True)
-        elif self.goal_edit_enabled and self.layers.goal is not None:
-            self._press_goal(place)
-
-    def _press_goal(self, place: QPointF) -> None:
-        drag, goal = self._drag, self.layers.goal
-        assert drag is not None and goal is not None
-        position = np.asarray(goal.position_m)
-        if _near(self.to_pixel(self.layers.goal_handle_m()), place, 14):
-            drag.kind, drag.place_m = "turn", position
-            drag.angle_rad = self._angle_at(place, position)
-            self.goal_grabbed.emit()
-        elif _near(self.to_pixel(position), place, self._box_radius_px(position)):
-            drag.kind, drag.place_m = "goal", position
-            drag.grip = place - self.to_pixel(position)
-            self.goal_grabbed.emit()
-
-    def _move(self, event: QMouseEvent) -> None:
-        drag, place = self._drag, event.position()
-        if drag is None:
-            over = self.hand_drag_enabled and self._hand_at(place) is not None
-            self.canvas.surface.setCursor(Qt.CursorShape.OpenHandCursor if over else Qt.CursorShape.ArrowCursor)
-            return
-        step = place - drag.last
-        drag.last = place
-        drag.moved_px += abs(step.x()) + abs(step.y())
-        if drag.kind == "hand":
-            self._move_hand(drag, place, step, event.modifiers())
-        elif drag.kind == "goal" and drag.moved_px > _CLICK_PX:
-            self._move_goal(drag, place)
-        elif drag.kind == "turn":
-            angle = self._angle_at(place, drag.place_m)
-            self.goal_moved.emit((drag.place_m.copy(), angle - drag.angle_rad))
-            drag.angle_rad = angle
-        elif drag.moved_px > _CLICK_PX:
-            self._move_camera(drag, step)
-
-    def _move_hand(self, drag: _Drag, place: QPointF, step: QPointF, modifiers: Qt.KeyboardModifier) -> None:
-        if modifiers & Qt.KeyboardModifier.ShiftModifier:
-            depth = float(self.camera.project(drag.place_m, *self._size())[2])
-            drag.place_m = drag.place_m + np.array(
-                [0, 0, -step.y() * self.camera.metres_per_pixel(depth, self.height())]
-            )
-            drag.grip = place - self.to_pixel(drag.place_m)
-        else:
-            at = place - drag.grip
-            hit = on_plane(*self.camera.ray(at.x(), at.y(), *self._size()), drag.place_m, self.camera.forward())
-            drag.place_m = drag.place_m if hit is None else hit
-        self.hand_dragged.emit(drag.pair, drag.place_m.copy(), True)
-
-    def _move_goal(self, drag: _Drag, place: QPointF) -> None:
-        at = place - drag.grip
-        hit = on_plane(*self.camera.ray(at.x(), at.y(), *self._size()), drag.place_m, np.array([0.0, 0.0, 1.0]))
-        if hit is not None:
-            drag.place_m = hit
-            self.goal_moved.emit((hit.copy(), 0.0))
-
-    def _move_camera(self, drag: _Drag, step: QPointF) -> None:
-        if drag.button == Qt.MouseButton.MiddleButton:
-            scale = self.camera.metres_per_pixel(self.camera.distance_m, self.height())
-            self.canvas.camera = self.camera.panned(-step.x() * scale, step.y() * scale)
-        else:
-            self.canvas.camera = self.camera.orbited(-step.x() * 0.006, step.y() * 0.006)
-        self.segments.choose("Free")
-        self.canvas.update()
-
-    def _release(self, event: QMouseEvent) -> None:
-        drag, self._drag = self._drag, None
-        if drag is None:
-            return
-        if drag.kind == "hand":
-            self.canvas.surface.setCursor(Qt.CursorShape.OpenHandCursor)
-            self.hand_dragged.emit(drag.pair, drag.place_m.copy(), False)
-        elif (
-            drag.kind in ("camera", "goal") and drag.moved_px <= _CLICK_PX and drag.button == Qt.MouseButton.LeftButton
-        ):
-            at = event.position()
-            hit = on_plane(*self.camera.ray(at.x(), at.y(), *self._size()), np.zeros(3), np.array([0.0, 0.0, 1.0]))
-            if hit is not None:
-                self.table_clicked.emit(hit)
-
-    def _wheel(self, event: QWheelEvent) -> None:
-        notches = event.angleDelta().y() / 120.0
-        if self._drag is not None and self._drag.kind == "hand":
-            drag = self._drag
-            drag.place_m = drag.place_m + 0.01 * notches * self.camera.forward()
-            drag.grip = drag.last - self.to_pixel(drag.place_m)
-            self.hand_dragged.emit(drag.pair, drag.place_m.copy(), True)
-            return
-        self.canvas.camera = self.camera.zoomed(0.9**notches)
-        self.canvas.update()
-
-    def _hand_at(self, place: QPointF) -> int | None:
-        reach = theme().number("scene3d.leader_ring") + 8
-        best = [
-            (pair, self.to_pixel(self.hand_position_m(pair)) - place) for pair in range(len(self.robot.arm_bases_m))
-        ]
-        close = [(offset.manhattanLength(), pair) for pair, offset in best if _length(offset) <= reach]
-        return min(close)[1] if close else None
-
-    def _angle_at(self, place: QPointF, centre_m: FloatArray) -> float:
-        hit = on_plane(*self.camera.ray(place.x(), place.y(), *self._size()), centre_m, np.array([0.0, 0.0, 1.0]))
-        return 0.0 if hit is None else float(np.arctan2(hit[1] - centre_m[1], hit[0] - centre_m[0]))
-
-    def _box_radius_px(self, position_m: FloatArray) -> float:
-        depth = float(self.camera.project(position_m, *self._size())[2])
-        return 0.75 * self.task.object_size_m / self.camera.metres_per_pixel(depth, self.height())
-
-
-class _Drag:
-    """What the mouse is doing between press and release."""
-
-    def __init__(self, place: QPointF, button: Qt.MouseButton) -> None:
-        self.kind = "camera"
-        self.pair = 0
-        self.button = button
-        self.last = place
-        self.moved_px = 0.0
-        self.place_m: FloatArray = np.zeros(3)
-        self.grip = QPointF()
-        self.angle_rad = 0.0
-
 
 class NoView(QFrame):
     """Stands where the 3-D view would be, on a display without OpenGL."""
@@ -474,17 +323,19 @@ class NoView(QFrame):
         layout.addStretch(1)
 
 
+def _body(robot: Any, task: Any) -> Body:
+    table_x_m, table_y_m = _table(task)
+    return Body(
+        arm_bases_m=tuple(tuple(float(v) for v in base_m) for base_m in robot.arm_bases_m),
+        link_lengths_m=tuple(float(v) for v in robot.link_lengths_m),
+        object_size_m=float(task.object_size_m), tip_radius_m=float(task.tip_radius_m),
+        table_x_m=table_x_m, table_y_m=table_y_m,
+    )  # fmt: skip
+
+
 def _table(task: Any) -> tuple[tuple[float, float], tuple[float, float]]:
     """The table that is drawn: the task's table with a margin that also carries the pedestals."""
     (x0, x1), (y0, y1) = task.table_x_m, task.table_y_m
     if x1 <= x0:
         return (-0.6, 0.6), (-0.6, 0.6)
     return (min(x0, -0.3) - 0.15, x1 + 0.16), (y0 - 0.26, y1 + 0.26)
-
-
-def _length(offset: QPointF) -> float:
-    return float(np.hypot(offset.x(), offset.y()))
-
-
-def _near(place: QPointF, other: QPointF, radius_px: float) -> bool:
-    return _length(place - other) <= radius_px

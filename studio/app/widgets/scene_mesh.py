@@ -18,6 +18,9 @@ Floats = NDArray[np.float32]
 
 PARTS_PER_ARM = 5  # pedestal, yaw body, upper arm, forearm, hand
 SEGMENTS = 28
+# Dark cells of AprilTag 36h11, numbers 0 to 5, row by row, as OpenCV prints them (a test compares); loading OpenCV for
+# them would hold the window up for 70 ms.
+_TAG_BITS = (0xDE5EB9454, 0x6D2E70164, 0x8F76FEB44, 0xE6C6861D8, 0xBBEAC2C28, 0xCA32A4730)
 
 BODY, METAL, TIP, BOX, INK = range(5)
 FIRST_HOUSING = 5  # housings of joint 1..8: body colour, or fault colour when that joint failed
@@ -160,12 +163,10 @@ def _housing(part: int, joint: int, *, radius_m: float, half_length_m: float, of
 
 def tag_cells(face: int) -> NDArray[np.bool_]:
     """The 10 x 10 cells of a face: one light margin, a dark frame one cell wide, 6 x 6 bits; True is dark."""
-    import cv2
-
-    dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_APRILTAG_36H11)
-    image = cv2.aruco.generateImageMarker(dictionary, face, 8)
     cells = np.zeros((10, 10), dtype=bool)
-    cells[1:9, 1:9] = image < 128
+    cells[1:9, 1:9] = True
+    bits = [bool(_TAG_BITS[face] >> (35 - index) & 1) for index in range(36)]
+    cells[2:8, 2:8] = np.reshape(bits, (6, 6))
     return cells
 
 

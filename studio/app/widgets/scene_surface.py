@@ -1,4 +1,4 @@
-"""Where the 3-D picture is shown: OpenGL draws it out of sight, and it is painted like any other widget.
+"""Where the 3-D picture is shown: drawn out of sight in a thread, and painted like any other widget.
 
 A QOpenGLWidget inside a window makes Qt compose the whole window with OpenGL, every label and curve included. Where
 the processor draws, that costs more than the scene itself (1440x900: 15 ms for every repaint of anything).
@@ -6,49 +6,51 @@ the processor draws, that costs more than the scene itself (1440x900: 15 ms for 
 
 from __future__ import annotations
 
-from typing import Any
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QWidget
 
-from PySide6.QtCore import QSize
-from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QApplication, QWidget
+from studio.app.theme import theme
 
 
 class SceneSurface(QWidget):
-    """Shows the newest picture of a QOpenGLWidget that itself is never shown.
+    """Shows the newest picture; `needed` says that another one is wanted (a new size, shown again)."""
 
-    Args:
-        native: the OpenGL widget; without a parent.
-    """
+    needed = Signal()
 
-    def __init__(self, native: Any) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._native = native
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self._picture = QImage()
-        self._stale = True
+        self._problem = ""
 
-    def redraw(self) -> None:
-        """The scene has changed; it is drawn with the next paint, and not at all while nobody sees it."""
-        self._stale = True
+    def show_picture(self, picture: QImage) -> None:
+        self._picture = picture
+        self.update()
+
+    def say(self, problem: str) -> None:
+        """Words instead of a picture."""
+        self._problem = problem
         self.update()
 
     def picture(self) -> QImage:
-        """The newest picture, drawn now when the scene has changed."""
-        self._follow_size()
-        if self._stale:
-            self._stale = False
-            self._picture = self._native.grabFramebuffer()
         return self._picture
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        picture = self.picture()
         painter = QPainter(self)
-        painter.drawImage(self.rect(), picture)
+        if self._picture.isNull():
+            painter.fillRect(self.rect(), theme().colour("scene.bottom"))
+        else:
+            painter.drawImage(self.rect(), self._picture)
+        if self._problem:
+            painter.setPen(theme().colour("text.2"))
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._problem)
         painter.end()
 
-    def _follow_size(self) -> None:
-        """A hidden widget gets no resize event by itself."""
-        size, before = self.size().expandedTo(QSize(1, 1)), self._native.size()
-        if size != before:
-            self._native.resize(size)
-            QApplication.sendEvent(self._native, QResizeEvent(size, before))
-            self._stale = True
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.needed.emit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.needed.emit()
