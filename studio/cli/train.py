@@ -28,8 +28,8 @@ class TrainArguments:
     """dataset folder"""
     out: Path
     """bundle folder to make; the run is kept beside it as BUNDLE.run"""
-    preset: str = "small"
-    """small or paper"""
+    preset: str = ""
+    """one of the method's presets, see `methods`; haptic_play has small, paper and strong"""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = field(default_factory=tuple)
     """key=value, for example stage_1.seconds=60; may be repeated"""
     seed: int = 0
@@ -131,6 +131,7 @@ def _summary(result: dict[str, Any]) -> str:
         )
         if n in held_out
     ]
+    names = names or list(held_out)
     rows = "\n".join(f"  {name:<34} {held_out[name]:.4g}" for name in names)
     return (
         f"{result['steps']} updates in {result['wall_s']:.0f} s -> {result['bundle']}\nheld out:\n{rows}\n"

@@ -36,6 +36,12 @@ def gaussian_from_base(base: Tensor, mean: Tensor, log_deviation: Tensor) -> Ten
     return mean + torch.exp(log_deviation) * math.sqrt(2.0) * torch.erfinv(base.clamp(-BASE_LIMIT, BASE_LIMIT))
 
 
+def base_from_gaussian(value: Tensor, mean: Tensor, log_deviation: Tensor) -> Tensor:
+    """The inverse of `gaussian_from_base`: erf of the scaled value over sqrt(2), kept within the open box."""
+    scaled = (value - mean) * torch.exp(-log_deviation)
+    return torch.erf(scaled / math.sqrt(2.0)).clamp(-BASE_LIMIT, BASE_LIMIT)
+
+
 def logistic_half_log_density(value: Tensor) -> Tensor:
     """log of Logistic(0, 1/2) = log(½ sech² x), the density of atanh(u) for uniform u; elementwise."""
     magnitude = value.abs()  # log sech x = log 2 - |x| - log(1 + exp(-2|x|)), without overflow

@@ -64,7 +64,8 @@ class GoalValue(nn.Module):
         super().__init__()
         kinds = {block.kind: task.span(block.name) for block in task.state}
         self._position, self._rotation = kinds["position"], kinds["rotation"]
-        sizes = [feature_size + _GOAL_FEATURES, *hidden, 1]
+        self.input_size = feature_size + _GOAL_FEATURES
+        sizes = [self.input_size, *hidden, 1]
         self.members = nn.ModuleList(mlp(sizes) for _ in range(members))
         self.slow = nn.ModuleList(mlp(sizes) for _ in range(members))
         for member in self.members:

@@ -32,8 +32,9 @@ class MethodEntry:
         return import_module(self.settings).PRESETS
 
     def make_config(self, preset: str) -> Any:
-        """The settings of a preset; ConfigError for an unknown one."""
+        """The settings of a preset, of the first for an empty name; ConfigError for an unknown one."""
         presets = self.presets()
+        preset = preset or next(iter(presets))
         if preset not in presets:
             raise ConfigError(f"Method {self.name} has no preset {preset!r}. It has {', '.join(presets)}.")
         return presets[preset]()
@@ -56,6 +57,16 @@ METHODS: dict[str, MethodEntry] = {
             status="ready",
             target="studio.methods.haptic_play.method:HapticPlay",
             settings="studio.methods.haptic_play.config",
+        ),
+        MethodEntry(
+            name="offline_rl",
+            title="Offline RL on skills",
+            source="Offline skill learning from haptic play of two arms: soft actor-critic with hindsight in the base "
+            "space of the skills, model-free, model-based or conservative",
+            kind="planner",
+            status="ready",
+            target="studio.methods.offline_rl.method:OfflineRl",
+            settings="studio.methods.offline_rl.config",
         ),
     )
 }

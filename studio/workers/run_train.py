@@ -66,7 +66,7 @@ def train(writer: RunWriter) -> None:
     began_s = time.time()
     spec = writer.run.spec
     entry = find_method(str(spec.get("method", "haptic_play")))
-    config = apply_settings(entry.make_config(str(spec.get("preset") or "small")), list(spec.get("set") or []))
+    config = apply_settings(entry.make_config(str(spec.get("preset") or "")), list(spec.get("set") or []))
     dataset = Dataset(Path(str(_needed(spec, "dataset"))))
     bundle_path = Path(str(_needed(spec, "bundle")))
     check_place(bundle_path)

@@ -1,0 +1,171 @@
+"""Transitions for an agent in base space: recorded ones relabelled by hindsight, and imagined ones of the dynamics."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from studio.core.errors import DataError
+from studio.learning.base_agent import AgentSettings, BaseAgent, Transitions
+from studio.learning.bundle import Bundle
+from studio.learning.cvae import encode_windows
+from studio.learning.distributions import BASE_LIMIT, base_from_gaussian, gaussian_from_base, gaussian_sample
+from studio.learning.skill_model import SkillModel
+from studio.learning.skill_networks import SkillNetworks
+from studio.learning.value import GoalValue, HindsightGoals
+from studio.learning.windows import WindowTensors
+
+
+class SkillWorld:
+    """What an agent needs of a frozen skill model.
+
+    Args:
+        networks: trained parts.
+        prior: `flow` or `gaussian`.
+        goals: how goals are seen from states, and when one is reached.
+    """
+
+    def __init__(self, networks: SkillNetworks, prior: str, goals: GoalValue, *, radius: float) -> None:
+        self.networks, self.prior, self.goals, self.radius = networks, prior, goals, radius
+
+    def see(self, states: Tensor, goals: Tensor) -> Tensor:
+        """What the agent's networks see [N, X]."""
+        features = self.networks.features(states, self.networks.features.frame(states))
+        return self.goals.inputs(features, states, goals)
+
+    def base(self, z: Tensor, features: Tensor, limit: float) -> Tensor:
+        """Controls u [N, d] of skills z, kept within the box."""
+        if self.prior == "flow":
+            u = self.networks.flow.inverse(z, features)[0]
+        else:
+            u = base_from_gaussian(z, *self.networks.prior(features))
+        return u.clamp(-min(limit, BASE_LIMIT), min(limit, BASE_LIMIT))
+
+    def skill(self, u: Tensor, features: Tensor) -> Tensor:
+        if self.prior == "flow":
+            return self.networks.flow.sample(u, features)
+        return gaussian_from_base(u, *self.networks.prior(features))
+
+    def step(self, states: Tensor, u: Tensor) -> Tensor:
+        """Predicted states [N, S] one skill later."""
+        networks = self.networks
+        features = networks.features(states, networks.features.frame(states))
+        return networks.transition.apply(states, networks.predicted_change(features, self.skill(u, features)))
+
+    def transitions(self, now: Tensor, after: Tensor, control: Tensor, goals: Tensor, *, recorded: bool) -> Transitions:
+        """Reward 0 and the end where the goal is reached after the skill, -1 elsewhere (1d)."""
+        reached = self.goals.is_reached(after, goals, self.radius).float()
+        return Transitions(
+            now=self.see(now, goals),
+            after=self.see(after, goals),
+            control=control,
+            reward=reached - 1.0,
+            done=reached,
+            recorded=torch.full((len(now),), recorded),
+        )
+
+
+@torch.no_grad()
+def recorded_transitions(
+    world: SkillWorld,
+    windows: WindowTensors,
+    goals: HindsightGoals,
+    count: int,
+    limit: float,
+    generator: torch.Generator,
+) -> Transitions:
+    """`count` windows of play with a fresh z ~ q each, brought into base space, and hindsight goals."""
+    drawn = goals.draw(count, world.goals, generator)
+    batch = encode_windows(world.networks, windows, drawn.starts)
+    mean, log_deviation = world.networks.posterior(batch.features, batch.ticks)
+    z = gaussian_sample(mean, log_deviation, generator)
+    control = world.base(z, batch.features, limit)
+    now, after = windows.states[drawn.starts], windows.states[drawn.starts + windows.window]
+    return world.transitions(now, after, control, drawn.goals, recorded=True)
+
+
+class Imagined:
+    """A ring of imagined transitions (now, after, control, goal); each imagined path is relabelled by hindsight too.
+
+    Args:
+        capacity: most transitions kept.
+        skills: N_m, length of an imagined path [O: 5].
+    """
+
+    def __init__(self, world: SkillWorld, capacity: int, skills: int) -> None:
+        self._world, self._capacity, self._skills = world, capacity, skills
+        self._rows: list[Tensor] = []
+        self._filled = self._next = 0
+
+    def __len__(self) -> int:
+        return self._filled
+
+    @torch.no_grad()
+    def imagine(self, agent: BaseAgent, starts: Tensor, goals: Tensor, generator: torch.Generator) -> None:
+        """Roll the actor out from states [B, S] towards goals [B, 12] and keep what it would have met."""
+        states, controls = [starts], []
+        for _ in range(self._skills):
+            u = agent.act(self._world.see(states[-1], goals), generator)[0]
+            u = u.clamp(-BASE_LIMIT, BASE_LIMIT)
+            controls.append(u)
+            states.append(self._world.step(states[-1], u))
+        for index, control in enumerate(controls):
+            later = torch.randint(index + 1, self._skills + 1, (len(starts),), generator=generator)
+            met = torch.stack(states)[later, torch.arange(len(starts))]
+            achieved = self._world.goals.goals_at(met)
+            for wanted in (goals, achieved):
+                self._put(states[index], states[index + 1], control, wanted)
+
+    def draw(self, count: int, generator: torch.Generator) -> Transitions:
+        """`count` of the kept transitions."""
+        picks = torch.randint(self._filled, (count,), generator=generator)
+        now, after, control, goals = (rows[picks] for rows in self._rows)
+        with torch.no_grad():
+            return self._world.transitions(now, after, control, goals, recorded=False)
+
+    def _put(self, *columns: Tensor) -> None:
+        if not self._rows:
+            self._rows = [torch.zeros(self._capacity, column.shape[-1]) for column in columns]
+        places = (self._next + torch.arange(len(columns[0]))) % self._capacity
+        for rows, column in zip(self._rows, columns, strict=True):
+            rows[places] = column
+        self._next = int(places[-1]) + 1
+        self._filled = min(self._capacity, self._filled + len(places))
+
+
+def joined(first: Transitions, second: Transitions) -> Transitions:
+    """Both batches as one."""
+    names = Transitions.__dataclass_fields__
+    return Transitions(**{name: torch.cat([getattr(first, name), getattr(second, name)]) for name in names})
+
+
+class LearnedActor:
+    """A bundle's actor as a planner calls it: the mode of its answer for states [N, S] and one goal [12]."""
+
+    def __init__(self, agent: BaseAgent, world: SkillWorld) -> None:
+        self._agent, self._world = agent.eval().requires_grad_(False), world
+
+    @torch.inference_mode()
+    def __call__(self, states: Tensor, goal: Tensor) -> Tensor:
+        return self._agent.act(self._world.see(states, goal.expand(len(states), -1)))[0]
+
+
+def make_learned_actor(bundle: Bundle, model: SkillModel) -> LearnedActor | None:
+    """The actor that a bundle carries, or None.
+
+    Raises:
+        DataError: its weights do not fit its description.
+    """
+    if "agent" not in bundle.parts:
+        return None
+    try:
+        described = bundle.info["agent"]
+        goals = GoalValue(model.task, model.networks.features.size, (1,))
+        settings = AgentSettings(control_limit=float(described["control_limit"]))
+        agent = BaseAgent(goals.input_size, model.skill_size, tuple(described["hidden"]), settings)
+        agent.load_state_dict(bundle.parts["agent"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise DataError(
+            f"Bundle {bundle.path}: its actor does not fit its description. Train or copy it again.", detail=str(error)
+        ) from error
+    return LearnedActor(agent, SkillWorld(model.networks, model.prior, goals, radius=1.0))

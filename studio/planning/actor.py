@@ -1,0 +1,80 @@
+"""A planner that does not search: a trained actor answers with base controls, and the dynamics say where they lead."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from studio.core.geometry import FloatArray
+from studio.core.task import Goal
+from studio.planning.config import PlannerConfig
+from studio.planning.goal_score import GoalScore
+from studio.planning.planner import TimedPlan
+from studio.planning.sampling import Plan
+from studio.planning.skills import Skills
+
+Actor = Callable[[Tensor, Tensor], Tensor]  # states [N, S], goal [12] (position in m, row-major rotation) -> u [N, d]
+
+
+class ActorPlanner:
+    """Same face as `GoalPlanner`; the plan is the actor's answers along its own predicted path.
+
+    Args:
+        skills: the trained model.
+        actor: the trained actor.
+        settings: stages, control limit and weights of the score that is shown; nothing here samples.
+        seed: of random controls.
+    """
+
+    def __init__(self, skills: Skills, actor: Actor, settings: PlannerConfig, *, seed: int) -> None:
+        self.settings = settings
+        self._skills, self._actor = skills, actor
+        self._score = GoalScore(skills.task, settings, tips=skills.tips)
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def reset(self, seed: int | None = None) -> None:
+        """Nothing is remembered from plan to plan but the randomness."""
+        if seed is not None:
+            self._generator.manual_seed(seed)
+
+    @torch.inference_mode()
+    def plan(
+        self, state: FloatArray, goal: Goal, *, t_s: float, skills_since_last: int = 1, whole_path: bool = True
+    ) -> TimedPlan:
+        """See `GoalPlanner.plan`; without `whole_path` only the first skill is looked for."""
+        del t_s, skills_since_last
+        began_s = time.perf_counter()
+        self._score.set_goal(goal)
+        current = torch.from_numpy(np.asarray(state, dtype=np.float32))[None]
+        path, skills, controls, returns = [current], [], [], torch.zeros(1)
+        for _ in range(self.settings.stages if whole_path else 1):
+            control = self._actor(current, self._score.goal)
+            skill = self._skills.skill(control, current)
+            returns = returns + self._score.running(current, skill)
+            current = self._skills.predict(current, skill)
+            path.append(current)
+            skills.append(skill)
+            controls.append(control[0])
+        returns = returns + self._score.terminal(current)
+        whole = torch.cat(path)
+        plan = Plan(
+            controls=torch.stack(controls),
+            skill=skills[0][0],
+            state_goal=whole[1],
+            returns=returns,
+            weights=torch.ones(1),
+            effective_samples=1.0,
+            path=whole,
+            fan=whole[None],
+            fan_returns=returns,
+        )
+        return TimedPlan(plan=plan, latency_s=time.perf_counter() - began_s)
+
+    def random_controls(self) -> Tensor:
+        """Base controls [H, d] drawn from the prior within u_max."""
+        uniform = torch.rand((self.settings.stages, self._skills.skill_size), generator=self._generator)
+        return self.settings.control_limit * (2.0 * uniform - 1.0)
