@@ -60,8 +60,13 @@ def test_a_killed_twin_lets_the_other_arm_damp_and_is_named(station: WiredStatio
     station.move(0.25)
     station.wait(station.has_followed, "the follower has moved")
     parts = [ring.read()]
+
+    def loop_has_seen_it() -> bool:  # through codec, line and adapter
+        parts.append(ring.read())
+        return bool(np.ptp(np.concatenate(parts)["follower_position_rad"][:, 0]) > 0.1)
+
+    station.wait(loop_has_seen_it, "the loop has seen the follower move")
     moved = np.concatenate(parts)
-    assert np.ptp(moved["follower_position_rad"][:, 0]) > 0.1  # the loop saw it too, through codec, line and adapter
     assert np.abs(moved["leader_sent_kp_nm_rad"][-1, :4]).max() > 0.0
 
     station.leader.tell(forget=True)
