@@ -11,8 +11,9 @@ class TeleopConfig:
 
     Args:
         touch_n: contact force from which a hand counts as touching.
-        session_s: planned length of a session of play (architecture: sessions of 30 minutes).
-        blocks: parts of a session.
+        block_s: recorded time of one block of a session; blocks: how many there are (architecture: 4 x 30 min).
+        split_s: a take is split into episodes of this length.
+        count_down_s: before a take, when it is switched on.
         energy_full_j: energy that fills the stability bar: the passivity observer's allowance (spec/hardware.md 6.7).
         energy_warn_j: below this it is said.
         soft_limit_nm: tick on the torque bars; AK60-class joints bear 3 N*m for long (spec/feasibility.md A).
@@ -21,8 +22,10 @@ class TeleopConfig:
     """
 
     touch_n: float = 0.8
-    session_s: float = 1800.0
+    block_s: float = 1800.0
     blocks: int = 4
+    split_s: float = 60.0
+    count_down_s: float = 3.0
     energy_full_j: float = 0.05
     energy_warn_j: float = 0.013
     soft_limit_nm: float = 3.0

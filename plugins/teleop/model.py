@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import numpy as np
 from psygnal import Signal
 
+from plugins.teleop.clock import CountDown, SessionClock
 from plugins.teleop.config import LABELS, TeleopConfig
+from plugins.teleop.feel import TakePlayer
+from plugins.teleop.incident import IncidentWatch, save_incident
 from plugins.teleop.sound import ForceSound
 from plugins.teleop.words import band_words, fault_words
-from studio.app.api import STATE_NAMES, STATE_WORDS, StudioApi
+from studio.app.api import STATE_NAMES, STATE_WORDS, Loader, Message, StudioApi
 from studio.core.errors import DeviceError
 from studio.core.records import Driver, PairState
 
@@ -32,6 +36,7 @@ class TeleopModel:
 
     coupling_changed = Signal()
     sound_changed = Signal(bool)
+    incident_changed = Signal()
 
     def __init__(self, studio: StudioApi, config: TeleopConfig | None = None) -> None:
         self.studio = studio
@@ -41,8 +46,16 @@ class TeleopModel:
         self.damping_nm_s_rad = float(robot.damping_nm_s_rad[0])
         self.leader_share = float(robot.leader_share)
         self.sound = ForceSound()
-        self._played_s = 0.0
-        self._recording_s = 0.0
+        self.clock = SessionClock(self.config.block_s, self.config.blocks)
+        self.count_down = CountDown()
+        self.player = TakePlayer(studio)
+        self.watch = IncidentWatch()
+        self.incident_path: Path | None = None
+        self.bus_loads: tuple[float, ...] = ()
+        self.leader_tips_m = np.zeros((robot.pairs, 3))
+        self._loader = Loader("teleop")
+        studio.workers.message.connect(self._take_message)
+        studio.state.recording.events.on.connect(self._take_ended)
         self._bind()
 
     def _bind(self) -> None:
@@ -58,6 +71,10 @@ class TeleopModel:
         bind("teleop.stiffer", lambda: self.change_stiffness(5.0))
         bind("teleop.box_back", studio.arms.put_box_back)
         bind("teleop.sound", self.toggle_sound)
+        bind("teleop.count_down", self.toggle_count_down)
+        bind("teleop.new_session", self.clock.begin)
+        bind("teleop.feel", lambda: self.player.toggle(self.leader_tips_m), blocked=self.player.blocked)
+        bind("teleop.save_incident", self.save_incident, blocked=self._blocked_incident)
         bind("teleop.gamepad", self.toggle_gamepad)
         for key, word in enumerate(LABELS, start=1):
             bind(f"teleop.label_{key}", self._make_label(word), blocked=studio.recording.blocked_stop)
@@ -154,33 +171,85 @@ class TeleopModel:
     # ---- recording -----------------------------------------------------------------------------------------------
 
     def record(self) -> None:
-        """Start a take, or stop the one that runs."""
+        """Start a take (after the count-down, when it is on), or stop the one that runs or is about to."""
         recording = self.studio.recording
-        if self.studio.state.recording.on:
+        if self.count_down.running:
+            self.count_down.cancel()
+        elif self.studio.state.recording.on:
             recording.stop()
+        elif self.counts_down:
+            self.count_down.begin(time.monotonic(), self.config.count_down_s)
         else:
-            recording.start()
+            recording.start(split_s=self.config.split_s)
 
     def _blocked_record(self) -> str:
         return "" if self.studio.state.recording.on else self.studio.recording.blocked_start()
 
-    def count_play(self) -> None:
-        """Keep the session's clock: takes of this session, the open one included."""
+    @property
+    def counts_down(self) -> bool:
+        return bool(self.studio.settings.get("teleop.count_down"))
+
+    def toggle_count_down(self) -> None:
+        on = not self.counts_down
+        self.studio.settings.set("teleop.count_down", on)
+        seconds = f"{self.config.count_down_s:g} s"
+        self.studio.notices.info(f"A take begins {seconds} after Record." if on else "A take begins at once.")
+
+    def tick(self, now_s: float) -> None:
+        """Keep the session's clock and the count-down, pull the hands along a take, fetch what threads have done."""
         recording = self.studio.state.recording
-        if recording.on:
-            self._recording_s = recording.seconds
-        elif self._recording_s:
-            self._played_s += self._recording_s
-            self._recording_s = 0.0
+        sentence = self.clock.count(recording.on, recording.seconds)
+        if sentence:
+            self.studio.notices.warn(sentence)
+        if self.count_down.is_over(now_s) and not recording.on:
+            self.studio.recording.start(split_s=self.config.split_s)
+        self.player.tick(now_s)
+        for _, (path, error) in self._loader.poll():
+            self._incident_saved(path, error)
 
-    @property
-    def session_left_s(self) -> float:
-        return max(0.0, self.config.session_s - self._played_s - self._recording_s)
+    def _take_ended(self, on: bool) -> None:
+        if not on:  # counted here, because the screen may be hidden
+            self.clock.count(True, self.studio.state.recording.seconds)
+            self.clock.count(False, 0.0)
 
-    @property
-    def blocks_done(self) -> float:
-        """Blocks of the session that are played, such as 1.4."""
-        return self.config.blocks * (1.0 - self.session_left_s / self.config.session_s)
+    def take_records(self, records: np.ndarray) -> None:
+        """Everything the control stream brought, for the 2 s before a fault."""
+        before = self.watch.incident
+        self.watch.take(records)
+        if self.studio.state.link.worst is not PairState.FAULT and (records["pair_state"] != PairState.FAULT).all():
+            self.watch.clear()
+            self.incident_path = None
+        if before is not self.watch.incident:
+            self.incident_changed.emit()
+
+    # ---- incidents -----------------------------------------------------------------------------------------------
+
+    def save_incident(self) -> None:
+        """The fault and the 2 s before it as an episode in the project's folder `incidents`; then open it."""
+        incident, kind = self.watch.incident, self.studio.streams.record_type("control")
+        if self.incident_path is not None:
+            self.studio.navigate("replay", episode=str(self.incident_path))
+        elif incident is not None and kind is not None:
+            config = {"robot": self.studio.robot.name, "task": self.studio.task.name,
+                      "incident": self.studio.state.link.fault_text}  # fmt: skip
+            self._loader.ask("incident", save_incident, self.studio.project.folder("incidents"), kind, incident, config)
+
+    def _incident_saved(self, path: Path | None, error: Any) -> None:
+        if path is not None:
+            self.incident_path = path
+            self.studio.notices.info(f"Incident saved: {path.relative_to(self.studio.project.path)}.")
+        else:
+            self.studio.notices.error(error)
+        self.incident_changed.emit()
+
+    def _blocked_incident(self) -> str:
+        return "" if self.watch.incident is not None else "there is no fault"
+
+    def _take_message(self, name: str, message: Message) -> None:
+        """Real arms: control says how full each bus is."""
+        if name == "control" and "bus_load" in message.values:
+            loads = message.values["bus_load"]
+            self.bus_loads = tuple(float(load) for load in (loads if isinstance(loads, list) else [loads]))
 
     # ---- sound ---------------------------------------------------------------------------------------------------
 
@@ -196,7 +265,11 @@ class TeleopModel:
         self.sound_changed.emit(self.sound.on)
 
     def close(self) -> None:
+        self.studio.workers.message.disconnect(self._take_message)
+        self.studio.state.recording.events.on.disconnect(self._take_ended)
         self.sound.stop()
+        self.player.close()
+        self._loader.close()
 
 
 def make_model(studio: StudioApi) -> TeleopModel:

@@ -1,8 +1,7 @@
-"""The right side of the teleoperation screen: before engaging, while driving, after a fault."""
+"""The right side of the teleoperation screen: before engaging and while driving."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,11 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from plugins.teleop.gate import make_rows
 from plugins.teleop.model import TeleopModel
-from plugins.teleop.words import fault_causes
+from plugins.teleop.words import bus_words, farthest_joint
 from studio.app.theme import set_property, theme
 from studio.app.widgets.bars import Blocks, Meter, TorqueBars
 from studio.app.widgets.control import KeyButton, ValueRow, ValueSlider, make_heading, make_line
 from studio.app.widgets.gate import Check, GateList
-
-_REASONS = {1: "no reply", 2: "drive error", 3: "too fast", 4: "out of range", 5: "too hot", 6: "not a number",
-            7: "not following", 8: "overworked"}  # fmt: skip
 
 
 class Page(QWidget):
@@ -83,7 +79,7 @@ class IdlePage(Page):
         )
         self.hint = QLabel("Hold Space while you move. Let go: arms hold.")
         if self.studio.robot.dead_man_latched:
-            self.hint.setText("Engage keeps the dead-man pressed. H: arms hold.")
+            self.hint.setText("Engage holds the dead-man. Press H: arms hold.")
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         set_property(self.hint, "tone", "2")
         set_property(self.hint, "type", "small")
@@ -107,7 +103,8 @@ class IdlePage(Page):
         set_property(unit, "tone", "2")
         facts = QVBoxLayout()
         facts.setSpacing(2)
-        self.episodes, note = QLabel("0 episodes"), QLabel("box back: next episode")
+        self.episodes, note = QLabel("0 episodes"), QLabel(f"split every {self.model.config.split_s:.0f} s")
+        note.setToolTip("Putting the box back begins the next episode too.")
         for label in (self.episodes, note):
             label.setAlignment(Qt.AlignmentFlag.AlignRight)
             facts.addWidget(label)
@@ -145,13 +142,13 @@ class IdlePage(Page):
         self.engage.setToolTip(blocked.capitalize())
 
     def show_session(self) -> None:
-        seconds = int(self.model.session_left_s)
-        self.left.setText(f"{seconds // 60:02d}:{seconds % 60:02d}")
+        clock = self.model.clock
+        self.left.setText(clock.text)
+        set_property(self.left, "tone", "stopped" if clock.ends_soon else "1")
         closed = self.studio.state.recording.episodes_closed
         self.episodes.setText(f"{closed} episode{'' if closed == 1 else 's'}")
-        block = min(int(self.model.blocks_done) + 1, self.model.config.blocks)
-        self.block_note.setText(f"block {block} of {self.model.config.blocks}")
-        self.blocks.set_done(self.model.blocks_done)
+        self.block_note.setText("complete" if clock.is_over else f"block {clock.block} of {clock.blocks}")
+        self.blocks.set_done(clock.blocks_done)
 
 
 class RunPage(Page):
@@ -159,6 +156,7 @@ class RunPage(Page):
 
     def __init__(self, model: TeleopModel) -> None:
         super().__init__(model)
+        self.column.setSpacing(6)
         self.take_over = self.command_button("teleop.engage", "Take over", "E", kind="primary", icon="teleop")
         self.take_over.hide()
         self.column.addWidget(self.take_over)
@@ -176,8 +174,11 @@ class RunPage(Page):
         for part in (heading, self.energy, self.energy_note, make_line(), CouplingBox(model), make_line()):
             self.column.addWidget(part)
         self.ahead, self.session = ValueRow("Leader ahead of follower"), ValueRow("Session")
-        self.column.addWidget(self.ahead)
-        self.column.addWidget(self.session)
+        self.farthest, self.loop = ValueRow("Farthest joint"), ValueRow("Loop late p99")
+        self.bus = ValueRow("Bus load, worst case")
+        for row in (self.ahead, self.farthest, self.loop, self.bus, self.session):
+            row.setFixedHeight(18)
+            self.column.addWidget(row)
         self._add_buttons()
         self.column.addStretch(1)
 
@@ -209,118 +210,12 @@ class RunPage(Page):
         set_property(self.calm, "tone", "good" if calm else "fair")
         self.energy_note.setText(f"energy left in the tank {energy_j:.3f} J · warns below {config.energy_warn_j:.3f}")
         self.ahead.set_value(f"{apart_m * 1000:.0f} mm")
-        seconds = int(self.model.session_left_s)
-        block = min(int(self.model.blocks_done) + 1, config.blocks)
-        self.session.name_label.setText(f"Session, block {block} of {config.blocks}")
-        self.session.set_value(f"{seconds // 60:02d}:{seconds % 60:02d} left")
+        self.farthest.set_value(farthest_joint(self.studio.robot.joint_names, record))
+        link, clock = self.studio.state.link, self.model.clock
+        self.loop.set_value(f"{1e6 * link.lateness_p99_s:.0f} µs")
+        self.bus.set_value(*bus_words(self.model.bus_loads))
+        self.session.name_label.setText(f"Session, block {clock.block} of {clock.blocks}")
+        self.session.set_value(f"{clock.text} left", "stopped" if clock.ends_soon else "1")
         self.take_over.setVisible(self.model.others_drive())
         for button in self.take_buttons:
             button.setEnabled(self.studio.state.recording.on)
-
-
-class Step(QWidget):
-    """One step of clearing a fault: number or tick, what, and its present state."""
-
-    def __init__(self, number: int, title: str) -> None:
-        super().__init__()
-        self._number = number
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 2, 0, 2)
-        row.setSpacing(12)
-        self.mark, self.title, self.note = QLabel(str(number)), QLabel(title), QLabel()
-        self.mark.setFixedSize(24, 24)
-        self.mark.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        set_property(self.title, "type", "field")
-        set_property(self.note, "type", "small")
-        set_property(self.note, "tone", "2")
-        words = QVBoxLayout()
-        words.setSpacing(0)
-        words.addWidget(self.title)
-        words.addWidget(self.note)
-        row.addWidget(self.mark)
-        row.addLayout(words, 1)
-        self.set_done(False, "")
-
-    def set_done(self, done: bool, note: str) -> None:
-        ground = theme().hex("soft.engaged" if done else "bg.3")
-        self.mark.setStyleSheet(f"background: {ground}; border-radius: 12px; font-weight: 600;")
-        if done:
-            self.mark.setPixmap(theme().pixmap("check", 16, "state.engaged", self.devicePixelRatioF()))
-        else:
-            self.mark.setText(str(self._number))
-        self.note.setText(note)
-
-
-class FaultPage(Page):
-    """Three steps, Clear, what happened in ms, and what is often the cause."""
-
-    def __init__(self, model: TeleopModel) -> None:
-        super().__init__(model)
-        self.column.addWidget(make_heading("Clear the fault", role="title")[0])
-        self.steps = [Step(1, "Let go of Space"), Step(2, "Check the joint"), Step(3, "Clear")]
-        self.steps[2].set_done(False, "only you can do this")
-        for step in self.steps:
-            self.column.addWidget(step)
-        self.clear = self.command_button("teleop.clear_fault", "Clear fault", "Shift C", kind="primary", icon="unlock")
-        note = QLabel("After clearing, motors stay off until you engage.")
-        note.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        set_property(note, "type", "small")
-        set_property(note, "tone", "2")
-        heading, self.clock = make_heading("What happened", "")
-        self.events = QLabel()
-        self.events.setTextFormat(Qt.TextFormat.RichText)
-        self.causes = QLabel()
-        self.causes.setWordWrap(True)
-        set_property(self.causes, "tone", "2")
-        self.column.addSpacing(6)
-        for part in (self.clear, note, make_line(), heading, self.events, make_line(),
-                     make_heading("Often the cause")[0], self.causes):  # fmt: skip
-            self.column.addWidget(part)
-        self.column.addStretch(1)
-        self._silent_ms = 0.0
-
-    def begin(self, record: np.ndarray, code: int, joint: int) -> None:
-        """A fault has just been seen in this record."""
-        self.clock.setText(time.strftime("%H:%M:%S"))
-        name = self.studio.robot.joint_names[joint] if joint >= 0 else "the pair"
-        self.steps[1].title.setText(f"Check {name}" if code != 1 else f"Check the cable of {name}")
-        self._silent_ms = 1000 * float(record["follower_reply_age_s"][joint]) if joint >= 0 else 0.0
-        self._show_events(code, name)
-        self.causes.setText("\n".join(f"•  {cause}" for cause in fault_causes(code)))
-
-    def reason(self, code: int) -> str:
-        words = _REASONS.get(code, "fault")
-        return f"{words} for {self._silent_ms:.1f} ms" if code == 1 and self._silent_ms else words
-
-    def show_steps(self, record: np.ndarray) -> None:
-        released = not self.studio.input.dead_man or self.studio.robot.dead_man_latched
-        note = "dead-man is released" if released else "the dead-man is still pressed"
-        self.steps[0].set_done(released, note)
-        answering = self._answering(record)
-        self.steps[1].set_done(answering, "it answers" if answering else "it does not answer yet")
-        self.clear.setEnabled(not self.studio.commands.blocked("teleop.clear_fault"))
-
-    def _answering(self, record: np.ndarray) -> bool:
-        timeouts = self.studio.robot.timeouts
-        limit_s = timeouts.motor_dead_ticks / self.studio.robot.loop_rate_hz
-        ages_s = np.concatenate([record["leader_reply_age_s"], record["follower_reply_age_s"]])
-        return bool((ages_s <= limit_s).all())
-
-    def _show_events(self, code: int, name: str) -> None:
-        robot = self.studio.robot
-        late_ms, dead_ms = (
-            1000 * t / robot.loop_rate_hz for t in (robot.timeouts.motor_late_ticks, robot.timeouts.motor_dead_ticks)
-        )
-        silent = [
-            (0.0, "text.3", f"last reply from {name}"),
-            (late_ms, "state.aligning", "no reply: its pair damps only"),
-            (dead_ms, "state.fault", "fault latched, its pair stopped"),
-        ]
-        events = silent if code == 1 else [(0.0, "state.fault", "fault latched, its pair stopped")]
-        events.append((events[-1][0] + 1000 / robot.loop_rate_hz, "state.holding", "the other pair holds"))
-        rows = [
-            f"<tr><td align='right'><b>{at:.1f} ms</b></td>"
-            f"<td style='color:{theme().hex(hue)}'>&nbsp;●&nbsp;</td><td>{words}</td></tr>"
-            for at, hue, words in events
-        ]
-        self.events.setText(f"<table cellspacing='4'>{''.join(rows)}</table>")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +11,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from plugins.teleop.model import TeleopModel
-from plugins.teleop.pages import FaultPage, IdlePage, RunPage
-from plugins.teleop.words import first_fault, joint_words
+from plugins.teleop.pages import IdlePage, RunPage
+from plugins.teleop.panel_fault import FaultPage
+from plugins.teleop.panel_feel import FeelCard
+from plugins.teleop.words import joint_words
 from studio.app.api import StudioApi
 from studio.app.graphics import draws_in_software
 from studio.app.pace import Pace
@@ -36,7 +40,7 @@ class TeleopPanel(QWidget):
         self._control = studio.streams.follow("control")
         self._record: np.ndarray | None = None
         self._leader_tips_m = self._follower_tips_m = np.zeros((studio.robot.pairs, 3))
-        self._fault_t_s: float | None = None
+        self._fault_shown = False
         self._curve_pace, self._number_pace, self._state_pace = Pace(30), Pace(10), Pace(4)
         self._takes_turns, self._view_turn = draws_in_software(), False
         self._view_pace = Pace(self.view_rate_hz())
@@ -124,6 +128,9 @@ class TeleopPanel(QWidget):
             for widget in page.findChildren(QWidget):
                 widget.ensurePolished()  # now, not in the turn in which the arms are engaged
             self.pages.addWidget(scroll)
+        self.feel = FeelCard(self.model)
+        box.setSpacing(0)
+        box.addWidget(self.feel)
         box.addWidget(self.pages)
         return side
 
@@ -136,10 +143,13 @@ class TeleopPanel(QWidget):
         for signal in (events.worst, events.driver, events.connected, self.studio.state.recording.events.on):
             signal.connect(self._show_state)
         self.model.sound_changed.connect(self._show_sound)
+        self.model.incident_changed.connect(self._show_fault)
+        self.fault.see.clicked.connect(self._see_fault)
 
     # ---- input ---------------------------------------------------------------------------------------------------
 
     def _drag_hand(self, pair: int, target_m: Any, active: bool) -> None:
+        self.model.player.stop()  # the person's hand wins over a take's
         self.studio.input.set_hand(pair, target_m, active)
 
     def _choose_joint(self, joint: int) -> None:
@@ -162,8 +172,16 @@ class TeleopPanel(QWidget):
     def moves_robot(self) -> bool:
         return True
 
+    def open(self, take: str = "") -> None:
+        """Load a take that is to be felt; it moves nothing before the arms are engaged and Feel it is pressed."""
+        if take:
+            self.model.player.load(Path(take))
+            self.feel.refresh()
+
     def hidden(self) -> None:
         """Leaving the screen lets go of the hands; the window releases the dead-man."""
+        self.model.count_down.cancel()
+        self.model.player.stop()
         for pair in range(self.studio.robot.pairs):
             self.studio.input.set_hand(pair, self._leader_tips_m[pair], False)
 
@@ -172,6 +190,7 @@ class TeleopPanel(QWidget):
     def tick(self, now_s: float) -> None:
         """Called by the window's timer while the screen is visible."""
         self._take_records()
+        self.model.tick(now_s)
         self._view_turn = not self._view_turn or not self._takes_turns
         if self._view_turn and self._view_pace.due(now_s):
             self._show_scene()
@@ -189,10 +208,10 @@ class TeleopPanel(QWidget):
         records = self._control.read()
         if records is not None and len(records):
             self._record = records[-1]
+            self.model.take_records(records)
             t_s = records["t_ns"] * 1e-9
-            self.force_plot.append(t_s, np.linalg.norm(records["contact_force_n"], axis=-1))
-            torque = np.concatenate([records["follower_torque_nm"], records["leader_torque_nm"]], axis=1)
-            self.torque_plot.append(t_s, torque)
+            self.force_plot.append(t_s, felt_forces_n(records))
+            self.torque_plot.append(t_s, joint_torques_nm(records))
 
     @staticmethod
     def view_rate_hz() -> float:
@@ -211,7 +230,9 @@ class TeleopPanel(QWidget):
         self._leader_tips_m = scene_mesh.tips_from_transforms(robot, leader)
         self._follower_tips_m = scene_mesh.tips_from_transforms(robot, follower)
         self.view.set_arms(record["follower_position_rad"])
-        self.view.set_leader(self._leader_tips_m)
+        self.model.leader_tips_m = self._leader_tips_m
+        failed = (record["pair_state"] == int(PairState.FAULT)).any()
+        self.view.set_leader(None if failed else self._leader_tips_m)
         for pair in range(robot.pairs):
             felt = int(record["pair_state"][pair]) in _FELT  # with motors off, the estimate sees the sagging arm
             force_n = record["contact_force_n"][pair] if felt else np.zeros(3)
@@ -228,13 +249,16 @@ class TeleopPanel(QWidget):
         self.torque_plot.redraw(newest)
 
     def _show_numbers(self) -> None:
-        self.model.count_play()
         recording = self.studio.state.recording
-        self.band.take.set_take(recording.clock, f"episode {recording.episode}")
+        count_down = self.model.count_down
+        if recording.on or not count_down.running:
+            self.band.take.set_take(recording.clock, f"episode {recording.episode}")
+        self.band.take.set_count_down(count_down.left_s(time.monotonic()) if count_down.running else None)
+        self.feel.refresh()
         self.idle.show_session()
         if self._record is None:
             return
-        forces = np.linalg.norm(self._record["contact_force_n"], axis=-1)
+        forces = felt_forces_n(np.asarray(self._record)[None])[0]
         self.model.sound.set_force(forces)
         for card, force in zip(self.cards, forces):
             card.set_force(float(force))
@@ -261,26 +285,46 @@ class TeleopPanel(QWidget):
         self.view.set_note("hint", words, self._leader_tips_m[0] - [0, 0, 0.02], below=True)
 
     def _show_fault(self) -> None:
-        pair, code, joint = first_fault(self._record)
-        if pair is None or self._record is None:
-            if self._fault_t_s is not None:
-                self._fault_t_s = None
-                self._mark_fault(None, "")
-                self.view.set_fault(frozenset())
-                self.view.set_note("fault", "")
+        incident = self.model.watch.incident
+        if incident is None or self._record is None:
+            if self._fault_shown:
+                self._end_fault()
             return
-        if self._fault_t_s is None:
-            self._fault_t_s = float(self._record["t_ns"]) * 1e-9
-            if joint >= 0:
-                self._choose_joint(joint)
-            self._mark_fault(self._fault_t_s, "fault, and the 2 s before")
-            self.fault.begin(self._record, code, joint)
-        if joint >= 0:
-            name = self.studio.robot.joint_names[joint]
-            self.view.set_fault(frozenset({joint}))
-            under = self.view.joint_position_m(joint) - np.array([0.0, 0.0, 0.08])  # the ring stays free
-            self.view.set_note("fault", f"{name} · {self.fault.reason(code)}", under, "fault", below=True)
-        self.fault.show_steps(self._record)
+        if not self._fault_shown:
+            self._fault_shown = True
+            if incident.joint >= 0:
+                self._choose_joint(incident.joint)
+            self._mark_fault(incident.fault_ns * 1e-9, "fault, 2 s before kept at full rate")
+            self.fault.begin(incident)
+        if incident.joint >= 0:
+            name = self.studio.robot.joint_names[incident.joint]
+            self.view.set_fault(frozenset({incident.joint}))
+            over = self.view.joint_position_m(incident.joint) + np.array([0.0, 0.0, 0.08])  # the ring stays free
+            self.view.set_note("fault", f"{name} · {self.fault.reason(incident.code)}", over, "fault")
+        self.fault.show_steps(self._record, incident)
+        self.fault.show_incident(incident)
+
+    def _end_fault(self) -> None:
+        self._fault_shown = False
+        self.fault.see.setChecked(False)
+        self._see_fault()
+        self._mark_fault(None, "")
+        self.view.set_fault(frozenset())
+        self.view.set_note("fault", "")
+
+    def _see_fault(self) -> None:
+        """The curves stand still on the 2 s before the fault, or live again."""
+        incident = self.model.watch.incident
+        seen = self.fault.see.isChecked() and incident is not None
+        self.fault.see.set_words("Live again" if seen else "See the 2 s", "chart")
+        if incident is not None and seen:
+            t_s = (incident.records["t_ns"] - incident.fault_ns) * 1e-9
+            self.force_plot.show_still(t_s, felt_forces_n(incident.records))
+            self.torque_plot.show_still(t_s, joint_torques_nm(incident.records))
+        else:
+            self.force_plot.show_live()
+            self.torque_plot.show_live()
+        self.force_plot.set_note("N, both hands, " + ("2 s before the fault" if seen else "last 10 s"))
 
     def _mark_fault(self, at_s: float | None, words: str) -> None:
         self.force_plot.set_fault(at_s, words)
@@ -300,6 +344,17 @@ class TeleopPanel(QWidget):
     def resizeEvent(self, event: Any) -> None:
         super().resizeEvent(event)
         self._place_cards()
+
+
+def felt_forces_n(records: np.ndarray) -> np.ndarray:
+    """Force of each hand [n, pairs] in N; nothing is felt while a pair's motors are off."""
+    felt = np.isin(records["pair_state"], [int(state) for state in _FELT])
+    return np.where(felt, np.linalg.norm(records["contact_force_n"], axis=-1), 0.0)
+
+
+def joint_torques_nm(records: np.ndarray) -> np.ndarray:
+    """Follower's torques, then the leader's [n, 2 * joints]."""
+    return np.concatenate([records["follower_torque_nm"], records["leader_torque_nm"]], axis=1)
 
 
 def make_panel(studio: StudioApi, model: TeleopModel) -> TeleopPanel:

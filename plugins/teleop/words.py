@@ -92,3 +92,17 @@ def first_fault(record: np.ndarray | None) -> tuple[int | None, int, int]:
 
 def fault_causes(code: int) -> tuple[str, ...]:
     return _FAULTS.get(code, ("", ("Look at the motor’s own lamp",)))[1]
+
+
+def farthest_joint(names: Sequence[str], record: np.ndarray) -> str:
+    """The joint in which leader and follower are farthest apart: `L2 1.3°`."""
+    apart_rad = np.abs(record["leader_position_rad"] - record["follower_position_rad"])
+    joint = int(np.argmax(apart_rad))
+    return f"{names[joint]} {np.degrees(apart_rad[joint]):.1f}°"
+
+
+def bus_words(loads: Sequence[float]) -> tuple[str, str]:
+    """Worst-case load of the fullest bus and its tone; the rule is 70 % (spec/hardware.md 5)."""
+    if not loads:
+        return "no bus, simulated", "2"
+    return f"{100 * max(loads):.0f} % of 70", "1" if max(loads) <= 0.70 else "fault"

@@ -124,7 +124,19 @@ class TakeCard(QFrame):
     def _recolour(self) -> None:
         ground = theme().hex("soft.recording") if self.on else "transparent"
         self.setStyleSheet(f"#take {{ background: {ground}; border-radius: {theme().pixels('radius.card')}px; }}")
-        self.dot.setPixmap(theme().pixmap("record", 28, "state.recording", self.devicePixelRatioF()))
+        self.dot.setPixmap(theme().pixmap("record", 40, "state.recording", self.devicePixelRatioF()))
+
+    def set_count_down(self, left_s: float | None) -> None:
+        """Seconds until the take begins, with Record turned into Cancel; None when nothing counts down."""
+        counting = left_s is not None
+        if self.on:
+            return
+        for part in (self.clock, self.title):
+            part.setVisible(counting)
+        if left_s is not None:
+            self.clock.setText(f"{int(left_s + 0.999)}")
+        self.title.setText("Take begins" if counting else "Recording")
+        self.button.set_words("Cancel" if counting else "Record", "close" if counting else "record")
 
     def set_take(self, clock: str, episode: str) -> None:
         if self.clock.text() != clock:

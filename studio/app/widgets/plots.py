@@ -167,11 +167,27 @@ class LivePlot(PlotFrame):
         self._axis = CalmAxis(smallest)
         self._fault_s: float | None = None
         self._fault_parts: list[Any] = []
-        seconds = self.history.seconds
-        self.plot.setXRange(-seconds, 0.0, padding=0)
-        steps = np.arange(-seconds, 0.5, 2.0)
-        self._times = [(float(s), "now" if s == 0 else f"−{-s:.0f} s") for s in steps]
-        self._set_top(smallest)
+        self._still: tuple[np.ndarray, np.ndarray] | None = None
+        self._times: list[tuple[float, str]] = []
+        self._show_axis(-self.history.seconds, 0.0, 2.0)
+
+    def _show_axis(self, start_s: float, end_s: float, step_s: float) -> None:
+        self.plot.setXRange(start_s, end_s, padding=0)
+        zero = "now" if self._still is None else "fault"
+        steps = np.arange(start_s, end_s + 1e-6, step_s)
+        self._times = [(float(s), zero if abs(s) < 1e-9 else f"{s:g} s".replace("-", "−")) for s in steps]
+        self._set_top(self._axis.top)
+
+    def show_still(self, t_s: np.ndarray, values: np.ndarray) -> None:
+        """Stand still on samples around a fault: times [n] in s from it, values [n, channels]; as in `append`."""
+        self._still = (np.asarray(t_s, dtype=np.float64), np.asarray(values, dtype=np.float64))
+        self._show_axis(-2.0, 0.5, 0.5)
+
+    def show_live(self) -> None:
+        """The last ten seconds again."""
+        if self._still is not None:
+            self._still = None
+            self._show_axis(-self.history.seconds, 0.0, 2.0)
 
     def _set_top(self, top: float) -> None:
         low = -top if self.signed else 0.0
@@ -192,17 +208,18 @@ class LivePlot(PlotFrame):
         self.history.append(np.asarray(t_s, dtype=np.float64), np.asarray(values, dtype=np.float64))
 
     def redraw(self, now_s: float) -> None:
-        """Draw the window that ends now; called at curve rate while visible."""
-        times, values = self.history.window(now_s)
+        """Draw the window that ends now, or what stands still; called at curve rate while visible."""
+        times, values = self.history.window(now_s) if self._still is None else self._still
         values = values[:, self._shown]
         largest = float(np.nanmax(np.abs(values))) if values.size and np.isfinite(values).any() else 0.0
         top = self._axis.top
         if self._axis.update(largest, now_s) != top:
             self._set_top(self._axis.top)
-        bin_s = self.history.seconds / max(self.plot.getViewBox().width(), 100.0)
+        seconds = self.history.seconds if self._still is None else 2.5
+        bin_s, end_s = seconds / max(self.plot.getViewBox().width(), 100.0), now_s if self._still is None else 0.0
         for channel, item in enumerate(self.items):
-            item.setData(*decimate(times, values[:, channel], bin_s, now_s), connect="finite")
-        self._place_fault(now_s)
+            item.setData(*decimate(times, values[:, channel], bin_s, end_s), connect="finite")
+        self._place_fault(now_s if self._still is None or self._fault_s is None else self._fault_s)
 
     def set_fault(self, at_s: float | None, words: str = "") -> None:
         """Shade the 2 s before a fault and draw a line at it; None takes it away."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
+from plugins.teleop.clock import SessionClock
 from plugins.teleop.gate import make_rows
 from plugins.teleop.model import TeleopModel
 from plugins.teleop.sound import NO_CARD, RATE_HZ, ForceTone
@@ -109,18 +112,49 @@ def test_coupling_goes_to_the_slot_as_scales_and_stays_in_range(model: TeleopMod
     slot.close()
 
 
-def test_session_clock_counts_takes(model: TeleopModel, feed: Feed) -> None:
-    recording = feed.studio.state.recording
+def test_session_clock_counts_takes_even_while_hidden(model: TeleopModel, feed: Feed) -> None:
+    recording, clock = feed.studio.state.recording, model.clock
     recording.on, recording.seconds = True, 120.0
-    model.count_play()
-    assert model.session_left_s == pytest.approx(1680.0)
-    recording.on, recording.seconds = False, 0.0
-    model.count_play()
-    recording.on, recording.seconds = True, 60.0
-    model.count_play()
-    assert model.session_left_s == pytest.approx(1620.0)
-    assert model.blocks_done == pytest.approx(0.4)
+    model.tick(0.0)
+    assert clock.left_s == pytest.approx(1680.0) and clock.text == "28:00"
     recording.on = False
+    recording.seconds = 0.0
+    model.tick(0.1)
+    recording.on, recording.seconds = True, 60.0
+    recording.on = False  # no tick in between: another screen was on top
+    assert clock.left_s == pytest.approx(1620.0)
+    assert clock.blocks_done == pytest.approx(0.1) and clock.block == 1
+
+
+def test_blocks_end_with_a_sentence_each() -> None:
+    clock = SessionClock(100.0, 2)
+    said = [clock.count(True, float(t)) for t in range(0, 230, 5)]
+    assert [s for s in said if s] == [
+        "Block 1 of 2 ends in a minute.",
+        "Block 1 of 2 is played. Stop the take and rest a little.",
+        "Block 2 of 2 ends in a minute.",
+        "All 2 blocks are played. The session is complete.",
+    ]
+    assert clock.is_over and clock.left_s == 0.0 and clock.text == "00:00" and clock.block == 2
+    clock.begin()
+    assert clock.left_s == 100.0 and clock.block == 1
+
+
+def test_record_counts_down_when_it_is_switched_on(model: TeleopModel, feed: Feed) -> None:
+    started: list[float | None] = []
+    feed.studio.recording.start = lambda split_s=None: started.append(split_s)  # type: ignore[method-assign]
+    model.record()
+    assert started == [60.0]
+    model.toggle_count_down()
+    model.record()
+    assert started == [60.0] and model.count_down.running
+    model.record()
+    assert not model.count_down.running, "R again takes it back"
+    model.record()
+    model.tick(time.monotonic() + 2.0)
+    assert started == [60.0]
+    model.tick(time.monotonic() + 3.1)
+    assert started == [60.0, 60.0] and not model.count_down.running
 
 
 def test_tone_grows_with_force_and_does_not_click() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_dragging_a_ring_writes_the_hands_slot(panel: Any, feed: Feed) -> None:
     QTest.mouseMove(view.canvas.surface, start + QPoint(30, 12))
     value = slot.read()
     assert value is not None and value["hand_active"].tolist() == [1, 0]
-    np.testing.assert_allclose(value["hand_target_m"][0], view._drag.place_m, atol=1e-9)
+    np.testing.assert_allclose(value["hand_target_m"][0], view.dragged_m, atol=1e-9)
     QTest.mouseRelease(view.canvas.surface, Qt.MouseButton.LeftButton, pos=start + QPoint(30, 12))
     value = slot.read()
     assert value is not None and value["hand_active"].tolist() == [0, 0]
@@ -154,3 +155,34 @@ def test_while_a_planner_drives_the_primary_button_takes_over(panel: Any, feed: 
     feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
     run(feed, panel, 0.6)
     assert not panel.run.take_over.isVisible() and panel.band.take.isVisible()
+
+
+def test_see_the_two_seconds_stands_still_and_goes_live_again(panel: Any, feed: Feed) -> None:
+    feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
+    run(feed, panel, 0.5)
+    feed.record["pair_state"] = [PairState.FAULT, PairState.HOLDING]
+    feed.record["fault_code"], feed.record["fault_joint"] = [1, 0], [2, -1]
+    feed.record["follower_reply_age_s"][0, 2] = 0.0125
+    run(feed, panel, 0.8)
+    QTest.mouseClick(panel.fault.see, Qt.MouseButton.LeftButton)
+    run(feed, panel, 0.2)
+    still = panel.force_plot.items[0].getData()[0].copy()
+    run(feed, panel, 0.3)
+    np.testing.assert_array_equal(panel.force_plot.items[0].getData()[0], still)
+    assert still[0] < -0.1 and still[-1] <= 0.51
+    QTest.mouseClick(panel.fault.save, Qt.MouseButton.LeftButton)
+    end_s = time.monotonic() + 20.0
+    while panel.model.incident_path is None and time.monotonic() < end_s:
+        run(feed, panel, 0.1)
+    assert panel.fault.save.text() == "Open in Replay"
+    assert (panel.model.incident_path / "episode.json").exists()
+    feed.record["fault_code"], feed.record["fault_joint"] = [0, 0], [-1, -1]
+    feed.set_state(PairState.DISABLED)
+    run(feed, panel, 0.6)
+    assert panel.force_plot.note_label.text() == "N, both hands, last 10 s" and not panel.fault.see.isChecked()
+
+
+def test_nothing_is_felt_while_motors_are_off(panel: Any, feed: Feed) -> None:
+    feed.record["contact_force_n"][0] = [(3.0, 4.0, 0.0), (0.0, 0.0, 14.0)]
+    run(feed, panel, 0.4)
+    assert np.max(panel.force_plot.items[0].getData()[1]) == 0.0
