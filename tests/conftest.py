@@ -18,7 +18,7 @@ os.environ.setdefault("QT_API", "pyside6")
 os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-_GRACE_S = 3.0
+_GRACE_S = 20.0  # what ends by itself may do so slowly on a busy machine
 _KEPT_PROCESSES = ("Xvfb", "dbus-daemon", "pulseaudio", "node", "resource_tracker")
 
 
@@ -66,6 +66,17 @@ def _delete_asked_widgets() -> None:
     if core is not None and core.QCoreApplication.instance() is not None:
         core.QCoreApplication.sendPostedEvents(None, core.QEvent.Type.DeferredDelete.value)
         core.QCoreApplication.processEvents()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A thread that was left behind failed its test already; it must not also keep this process from ending."""
+    left = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        print(f"ended in spite of threads {left}", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,9 @@ LEAKS = {
         "def test_it():\n    f = SESSION_ROOT / f'leak-{os.getpid()}'\n    f.mkdir(parents=True)\n"
         "    (f / 'owner.pid').write_text(str(os.getpid()))\n"
     ),
+    "thread that waits": (
+        "import threading\ndef test_it():\n    threading.Thread(target=threading.Event().wait).start()\n"
+    ),
     "nothing": "def test_it():\n    assert True\n",
 }
 
@@ -28,7 +31,10 @@ LEAKS = {
 @pytest.mark.parametrize("kind", list(LEAKS))
 def test_a_leaking_test_fails(kind: str, tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[1]
-    (tmp_path / "conftest.py").write_text((root / "tests" / "conftest.py").read_text())
+    conftest = (root / "tests" / "conftest.py").read_text()
+    assert "_GRACE_S = 20.0" in conftest
+    conftest = conftest.replace("_GRACE_S = 20.0", "_GRACE_S = 1.0")  # these leaks do not end by themselves
+    (tmp_path / "conftest.py").write_text(conftest)
     (tmp_path / "test_leaks.py").write_text(LEAKS[kind])
     command = [
         sys.executable,

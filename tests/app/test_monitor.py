@@ -24,14 +24,17 @@ CONTROL = make_control_record(joints=8, pairs=2, rate_hz=400.0)
 
 
 class Loop:
-    """Writes control records as the loop would, ending now."""
+    """Writes control records as the loop would."""
 
     def __init__(self, path: Path) -> None:
         self.ring = RingWriter(path, CONTROL, seconds=4.0)
 
-    def write(self, count: int, *, states: tuple[int, int] = (0, 0), driver: int = 0, missed: int = 0) -> None:
+    def write(
+        self, count: int, *, states: tuple[int, int] = (0, 0), driver: int = 0, missed: int = 0, age_s: float = -60.0
+    ) -> None:
+        """`age_s` of the newest; negative is never old while a slow machine runs this test."""
         period_ns = 2_500_000
-        end_ns = time.monotonic_ns()
+        end_ns = time.monotonic_ns() - int(age_s * 1e9)
         record = CONTROL.empty(1)
         for index in range(count):
             record["t_ns"] = end_ns - (count - 1 - index) * period_ns
@@ -51,7 +54,7 @@ def test_numbers_come_from_the_records(tmp_path: Path, link: LinkState) -> None:
     monitor.update_state()
     assert not link.connected and link.worst is PairState.DISABLED
     loop = Loop(tmp_path / "control.ring")
-    time.sleep(0.3)  # the follower looks again four times a second
+    follower.look_again()
     monitor.update_state()
     loop.write(800, states=(2, 3), driver=1, missed=7)
     monitor.update_state()
@@ -66,7 +69,7 @@ def test_numbers_come_from_the_records(tmp_path: Path, link: LinkState) -> None:
     monitor.update_numbers(3, 4)
     assert link.drops == 2 and link.text == "Engaged · planner"
     assert link.disk_hours == pytest.approx(20.0)
-    time.sleep(0.6)
+    loop.write(1, age_s=1.0)
     monitor.update_state()
     monitor.update_numbers(0, 4)
     assert not link.connected and link.rate_hz == 0.0 and link.worst is PairState.DISABLED
@@ -84,7 +87,7 @@ def test_a_follower_attaches_to_the_ring_of_a_new_process(tmp_path: Path) -> Non
     assert len(follower.read()) == 5  # type: ignore[arg-type]
     first.ring.close()
     second = Loop(path)
-    time.sleep(0.3)
+    follower.look_again()
     follower.read()
     second.write(3)
     assert len(follower.read()) == 3  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ def test_a_turn_that_sleeps_or_works_too_long_is_found(qtbot: QtBot) -> None:
         dog.forget()
         time.sleep(0.12)  # blocked, without using the processor
         qtbot.wait(30)
-        assert any(0.10 < turn.wall_s < 0.6 and turn.busy_s > 0.055 for turn in dog.long_turns)
+        assert any(turn.wall_s > 0.10 and turn.busy_s > 0.055 for turn in dog.long_turns), dog.report()
         assert any("test_a_turn_that_sleeps" in turn.where for turn in dog.long_turns), dog.report()
         dog.forget()
         began_s = time.thread_time()

@@ -180,7 +180,7 @@ writer = EpisodeWriter(dataset.new_episode(dataset.new_session()), [CONTROL, POS
 start = time.monotonic()
 done = 0
 while True:
-    due = int((time.monotonic() - start) * 400)
+    due = min(done + 80, int((time.monotonic() - start) * 400))
     writer.write("control", control[done:due]); writer.write("object_pose.world", pose[done:due])
     done = due
     print(done, flush=True)
