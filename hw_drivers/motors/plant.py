@@ -51,8 +51,9 @@ class TwinPlant:
         t_ns[...] = self._reply_t_ns
 
     def send(self, commands: FloatArray, sent: FloatArray) -> None:
-        self._codec.encode_commands(commands, self._commands, sent)
+        self._codec.encode_commands(commands, self._commands)
         self._exchange(self._commands)
+        sent[...] = self.twins.ports.command  # what the drives have read in the bytes
 
     def _exchange(self, frames: NDArray[np.uint8]) -> None:
         if 1 not in self.twins.silent.tobytes():

@@ -12,6 +12,7 @@ from studio.robot.description import Robot
 
 _KP_MAX_NM_RAD = 500.0  # the wire carries no more
 _KD_MAX_NM_S_RAD = 5.0
+_SLOW_RAD_S = 5.0  # joints below this speed are tested against the torque that is left at it
 
 
 class Limiter:
@@ -39,17 +40,21 @@ class Limiter:
         self._low, self._high = _bounds(robot, shape)
         self._before_rad = np.zeros(shape)
         self._stiff, self._idle = np.zeros(shape, dtype=bool), np.ones(shape, dtype=bool)
-        self._stiff_before = b""
-        self._a, self._b, self._pulled = np.empty(shape), np.empty(shape), np.empty((2, *shape))
+        self._stiff_before = self._stiffness_before = b""
+        self._a, self._pulled = np.empty(shape), np.empty((2, *shape))
+        self._spring, self._damper = self._pulled
         self._state, self._speed = frame.measured[STATE_POSITION : STATE_VELOCITY + 1], frame.measured[STATE_VELOCITY]
         self._set_points, self._gains = frame.command[POSITION : VELOCITY + 1], frame.command[KP : KD + 1]
         self._forward, self._position = frame.command[TORQUE], frame.command[POSITION]
         self._stiffness = frame.requested[KP]
-        # Three tests per motor in one comparison: torque with speed, speed, torque of spring and damper alone.
+        # Three tests per motor in one comparison: torque with speed, torque of spring and damper alone, speed.
         self._tested, self._passed = np.empty((3, *shape)), np.empty((3, *shape), dtype=bool)
-        self._bound = np.empty((3, *shape))
-        self._bound[0] = self._bound[2] = self._torque_nm
-        self._bound[1] = self._speed_rad_s
+        self._torques, self._torque, self._coupling, self._fast = self._tested[:2], *self._tested
+        self._bound, self._slow_bound = np.empty((3, *shape)), np.empty((3, *shape))
+        self._bound[:2], self._bound[2] = self._torque_nm, self._speed_rad_s
+        slow_rad_s = min(_SLOW_RAD_S, self._speed_rad_s)
+        self._slow_bound[:] = self._bound
+        self._slow_bound[0], self._slow_bound[2] = self._torque_nm - self._slope * slow_rad_s, slow_rad_s
         self._all_stiff, self._all_passed = (
             np.ones(shape, dtype=bool).tobytes(),
             np.ones((3, *shape), dtype=bool).tobytes(),
@@ -58,13 +63,10 @@ class Limiter:
     def apply(self) -> None:
         """Fill `frame.command` from `frame.requested` and the measured state."""
         command, requested = self._frame.command, self._frame.requested
-        np.greater(self._stiffness, self._none, self._stiff)
-        stiff = self._stiff.tobytes()
-        if stiff != self._stiff_before:
-            self._stiff_before = stiff
-            np.logical_not(self._stiff, out=self._idle)
-            np.multiply(self._stiff, self._least_kd, out=self._low[KD])
-        if stiff != self._all_stiff:
+        if (stiffness := self._stiffness.tobytes()) != self._stiffness_before:
+            self._stiffness_before = stiffness
+            self._find_idle()
+        if self._stiff_before != self._all_stiff:
             np.copyto(self._before_rad, self._frame.measured[STATE_POSITION], where=self._idle)
         command[...] = requested
         self._limit_set_points(self._position)
@@ -74,13 +76,21 @@ class Limiter:
             self._replace_not_finite()
             self._limit_torque()
 
+    def _find_idle(self) -> None:
+        """Motors without stiffness need no damping, and their set-points start anew from where they are."""
+        np.greater(self._stiffness, self._none, self._stiff)
+        if (stiff := self._stiff.tobytes()) != self._stiff_before:
+            self._stiff_before = stiff
+            np.logical_not(self._stiff, out=self._idle)
+            np.multiply(self._stiff, self._least_kd, out=self._low[KD])
+
     def restart(self) -> None:
         """Set-points start from where the joints are now (the arms were placed anew)."""
         np.copyto(self._before_rad, self._frame.measured[STATE_POSITION])
 
     def share_torque(self, joints: slice, share: float) -> None:
         """Allow the spring-damper part of some joints only a share of the torque (aligning), or all of it again (1)."""
-        self._bound[2, :, joints] = share * self._torque_nm
+        self._bound[1, :, joints] = self._slow_bound[1, :, joints] = share * self._torque_nm
 
     def share_speed(self, joints: slice, share: float) -> None:
         """Allow the set-points of some joints only a share of the speed limit, or all of it again (1)."""
@@ -102,17 +112,18 @@ class Limiter:
         x = self._pulled  # position and velocity at once, times stiffness and damping
         np.subtract(self._set_points, self._state, x)
         np.multiply(x, self._gains, x)
-        return np.add(x[POSITION], x[VELOCITY], self._a)
+        return np.add(self._spring, self._damper, self._coupling)
 
     def _is_within_envelope(self) -> bool:
-        """A cheap sufficient test; nearly every tick ends here. A NaN anywhere fails it."""
-        coupling, (torque, speed, spring) = self._coupling_torque(), self._tested
-        np.absolute(self._speed, speed)
-        np.multiply(speed, self._slopes, self._b)
-        np.add(coupling, self._forward, torque)
-        np.absolute(torque, torque)
-        np.add(torque, self._b, torque)
-        np.absolute(coupling, spring)
+        """Cheap sufficient tests; nearly every tick ends with the first. A NaN anywhere fails them."""
+        np.add(self._coupling_torque(), self._forward, self._torque)
+        np.absolute(self._torques, self._torques)
+        np.absolute(self._speed, self._fast)
+        np.less_equal(self._tested, self._slow_bound, self._passed)
+        if self._passed.tobytes() == self._all_passed:
+            return True
+        np.multiply(self._fast, self._slopes, self._a)
+        np.add(self._torque, self._a, self._torque)
         np.less_equal(self._tested, self._bound, self._passed)
         return self._passed.tobytes() == self._all_passed
 
@@ -133,7 +144,7 @@ class Limiter:
         room = np.copy(low)
         np.copyto(room, high, where=coupling > 0)
         np.subtract(room, command[TORQUE], out=room)
-        np.clip(room, -self._bound[2], self._bound[2], out=room)
+        np.clip(room, -self._bound[1], self._bound[1], out=room)
         excess = np.abs(coupling) > np.abs(room)
         scale = np.divide(room, coupling, out=np.ones_like(room), where=excess)
         command[KP] *= scale

@@ -9,7 +9,7 @@ import numpy as np
 from studio.control.frame import FOLLOWER, LEADER, Frame
 from studio.control.settings import ControlSettings
 from studio.core.geometry import FloatArray
-from studio.core.protocols import KD, KP, POSITION, STATE_POSITION, VELOCITY
+from studio.core.protocols import KD, KP, STATE_POSITION, VELOCITY
 
 _LEAST_SPEED_SQUARED = 1e-4  # (rad/s)^2, so that the damping stays finite
 
@@ -29,12 +29,15 @@ class PassivityObserver:
         shape = (2, frame.joints)
         self._position = np.zeros(shape)
         self._ruling = np.zeros((4, *shape))  # position, velocity, Kp, Kd sent two ticks ago
-        self._delta, self._scratch = np.empty(shape), np.empty(shape)
+        self._delta, self._motion = np.empty(shape), np.empty((2, *shape))  # mean position, then mean velocity
+        self._mean, self._speed = self._motion
         # Work on leader and follower joints and energy in the spring, together so that one call sums them by pair.
         self._terms = np.zeros((3, frame.joints))
         self._torque, self._stored = self._terms[:2], self._terms[2]
         self._per_pair = self._terms.reshape(3, frame.pairs, frame.per_arm)
-        self._half, self._minus_rate = np.full(shape, 0.5), np.full(shape, -1.0 / period_s)
+        self._half, self._rate = np.full(shape, 0.5), np.full(shape, 1.0 / period_s)
+        self._set_points, self._gains = self._ruling[: VELOCITY + 1], self._ruling[KP : KD + 1]
+        self._followers_kp = self._ruling[KP, FOLLOWER]
         self._now, self._sent = frame.measured[STATE_POSITION], frame.sent[:4]
         self._absorbed = [0.0] * frame.pairs
         self.energy_left_j = [settings.energy_allowance_j] * frame.pairs
@@ -64,23 +67,21 @@ class PassivityObserver:
 
     def _find_work(self, position: FloatArray) -> None:
         """Work on the joints [sides, joints] in J over the last interval, unweighted."""
-        command, mean, torque = self._ruling, self._scratch, self._torque
-        np.multiply(self._delta, self._half, mean)
+        motion, mean, delta, torque = self._motion, self._mean, self._delta, self._torque
+        np.multiply(delta, self._half, mean)
         np.subtract(position, mean, mean)
-        np.subtract(command[POSITION], mean, torque)
-        np.multiply(torque, command[KP], torque)
-        np.multiply(self._delta, self._minus_rate, mean)
-        np.add(mean, command[VELOCITY], mean)
-        np.multiply(mean, command[KD], mean)
-        np.add(torque, mean, torque)
-        np.multiply(torque, self._delta, torque)
+        np.multiply(delta, self._rate, self._speed)
+        np.subtract(self._set_points, motion, motion)  # spring and damper at once
+        np.multiply(motion, self._gains, motion)
+        np.add(mean, self._speed, torque)
+        np.multiply(torque, delta, torque)
 
     def _find_spring_energy(self, position: FloatArray) -> None:
         """Twice the energy that the spring of each joint stores, [joints] in J."""
         stored = self._stored
         np.subtract(position[LEADER], position[FOLLOWER], stored)
         np.multiply(stored, stored, stored)
-        np.multiply(stored, self._ruling[KP, FOLLOWER], stored)
+        np.multiply(stored, self._followers_kp, stored)
 
     def _update_pair(
         self, pair: int, observe: bool, work: Sequence[Sequence[float]], stored: float, weight: float
