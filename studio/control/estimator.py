@@ -16,48 +16,62 @@ from studio.robot.kinematics import Kinematics
 class ContactEstimator:
     """Force [pairs, 3] in N, world frame, that the surroundings exert on each follower hand.
 
-    Discrete reaction-torque observer (spec/hardware.md 6.2 and 6.6), cut-off gamma = 2 pi f:
+    The torque left over by the motion (spec/hardware.md 6.2 and 6.6), all of it behind the same low-pass F of the
+    cut-off f, a = exp(-2 pi f T), so that nothing is out of step:
 
-        q[k] = a q[k-1] + (1 - a) (tau_m + gamma J w - g - fr),  tau_ext = q - gamma J w,  a = exp(-gamma T)
+        tau_ext = F tau_m - F fr - ID(F q, F w, d/dt F w),  fr = Fc tanh(w / w0) + Fv w
 
-    with diagonal inertia J and fr = Fc tanh(w / w0) + Fv w. tau_ext is what the joint exerts on its surroundings; the
-    hand feels the opposite, mapped by the damped pseudo-inverse of the transposed Jacobian.
+    with the whole inverse dynamics ID of the linked arm. A diagonal inertia instead of it gives false contact in every
+    quick free motion: an arm's inertia about its base changes with its reach. tau_ext is what the joint exerts on its
+    surroundings; the hand feels the opposite, mapped by the damped pseudo-inverse of the transposed Jacobian.
     """
 
     def __init__(
         self, robot: Robot, kinematics: Kinematics, settings: ControlSettings, period_s: float, frame: Frame
     ) -> None:
-        gamma = 2.0 * pi * settings.estimator_cutoff_hz
-        self._measured, self._gravity = frame.measured[:, FOLLOWER], frame.gravity_nm[FOLLOWER]
+        joints = robot.joints
+        weight = 1.0 - exp(-2.0 * pi * settings.estimator_cutoff_hz * period_s)
+        self._measured = frame.measured[: STATE_TORQUE + 1, FOLLOWER]
+        self._position, self._velocity = self._measured[STATE_POSITION], self._measured[STATE_VELOCITY]
         self._kinematics = kinematics
         # Arrays throughout: NumPy takes twice as long with a plain number.
-        self._weight = np.full(robot.joints, 1.0 - exp(-gamma * period_s))
-        self._momentum_gain = gamma * robot.leader_inertia_kg_m2
-        self._minus_coulomb = np.full(robot.joints, -robot.motor.coulomb_friction_nm)
-        self._inverse_speed = np.full(robot.joints, 1.0 / robot.motor.friction_speed_rad_s)
-        self._viscous = np.full(robot.joints, robot.motor.viscous_friction_nm_s_rad)
-        self._state = np.zeros(robot.joints)
-        self._momentum, self._scratch = np.empty(robot.joints), np.empty(robot.joints)
-        self.torque_nm = np.zeros(robot.joints)  # that the followers exert on their surroundings
+        self._weight, self._rate = np.full((3, joints), weight), np.full(joints, 1.0 / period_s)
+        self._coulomb = np.full(joints, robot.motor.coulomb_friction_nm)
+        self._inverse_speed = np.full(joints, 1.0 / robot.motor.friction_speed_rad_s)
+        self._viscous = np.full(joints, robot.motor.viscous_friction_nm_s_rad)
+        self._input, self._filtered = np.zeros((3, joints)), np.zeros((3, joints))  # position, velocity, torque
+        self._change, self._scratch = np.empty((3, joints)), np.empty(joints)
+        self._input_torque, self._acceleration = self._input[STATE_TORQUE], self._change[STATE_VELOCITY]
+        self._smooth_position, self._smooth_velocity, self._smooth_torque = self._filtered
+        self._fresh = True
+        self.torque_nm = np.zeros(joints)  # that the followers exert on their surroundings
         self.force_n = np.zeros((robot.pairs, 3))
 
     def update(self) -> None:
-        speed, x, momentum, state = self._measured[STATE_VELOCITY], self._scratch, self._momentum, self._state
+        self._take_input()
+        if self._fresh:
+            self._fresh = False
+            np.copyto(self._filtered, self._input)
+        change, filtered = self._change, self._filtered
+        np.subtract(self._input, filtered, change)
+        np.multiply(change, self._weight, change)
+        np.add(filtered, change, filtered)
+        acceleration = np.multiply(self._acceleration, self._rate, self._scratch)
+        motion_nm = self._kinematics.inverse_dynamics_nm(self._smooth_position, self._smooth_velocity, acceleration)
+        np.subtract(self._smooth_torque, motion_nm, self.torque_nm)
+        np.negative(self._kinematics.tip_forces(self._position, self.torque_nm), self.force_n)
+
+    def _take_input(self) -> None:
+        """Position, velocity, and the motor's torque without friction."""
+        speed, x, torque = self._velocity, self._scratch, self._input_torque
+        self._input[...] = self._measured
         np.multiply(speed, self._inverse_speed, x)
         np.tanh(x, x)
-        np.multiply(x, self._minus_coulomb, x)
-        np.add(x, self._measured[STATE_TORQUE], x)
-        np.subtract(x, self._gravity, x)
-        np.multiply(speed, self._viscous, momentum)
-        np.subtract(x, momentum, x)
-        np.multiply(speed, self._momentum_gain, momentum)
-        np.add(x, momentum, x)
-        np.subtract(x, state, x)
-        np.multiply(x, self._weight, x)
-        np.add(state, x, state)
-        np.subtract(state, momentum, self.torque_nm)
-        np.negative(self._kinematics.tip_forces(self._measured[STATE_POSITION], self.torque_nm), self.force_n)
+        np.multiply(x, self._coulomb, x)
+        np.subtract(torque, x, torque)
+        np.multiply(speed, self._viscous, x)
+        np.subtract(torque, x, torque)
 
     def restart(self) -> None:
         """Forget the past, after the motors were off or the arms were placed anew."""
-        np.multiply(self._measured[STATE_VELOCITY], self._momentum_gain, out=self._state)
+        self._fresh = True

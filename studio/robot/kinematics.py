@@ -51,6 +51,13 @@ class Kinematics:
         torque_nm: FloatArray = _pin.computeGeneralizedGravity(self._model, self._data, q_rad)  # an array of its own
         return torque_nm
 
+    def inverse_dynamics_nm(
+        self, q_rad: FloatArray, velocity_rad_s: FloatArray, acceleration_rad_s2: FloatArray
+    ) -> FloatArray:
+        """Torque [joints] in N*m of a motion without contact and friction: inertia, Coriolis, gravity (Pinocchio)."""
+        torque_nm: FloatArray = _pin.rnea(self._model, self._data, q_rad, velocity_rad_s, acceleration_rad_s2)
+        return torque_nm
+
     def inverse(self, tips_m: FloatArray, seed_rad: FloatArray) -> FloatArray:
         """Joint angles [joints] in rad for tips [pairs, 3] in m, within the joint limits.
 

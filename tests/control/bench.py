@@ -22,9 +22,16 @@ class WeightlessKinematics:
 
     def __init__(self, robot: Robot) -> None:
         self._shape = (robot.pairs, robot.joints_per_arm)
+        self._inertia = robot.leader_inertia_kg_m2
 
     def gravity_nm(self, q_rad: FloatArray) -> FloatArray:
         return np.zeros_like(q_rad)
+
+    def inverse_dynamics_nm(
+        self, q_rad: FloatArray, velocity_rad_s: FloatArray, acceleration_rad_s2: FloatArray
+    ) -> FloatArray:
+        del q_rad, velocity_rad_s
+        return self._inertia * acceleration_rad_s2
 
     def tip_forces(self, q_rad: FloatArray, torque_nm: FloatArray) -> FloatArray:
         del q_rad
