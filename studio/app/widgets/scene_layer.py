@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from studio.core.geometry import FloatArray, quaternion_to_matrix
 from studio.core.task import Goal
 
 SMALLEST_FORCE_N = 0.2
+Painter = Callable[[lines.LineBatch], Sequence[tuple[Any, Any]]]
 _GIZMO_SCALE = 1.15  # radius of the turning ring in box sizes
 
 
@@ -33,6 +35,7 @@ class SceneLayers:
         self._goal_edit = False
         self._fan: tuple[np.ndarray, np.ndarray] | None = None
         self._plan: tuple[np.ndarray, np.ndarray | None] | None = None
+        self._painter: Painter | None = None
         self._matrices = np.zeros((0, 4, 4), dtype=np.float32)
         self._tips_m: FloatArray = np.zeros((2, 3))
 
@@ -75,6 +78,14 @@ class SceneLayers:
             self._plan = (np.asarray(path_m, dtype=np.float64), turns)
         self._rebuild()
 
+    def set_painter(self, painter: Painter | None) -> None:
+        """More still lines under the goal.
+
+        Called with the line batch; gives corners of translucent triangles [n, 3] with their rgba [4] or [n, 4].
+        """
+        self._painter = painter
+        self._rebuild()
+
     def recolour(self) -> None:
         self._rebuild()
 
@@ -96,6 +107,8 @@ class SceneLayers:
             self._add_fan(batch)
         if self._plan is not None:
             self._add_plan(batch)
+        for triangles, colour in self._painter(batch) if self._painter is not None else ():
+            self._fill(triangles, colour)
         if self.goal is not None:
             self._add_goal(batch)
         self._canvas.mark("still", "fills")
@@ -130,7 +143,9 @@ class SceneLayers:
         size, matrix = self._task.object_size_m, self.goal.matrix()
         position = np.asarray(self.goal.position_m)
         corners, edges = lines.box_corners(position, matrix, size), lines.BOX_EDGES
-        self._fill_box(corners)
+        self._fill(
+            lines.box_faces(corners), theme().rgba("accent.line", theme().number("scene3d.ghost_box_fill_chosen"))
+        )
         tolerance_m, tolerance_rad = self._tolerance
         line = theme().rgba("accent.line", 0.8)
         if tolerance_m > 0:
@@ -143,12 +158,10 @@ class SceneLayers:
             corners[edges[:, 0]], corners[edges[:, 1]], theme().number("scene3d.goal_width"), theme().rgba("scene.goal")
         )
 
-    def _fill_box(self, corners: FloatArray) -> None:
-        faces = lines.box_faces(corners)
-        fills: Any = np.zeros(len(faces), dtype=self._canvas.fills.dtype)
-        fills["a_position"] = faces
-        fills["a_colour"] = theme().rgba("accent.line", theme().number("scene3d.ghost_box_fill_chosen"))
-        self._canvas.fills = fills
+    def _fill(self, triangles: Any, colour: Any) -> None:
+        fills: Any = np.zeros(len(triangles), dtype=self._canvas.fills.dtype)
+        fills["a_position"], fills["a_colour"] = triangles, colour
+        self._canvas.fills = np.concatenate([self._canvas.fills, fills])
 
     def _add_gizmo(self, batch: lines.LineBatch, position: FloatArray, tolerance_rad: float) -> None:
         radius = _GIZMO_SCALE * self._task.object_size_m

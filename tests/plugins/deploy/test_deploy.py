@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,50 +19,11 @@ from studio.core.records import Driver, PairState
 from studio.core.task import Goal, load_task
 from studio.data.goal_file import KeptGoal, load_kept_goal, save_kept_goal
 from tests.plugins.feed import Feed, connect, make_screen, run
+from tests.plugins.wire import Wire, write_bundle
 
 TASK = load_task("move_box")
 GOAL = Goal(position_m=(0.05, 0.0, 0.05), orientation_xyzw=(0.0, 0.0, 0.0, 1.0))
 FLAT = np.array([0.0, 0.0, 0.0, 1.0])
-
-
-def write_bundle(folder: Path, *, robot: str = "dual_arm_ak60") -> Path:
-    """A bundle as far as the window reads it: its description and a file per part."""
-    folder.mkdir(parents=True)
-    (folder / "model.safetensors").write_bytes(b"x")
-    description = {
-        "format_version": 1, "method": "haptic_play", "name": folder.name, "rate_hz": 100.0, "window": 20,
-        "task": {**TASK.to_json(), "robot": robot}, "robot": robot, "streams": ["control", "object_pose.world"],
-        "parts": {"model": {"file": "model.safetensors"}},
-    }  # fmt: skip
-    (folder / "bundle.json").write_text(json.dumps(description))
-    return folder
-
-
-class Wire:
-    """Takes the place of the worker processes: keeps what is sent to them."""
-
-    def __init__(self, feed: Feed) -> None:
-        self.sent: list[tuple[str, Message]] = []
-        self.running: set[str] = set()
-        session: Any = feed.session
-        session.alive = lambda name: name in self.running
-        session.send = lambda name, message: self.sent.append((name, message))
-        session.start_worker = self._start
-
-    def _start(self, name: str, **config: Any) -> None:
-        self.running.add(name)
-        self.sent.append((name, Message(name="started", values=config)))
-
-    def names(self, worker: str) -> list[str]:
-        return [message.name for name, message in self.sent if name == worker]
-
-
-@pytest.fixture
-def wire(feed: Feed) -> Iterator[Wire]:
-    session: Any = feed.session
-    yield Wire(feed)
-    for name in ("alive", "send", "start_worker"):
-        session.__dict__.pop(name, None)
 
 
 @pytest.fixture
