@@ -22,7 +22,8 @@ CAN_FRAME: np.dtype[Any] = np.dtype(
 )
 FrameBlock = NDArray[np.void]  # of CAN_FRAME
 Words = NDArray[np.uint64]
-Times = NDArray[np.int64]
+Stamps = NDArray[np.int64]  # [frames, 4]: room for the kernel's header, seconds, nanoseconds
+STAMP_S, STAMP_NS = 2, 3
 
 
 class BusError(IntEnum):
@@ -37,6 +38,11 @@ class BusError(IntEnum):
 def make_block(count: int) -> FrameBlock:
     """`count` zeroed frames."""
     return np.zeros(count, dtype=CAN_FRAME)
+
+
+def make_stamps(count: int) -> Stamps:
+    """Times of `count` frames, all zero."""
+    return np.zeros((count, 4), dtype=np.int64)
 
 
 def words_of(frames: FrameBlock) -> Words:

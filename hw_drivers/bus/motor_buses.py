@@ -18,8 +18,13 @@ from hw_drivers.bus.can_frame import (
     ERROR_FLAG,
     EXTENDED_FLAG,
     EXTENDED_MASK,
+    STAMP_NS,
+    STAMP_S,
     BusError,
+    Stamps,
+    Words,
     make_block,
+    make_stamps,
     put_frame,
     take_frame,
     words_of,
@@ -29,11 +34,13 @@ from hw_drivers.bus.motor_states import BusCounts, MotorStates, ReplyError, make
 from hw_drivers.bus.transport import FrameTransport
 from hw_drivers.motors.codec_mit import MitArrayCodec
 from hw_drivers.motors.models import MotorRange
+from studio.core.clock import NS_PER_S
 from studio.core.errors import ConfigError
 from studio.core.geometry import FloatArray
 
 _SPARE_ROWS = 32  # frames of strangers, duplicates and late replies that fit beside the expected ones
 _BYTE_0 = np.uint64(0xFF)
+_ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 _NEVER_NS = 0
 
 
@@ -58,12 +65,49 @@ class _Lane:
 
     number: int
     transport: FrameTransport
-    first: int  # of its rows of outgoing
+    first: int  # of its rows of outgoing, and of its expected rows of incoming
     expected: int
-    row: int  # of its first row of incoming
+    rows: list[int]  # of incoming
     motor_of_drive: dict[int, int]
     counts: BusCounts = field(default_factory=BusCounts)
-    asked: int = 0  # frames accepted in this cycle
+
+
+class _KnownReplies:
+    """What the expected rows look like when every motor has answered once: identifiers, lengths and drive ids.
+
+    As long as they look the same, only the data is new, and it is taken for all motors at once.
+    """
+
+    def __init__(self, motors: int, words: Words, stamps: Stamps) -> None:
+        self._words, self.data = words[:motors], words[:motors, 1]
+        self._seconds, self._nanoseconds = stamps[:motors, STAMP_S], stamps[:motors, STAMP_NS]
+        self._mask, self._heads = np.zeros((2, motors, 2), dtype=np.uint64)
+        self._known = b""
+        self._ns_per_s, self._offset_ns = np.full(motors, NS_PER_S), np.zeros(motors, dtype=np.int64)
+        self.t_ns = np.zeros(motors, dtype=np.int64)
+        self.row_of_motor = np.zeros(motors, dtype=np.int64)
+
+    def match(self) -> bool:
+        np.bitwise_and(self._words, self._mask, self._heads)
+        return self._heads.tobytes() == self._known
+
+    def read_times(self, offsets_ns: list[int], counts: list[int]) -> None:
+        """`t_ns` of the expected rows from the stamps of the buses, bus after bus."""
+        if offsets_ns.count(offsets_ns[0]) == len(offsets_ns):
+            self._offset_ns.fill(offsets_ns[0])
+        else:
+            self._offset_ns[:] = np.repeat(offsets_ns, counts)
+        np.multiply(self._seconds, self._ns_per_s, self.t_ns)
+        np.add(self.t_ns, self._nanoseconds, self.t_ns)
+        np.add(self.t_ns, self._offset_ns, self.t_ns)
+
+    def learn(self, motors: list[int], of_status: list[bool]) -> None:
+        """The present rows are one whole reply of each of `motors`; status frames have no id in their data."""
+        self._mask[:, 0] = _ALL_BITS
+        self._mask[:, 1] = np.where(of_status, np.uint64(0), _BYTE_0)
+        self.row_of_motor[motors] = np.arange(len(motors))
+        np.bitwise_and(self._words, self._mask, self._heads)
+        self._known = self._heads.tobytes()
 
 
 class MotorBuses:
@@ -87,37 +131,34 @@ class MotorBuses:
         ids = dict(pair for bus in buses for pair in zip(bus.motors, bus.drive_ids, strict=True))
         self._codec = MitArrayCodec(ranges, [ids[motor] for motor in range(self.motors)])
         self._special = [[special_frame(row, special) for row in ranges] for special in Special]
-        self._order = np.array([motor for bus in buses for motor in bus.motors])  # motor of each outgoing row
-        incoming_rows = sum(len(bus.motors) + _SPARE_ROWS for bus in buses)
-        self._outgoing, self._incoming = make_block(self.motors), make_block(incoming_rows)
-        self._incoming_t_ns = np.zeros(incoming_rows, dtype=np.int64)
+        # Row i of the blocks is the i-th motor in sending order; frames beyond the expected ones go to spare rows.
+        self._order = np.array([motor for bus in buses for motor in bus.motors])
+        count = self.motors + _SPARE_ROWS * len(buses)
+        self._outgoing, self._incoming, self._stamps = make_block(self.motors), make_block(count), make_stamps(count)
+        self._out_data, self._in_words = words_of(self._outgoing)[:, 1], words_of(self._incoming)
         self._lanes = self._make_lanes(buses)
-        self._out_words, self._in_words = words_of(self._outgoing), words_of(self._incoming)
+        self._expected = [lane.expected for lane in self._lanes]
         self._frames = np.zeros((self.motors, 8), dtype=np.uint8)
         self._replies = np.zeros((self.motors, 8), dtype=np.uint8)
         self._frame_words, self._reply_words = (a.view(np.uint64)[:, 0] for a in (self._frames, self._replies))
-        # The quick way: exactly the replies of a cycle that was read frame by frame before, in the same order.
-        self._rows = np.concatenate([np.arange(lane.row, lane.row + lane.expected) for lane in self._lanes])
-        self._gathered = np.zeros((self.motors, 2), dtype=np.uint64)
-        self._heads, self._known_heads = np.zeros((self.motors, 2), dtype=np.uint64), b""
-        self._row_of_motor = np.zeros(self.motors, dtype=np.int64)
-        self._named = np.full(self.motors, _BYTE_0)  # of each row, the part of the data that names the drive
-        self._one = np.ones(self.motors, dtype=np.int64)
-        self._sent_ns = _NEVER_NS
         self._heard = np.zeros(self.motors, dtype=bool)
+        self._sent_ns = _NEVER_NS
+        self._steady = False  # the last cycle was complete and nothing was wrong
+        self._known = _KnownReplies(self.motors, self._in_words, self._stamps)
+        self._one = np.ones(self.motors, dtype=np.int64)
         self.states = make_states(self.motors, len(buses))
 
     def _make_lanes(self, buses: Sequence[BusMotors]) -> list[_Lane]:
         lanes: list[_Lane] = []
-        first = row = 0
+        first = 0
         for number, bus in enumerate(buses):
-            expected, rows = len(bus.motors), len(bus.motors) + _SPARE_ROWS
-            span, window = slice(first, first + expected), slice(row, row + rows)
-            bus.transport.attach(self._outgoing[span], self._incoming[window], self._incoming_t_ns[window])
+            expected, spare = len(bus.motors), self.motors + _SPARE_ROWS * number
+            rows = [*range(first, first + expected), *range(spare, spare + _SPARE_ROWS)]
+            bus.transport.attach(self._outgoing[first : first + expected], self._incoming, self._stamps, rows)
             motor_of_drive = dict(zip(bus.drive_ids, bus.motors, strict=True))
-            lanes.append(_Lane(number, bus.transport, first, expected, row, motor_of_drive))
+            lanes.append(_Lane(number, bus.transport, first, expected, rows, motor_of_drive))
             self._address(lanes[-1])
-            first, row = first + expected, row + rows
+            first += expected
         return lanes
 
     # One tick.
@@ -139,12 +180,12 @@ class MotorBuses:
     def send(self, commands: FloatArray, carried: FloatArray | None = None) -> None:
         """The first half of a cycle, for a loop that does other work while the wire is busy."""
         self._codec.encode_commands(commands, self._frames, carried)
-        self._out_words[:, 1] = self._frame_words[self._order]
+        self._out_data[...] = self._frame_words[self._order]
         self._sent_ns = self._now_ns()
         for lane in self._lanes:
-            lane.asked = lane.transport.send(lane.expected)
-            if lane.asked != lane.expected:
-                lane.counts.refused += lane.expected - lane.asked
+            accepted = lane.transport.send(lane.expected)
+            if accepted != lane.expected:
+                lane.counts.refused += lane.expected - accepted
 
     def send_special(self, special: Special, motors: NDArray[np.bool_]) -> None:
         """Switch the motors of a mask, now; answers are collected as usual."""
@@ -164,18 +205,19 @@ class MotorBuses:
 
     def collect(self, deadline_ns: int = 0) -> MotorStates:
         """The second half: what has come and comes until the deadline; without one, what is there already."""
+        lanes = self._lanes
+        counts = [lane.transport.receive() for lane in lanes]
+        if counts == self._expected and self._take_known():
+            return self._finish(complete=True)
         self._heard[:] = False
         self.states.error.fill(ReplyError.NONE)
-        first = True
-        while True:
-            counts = [lane.transport.receive() for lane in self._lanes]
-            if not (first and self._take_known(counts)):
-                clean = [self._take_rows(lane, count) for lane, count in zip(self._lanes, counts, strict=True)]
-                if first and all(clean):
-                    self._learn()
-            first = False
-            if 0 not in self._heard.tobytes() or not self._wait(deadline_ns):
-                return self._finish()
+        clean = [self._take_rows(lane, count) for lane, count in zip(lanes, counts, strict=True)]
+        if all(clean):
+            self._learn()
+        while 0 in self._heard.tobytes() and self._wait(deadline_ns):
+            for lane in lanes:
+                self._take_rows(lane, lane.transport.receive())
+        return self._finish(complete=False)
 
     def _wait(self, deadline_ns: int) -> bool:
         """Wait for any bus to have something; False at the deadline."""
@@ -189,24 +231,17 @@ class MotorBuses:
             select.select(files, [], [], left_ns * 1e-9)
         return True
 
-    def _take_known(self, counts: list[int]) -> bool:
+    def _take_known(self) -> bool:
         """All replies at once, when exactly those have come that a cycle before had proven to be all."""
-        for lane, count in zip(self._lanes, counts, strict=True):
-            if count != lane.expected:
-                return False
-        gathered, heads = self._gathered, self._heads
-        np.take(self._in_words, self._rows, axis=0, out=gathered, mode="clip")
-        heads[:, 0] = gathered[:, 0]
-        np.bitwise_and(gathered[:, 1], self._named, heads[:, 1])
-        if heads.tobytes() != self._known_heads:
+        known, states = self._known, self.states
+        if not known.match():
             return False
-        t_ns = self._incoming_t_ns[self._rows]
-        if t_ns.min() < self._sent_ns:
+        known.read_times([lane.transport.offset_ns for lane in self._lanes], self._expected)
+        if np.minimum.reduce(known.t_ns) < self._sent_ns:
             return False
-        np.take(gathered[:, 1], self._row_of_motor, out=self._reply_words, mode="clip")
-        np.take(t_ns, self._row_of_motor, out=self.states.t_ns, mode="clip")
-        self.states.sequence += self._one
-        self._heard[:] = True
+        np.take(known.data, known.row_of_motor, out=self._reply_words, mode="clip")
+        np.take(known.t_ns, known.row_of_motor, out=states.t_ns, mode="clip")
+        np.add(states.sequence, self._one, states.sequence)
         return True
 
     # The careful way, frame by frame.
@@ -214,7 +249,7 @@ class MotorBuses:
     def _take_rows(self, lane: _Lane, count: int) -> bool:
         """All frames of one bus; True when they were one whole reply of every motor and nothing else."""
         clean = count == lane.expected
-        for row in range(lane.row, lane.row + count):
+        for row in lane.rows[:count]:
             clean = self._take(lane, row) and clean
         return clean
 
@@ -231,7 +266,9 @@ class MotorBuses:
         if motor < 0:
             lane.counts.foreign += 1
             return False
-        return self._accept(lane, motor, data, int(self._incoming_t_ns[row]))
+        seconds, nanoseconds = self._stamps[row, STAMP_S:].tolist()
+        t_ns = seconds * NS_PER_S + nanoseconds + lane.transport.offset_ns
+        return self._accept(lane, motor, data, t_ns)
 
     def _accept(self, lane: _Lane, motor: int, data: bytes, t_ns: int) -> bool:
         self._replies[motor, : len(data)] = np.frombuffer(data, dtype=np.uint8)
@@ -259,14 +296,9 @@ class MotorBuses:
 
     def _learn(self) -> None:
         """Remember the heads of a cycle in which every bus gave exactly one whole reply per motor."""
-        gathered = self._in_words[self._rows]
-        rows = ((lane, lane.row + offset) for lane in self._lanes for offset in range(lane.expected))
-        for index, (owner, row) in enumerate(rows):
-            motor = self._motor_of(owner, *take_frame(self._incoming, row))
-            self._row_of_motor[motor] = index
-            self._named[index] = 0 if self._ranges[motor].status_feedback else _BYTE_0
-        self._heads[:, 0], self._heads[:, 1] = gathered[:, 0], gathered[:, 1] & self._named
-        self._known_heads = self._heads.tobytes()
+        rows = ((lane, row) for lane in self._lanes for row in lane.rows[: lane.expected])
+        motors = [self._motor_of(owner, *take_frame(self._incoming, row)) for owner, row in rows]
+        self._known.learn(motors, [self._ranges[motor].status_feedback for motor in motors])
 
     def _motor_of(self, lane: _Lane, can_id: int, data: bytes) -> int:
         """Whose reply this is; -1: nobody's."""
@@ -274,19 +306,32 @@ class MotorBuses:
         of_status = bool(can_id & EXTENDED_FLAG)
         return motor if motor >= 0 and self._ranges[motor].status_feedback is of_status else -1
 
-    def _finish(self) -> MotorStates:
+    def _finish(self, *, complete: bool) -> MotorStates:
         states = self.states
         self._codec.decode_replies(self._replies, states.values)
-        np.copyto(states.valid, self._heard)
         np.subtract(self._now_ns(), states.t_ns, states.age_ns)
-        if 0 in self._heard.tobytes():
-            states.error[~self._heard & (states.error == ReplyError.NONE)] = ReplyError.LOST
+        troubled = any(lane.transport.error for lane in self._lanes)
+        if not (complete and self._steady):
+            self._heard[...] |= complete
+            self._mark()
+        if troubled or not self._steady:
+            self._mark_buses()
+        self._steady = complete and not troubled
+        return states
+
+    def _mark(self) -> None:
+        """Validity and error of every motor."""
+        states = self.states
+        np.copyto(states.valid, self._heard)
+        states.error[self._heard] = ReplyError.NONE
+        states.error[~self._heard & (states.error == ReplyError.NONE)] = ReplyError.LOST
+
+    def _mark_buses(self) -> None:
         for lane in self._lanes:
             error = lane.transport.error
-            states.bus_error[lane.number] = error
+            self.states.bus_error[lane.number] = error
             if error is BusError.BUS_OFF or error is BusError.GONE:
                 self._invalidate(lane)
-        return states
 
     def _invalidate(self, lane: _Lane) -> None:
         """A bus in trouble has no valid motors, whatever still trickles in; it stays so until `clear_errors`."""

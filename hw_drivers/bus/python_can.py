@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import can
-import numpy as np
 
 from hw_drivers.bus.can_frame import (
     ERROR_BUS_OFF,
@@ -15,10 +15,12 @@ from hw_drivers.bus.can_frame import (
     EXTENDED_FLAG,
     EXTENDED_MASK,
     REMOTE_FLAG,
+    STAMP_NS,
     BusError,
     FrameBlock,
-    Times,
+    Stamps,
     make_block,
+    make_stamps,
     put_frame,
     take_frame,
 )
@@ -62,10 +64,11 @@ class PythonCanTransport:
         self.name, self.error = name, BusError.NONE
         self.error_frames = 0
         self._bus = bus
-        self.attach(make_block(1), make_block(1), np.zeros(1, dtype=np.int64))
+        self.offset_ns = 0
+        self.attach(make_block(1), make_block(1), make_stamps(1), (0,))
 
-    def attach(self, outgoing: FrameBlock, incoming: FrameBlock, incoming_t_ns: Times) -> None:
-        self._outgoing, self._incoming, self._t_ns = outgoing, incoming, incoming_t_ns
+    def attach(self, outgoing: FrameBlock, incoming: FrameBlock, stamps: Stamps, rows: Sequence[int]) -> None:
+        self._outgoing, self._incoming, self._stamps, self._rows = outgoing, incoming, stamps, rows
 
     def send(self, count: int) -> int:
         for row in range(count):
@@ -99,8 +102,8 @@ class PythonCanTransport:
     def receive(self) -> int:
         count = 0
         try:
-            while count < len(self._incoming) and (message := self._bus.recv(0.0)) is not None:
-                self._put(count, message)
+            while count < len(self._rows) and (message := self._bus.recv(0.0)) is not None:
+                self._put(self._rows[count], message)
                 count += 1
         except (can.CanError, OSError, ValueError):
             self.error = BusError.GONE
@@ -114,7 +117,7 @@ class PythonCanTransport:
         if message.is_remote_frame:
             can_id |= REMOTE_FLAG
         put_frame(self._incoming, row, can_id, bytes(message.data)[:8])
-        self._t_ns[row] = time.monotonic_ns()
+        self._stamps[row, STAMP_NS] = time.monotonic_ns()
 
     def note_error_frame(self, can_id: int) -> None:
         self.error_frames += 1

@@ -11,17 +11,17 @@ import ctypes
 import errno
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from hw_drivers.bus.can_frame import (
     ERROR_BUS_OFF,
     FRAME_BYTES,
     BusError,
     FrameBlock,
-    Times,
+    Stamps,
     make_block,
+    make_stamps,
 )
 from studio.core.errors import DeviceError
 
@@ -54,25 +54,22 @@ class _Message(ctypes.Structure):
 
 
 class _Vectors:
-    """Message headers over a block of frames, one frame each; `control` receives times."""
+    """Message headers over rows of a block of frames, one frame each; `control` receives times."""
 
-    def __init__(self, frames: FrameBlock, control: np.ndarray | None = None) -> None:
-        count = len(frames)
+    def __init__(self, frames: FrameBlock, rows: Sequence[int], control: Stamps | None = None) -> None:
+        count = len(rows)
         self._keep = frames, control  # the headers point into their memory
         self._vectors = (_IoVector * count)()
         self.messages = (_Message * count)()
-        for i in range(count):
-            self._vectors[i].base, self._vectors[i].length = frames.ctypes.data + FRAME_BYTES * i, FRAME_BYTES
+        for i, row in enumerate(rows):
+            self._vectors[i].base, self._vectors[i].length = frames.ctypes.data + FRAME_BYTES * row, FRAME_BYTES
             header = self.messages[i].header
             header.vector, header.vector_length = ctypes.addressof(self._vectors[i]), 1
             if control is not None:
-                header.control = control.ctypes.data + _CONTROL_BYTES * i
+                header.control = control.ctypes.data + _CONTROL_BYTES * row
+                header.control_length = _CONTROL_BYTES  # the kernel writes back what it used: always as much
         self.first = ctypes.c_void_p(ctypes.addressof(self.messages))
         self.count = ctypes.c_uint(count)
-        offset = _Message.header.offset + _MessageHeader.control_length.offset
-        self.control_lengths = np.ndarray(
-            (count,), np.uint64, buffer=memoryview(self.messages), offset=offset, strides=(ctypes.sizeof(_Message),)
-        )
 
 
 class RawCanTransport:
@@ -93,15 +90,11 @@ class RawCanTransport:
         self._send_all, self._receive_all = library.sendmmsg, library.recvmmsg
         self._fd, self._now = ctypes.c_int(socket_.fileno()), ctypes.c_int(_MSG_DONTWAIT)
         self._number = socket_.fileno()
-        self.attach(make_block(1), make_block(1), np.zeros(1, dtype=np.int64))
+        self.offset_ns = 0
+        self.attach(make_block(1), make_block(1), make_stamps(1), (0,))
 
-    def attach(self, outgoing: FrameBlock, incoming: FrameBlock, incoming_t_ns: Times) -> None:
-        count = len(incoming)
-        self._incoming, self._t_ns = incoming, incoming_t_ns
-        self._control = np.zeros((count, _CONTROL_BYTES // 8), dtype=np.int64)
-        self._out, self._in = _Vectors(outgoing), _Vectors(incoming, self._control)
-        self._stamps = self._control[:, 2:4]  # seconds, nanoseconds
-        self._control_lengths = np.full(count, _CONTROL_BYTES, dtype=np.uint64)
+    def attach(self, outgoing: FrameBlock, incoming: FrameBlock, stamps: Stamps, rows: Sequence[int]) -> None:
+        self._out, self._in = _Vectors(outgoing, range(len(outgoing))), _Vectors(incoming, rows, stamps)
         self._counts = [ctypes.c_uint(n) for n in range(len(outgoing) + 1)]
 
     def send(self, count: int) -> int:
@@ -115,17 +108,12 @@ class RawCanTransport:
         return max(int(sent), 0)
 
     def receive(self) -> int:
-        self._in.control_lengths[...] = self._control_lengths
         count = self._receive_all(self._fd, self._in.first, self._in.count, self._now, None)
         if count <= 0:
             if count < 0 and ctypes.get_errno() not in _FULL:
                 self._note(BusError.GONE)
             return 0
-        offset_ns = time.monotonic_ns() - time.time_ns()  # the kernel stamps with the wall clock
-        stamps = self._stamps[:count]
-        np.multiply(stamps[:, 0], 1_000_000_000, out=self._t_ns[:count])
-        self._t_ns[:count] += stamps[:, 1]
-        self._t_ns[:count] += offset_ns
+        self.offset_ns = time.monotonic_ns() - time.time_ns()  # the kernel stamps with the wall clock
         return int(count)
 
     def _note(self, error: BusError) -> None:

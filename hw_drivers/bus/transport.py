@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from hw_drivers.bus.can_frame import BusError, FrameBlock, Times
+from hw_drivers.bus.can_frame import BusError, FrameBlock, Stamps
 
 
 class FrameTransport(Protocol):
@@ -17,8 +18,18 @@ class FrameTransport(Protocol):
     # `BUS_OFF` and `GONE` are kept until `clear_error`; `NO_ACKNOWLEDGE` until frames are accepted again.
     error: BusError
 
-    def attach(self, outgoing: FrameBlock, incoming: FrameBlock, incoming_t_ns: Times) -> None:
-        """Memory for frames to be sent, frames that came, and the monotonic times at which they came."""
+    offset_ns: int  # what must be added to its stamps to get monotonic time
+
+    def attach(self, outgoing: FrameBlock, incoming: FrameBlock, stamps: Stamps, rows: Sequence[int]) -> None:
+        """Memory for frames to be sent, frames that came, and when.
+
+        Args:
+            outgoing: frames to be sent, all of them this bus's.
+            incoming: of all buses; the i-th frame that comes here goes into row `rows[i]`.
+            stamps: one row per row of `incoming`; seconds in column 2 and nanoseconds in column 3 (the layout of the
+                kernel's control message).
+            rows: of this bus.
+        """
         ...
 
     def send(self, count: int) -> int:
@@ -26,7 +37,7 @@ class FrameTransport(Protocol):
         ...
 
     def receive(self) -> int:
-        """Fill `incoming` from its start with what has come; returns how many frames."""
+        """Fill this bus's rows of `incoming` with what has come; returns how many frames."""
         ...
 
     def note_error_frame(self, can_id: int) -> None:

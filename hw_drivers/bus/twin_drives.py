@@ -11,10 +11,12 @@ from hw_drivers.bus.can_frame import (
     ERROR_BUS_OFF,
     ERROR_FLAG,
     EXTENDED_FLAG,
+    STAMP_NS,
     BusError,
     FrameBlock,
-    Times,
+    Stamps,
     make_block,
+    make_stamps,
     put_frame,
     take_frame,
 )
@@ -136,10 +138,11 @@ class TwinTransport:
         self._now_ns = now_ns
         self._waiting: list[tuple[int, Frame]] = []  # with the time they came
         self._off_told = False
-        self.attach(make_block(1), make_block(1), np.zeros(1, dtype=np.int64))
+        self.offset_ns = 0
+        self.attach(make_block(1), make_block(1), make_stamps(1), (0,))
 
-    def attach(self, outgoing: FrameBlock, incoming: FrameBlock, incoming_t_ns: Times) -> None:
-        self._outgoing, self._incoming, self._t_ns = outgoing, incoming, incoming_t_ns
+    def attach(self, outgoing: FrameBlock, incoming: FrameBlock, stamps: Stamps, rows: Sequence[int]) -> None:
+        self._outgoing, self._incoming, self._stamps, self._rows = outgoing, incoming, stamps, rows
 
     def send(self, count: int) -> int:
         now_ns, faults = self._now_ns(), self.drives.faults
@@ -169,10 +172,10 @@ class TwinTransport:
     def receive(self) -> int:
         now_ns = self._now_ns()
         self._waiting += [(now_ns, frame) for frame in self.drives.unprompted(now_ns)]
-        count = min(len(self._waiting), len(self._incoming))
-        for row, (t_ns, (can_id, data)) in enumerate(self._waiting[:count]):
+        count = min(len(self._waiting), len(self._rows))
+        for row, (t_ns, (can_id, data)) in zip(self._rows, self._waiting[:count], strict=False):
             put_frame(self._incoming, row, can_id, data)
-            self._t_ns[row] = t_ns
+            self._stamps[row, STAMP_NS] = t_ns
         del self._waiting[:count]
         return count
 

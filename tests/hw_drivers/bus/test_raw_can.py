@@ -9,8 +9,19 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from hw_drivers.bus.can_frame import ERROR_BUS_OFF, ERROR_FLAG, BusError, make_block, put_frame, take_frame
+from hw_drivers.bus.can_frame import (
+    ERROR_BUS_OFF,
+    ERROR_FLAG,
+    STAMP_NS,
+    STAMP_S,
+    BusError,
+    make_block,
+    make_stamps,
+    put_frame,
+    take_frame,
+)
 from hw_drivers.bus.raw_can import RawCanTransport, open_socketcan
+from studio.core.clock import NS_PER_S
 from studio.core.errors import DeviceError
 
 
@@ -24,9 +35,9 @@ def pair() -> Iterator[tuple[RawCanTransport, socket.socket]]:
 
 
 def attach(transport: RawCanTransport, count: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    outgoing, incoming, t_ns = make_block(count), make_block(count), np.zeros(count, dtype=np.int64)
-    transport.attach(outgoing, incoming, t_ns)
-    return outgoing, incoming, t_ns
+    outgoing, incoming, stamps = make_block(count), make_block(count), make_stamps(count)
+    transport.attach(outgoing, incoming, stamps, range(count))
+    return outgoing, incoming, stamps
 
 
 def test_a_frame_is_the_kernels_struct(pair: tuple[RawCanTransport, socket.socket]) -> None:
@@ -39,7 +50,7 @@ def test_a_frame_is_the_kernels_struct(pair: tuple[RawCanTransport, socket.socke
 
 def test_replies_carry_the_kernels_time_of_arrival(pair: tuple[RawCanTransport, socket.socket]) -> None:
     transport, far = pair
-    _, incoming, t_ns = attach(transport)
+    _, incoming, stamps = attach(transport)
     block, before_ns = make_block(1), time.monotonic_ns()
     for number in (1, 2, 3):
         put_frame(block, 0, number, bytes([number] * 6))
@@ -48,6 +59,7 @@ def test_replies_carry_the_kernels_time_of_arrival(pair: tuple[RawCanTransport, 
     time.sleep(0.05)
     assert transport.receive() == 3
     assert [take_frame(incoming, row) for row in range(3)] == [(n, bytes([n] * 6)) for n in (1, 2, 3)]
+    t_ns = stamps[:, STAMP_S] * NS_PER_S + stamps[:, STAMP_NS] + transport.offset_ns
     slack_ns = 2_000_000  # two clocks are compared
     assert before_ns - slack_ns <= t_ns[0] <= t_ns[1] <= t_ns[2] <= after_ns + slack_ns
     assert transport.receive() == 0 and transport.error is BusError.NONE
