@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -34,20 +35,26 @@ class DeployPanel(QWidget):
         self._plan: np.ndarray | None = None
         self._pose: np.ndarray | None = None
         self._view_pace, self._curve_pace, self._number_pace = Pace(30), Pace(10), Pace(10)
+
+    # ---- construction --------------------------------------------------------------------------------------------
+
+    def build(self) -> Iterator[None]:
+        """Part by part; between two parts the window takes a turn."""
+        studio, model = self.studio, self.model
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        row.addWidget(self._make_centre(), 1)
+        row.addWidget((yield from self._make_centre()), 1)
         self.side = SidePanel(model)
+        yield from self.side.build()
         row.addWidget(self.side)
+        yield
         model.attempt_began.connect(self._begin_attempt)
         model.changed.connect(self._show_goal)
         studio.goal.changed.connect(self._show_goal)
         self._show_goal()
 
-    # ---- construction --------------------------------------------------------------------------------------------
-
-    def _make_centre(self) -> QWidget:
+    def _make_centre(self) -> Generator[None, None, QWidget]:
         centre = QWidget()
         column = QVBoxLayout(centre)
         column.setContentsMargins(0, 0, 0, 0)
@@ -58,8 +65,10 @@ class DeployPanel(QWidget):
         if self.view.works:
             self.view.full_button.clicked.connect(self.toggle_panels)
         column.addWidget(self.view, 1)
+        yield
         self.legend = self._make_legend()
-        column.addWidget(self._make_curves())
+        yield
+        column.addWidget((yield from self._make_curves()))
         return centre
 
     def _make_legend(self) -> QFrame:
@@ -88,7 +97,7 @@ class DeployPanel(QWidget):
         legend.setVisible(self.view.works)
         return legend
 
-    def _make_curves(self) -> QWidget:
+    def _make_curves(self) -> Generator[None, None, QWidget]:
         self.curves = QFrame()
         self.curves.setFixedHeight(CURVES_HEIGHT_PX)
         row = QHBoxLayout(self.curves)
@@ -97,11 +106,13 @@ class DeployPanel(QWidget):
         task = self.studio.task
         millimetres, degrees = 1000 * task.position_tolerance_m, float(np.degrees(task.orientation_tolerance_rad))
         self.distance = LimitPlot("Distance to goal", f"mm · success below {millimetres:.0f}", smallest=100.0)
+        yield
         self.turn = LimitPlot("Turn to goal", f"° · success below {degrees:.0f} · dashed: predicted", smallest=50.0)
         self.distance.set_limit(millimetres)
         self.turn.set_limit(degrees)
         row.addWidget(self.distance)
         row.addWidget(self.turn)
+        yield
         return self.curves
 
     # ---- window --------------------------------------------------------------------------------------------------
@@ -230,5 +241,7 @@ class DeployPanel(QWidget):
         self.side.refresh()
 
 
-def make_panel(studio: StudioApi, model: DeployModel) -> DeployPanel:
-    return DeployPanel(studio, model)
+def make_panel(studio: StudioApi, model: DeployModel) -> Generator[None, None, DeployPanel]:
+    panel = DeployPanel(studio, model)
+    yield from panel.build()
+    return panel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -52,16 +53,19 @@ class SidePanel(QFrame):
         self.model, self.studio = model, model.studio
         self.setProperty("frame", "panel")
         self.setFixedWidth(WIDTH_PX)
+        self._late = self._plans = 0
+
+    def build(self) -> Iterator[None]:
+        """Part by part; between two parts the window takes a turn."""
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 16)
         body = QWidget()
         self.column = QVBoxLayout(body)
         self.column.setContentsMargins(16, 10, 16, 8)
         self.column.setSpacing(8)
-        self._add_success()
-        self._add_latency()
-        self._add_measures()
-        self._add_planner()
+        for add in (self._add_success, self._add_latency, self._add_measures, self._add_planner):
+            add()
+            yield
         self.column.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -72,7 +76,7 @@ class SidePanel(QFrame):
         scroll.viewport().setAutoFillBackground(False)
         outer.addWidget(scroll, 1)
         outer.addLayout(self._make_buttons())
-        self._late = self._plans = 0
+        yield
         self.refresh()
 
     # ---- construction --------------------------------------------------------------------------------------------

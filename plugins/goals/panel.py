@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -39,20 +40,25 @@ class GoalsPanel(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setProperty("ground", "1")
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        row.addWidget(self._make_centre(), 1)
-        self.side = self._make_side()
-        row.addWidget(self.side)
         self._pace = Pace(30)
-        self._connect()
-        self._show_pose()
-        self._show_library()
 
     # ---- construction --------------------------------------------------------------------------------------------
 
-    def _make_centre(self) -> QWidget:
+    def build(self) -> Iterator[None]:
+        """Part by part; between two parts the window takes a turn."""
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget((yield from self._make_centre()), 1)
+        self.side = yield from self._make_side()
+        row.addWidget(self.side)
+        yield
+        self._connect()
+        self._show_pose()
+        yield
+        self._show_library()
+
+    def _make_centre(self) -> Generator[None, None, QWidget]:
         centre = QWidget()
         column = QVBoxLayout(centre)
         column.setContentsMargins(0, 0, 0, 0)
@@ -62,12 +68,14 @@ class GoalsPanel(QWidget):
         self.view.set_goal_edit(True)
         self.view.set_view("Free")
         column.addWidget(self.view, 1)
+        yield
         self.strip = StripView()
         self.strip.setFixedHeight(STRIP_HEIGHT_PX)
         column.addWidget(self.strip)
+        yield
         return centre
 
-    def _make_side(self) -> QWidget:
+    def _make_side(self) -> Generator[None, None, QFrame]:
         side = QFrame()
         side.setProperty("frame", "panel")
         side.setFixedWidth(PANEL_WIDTH_PX)
@@ -76,8 +84,10 @@ class GoalsPanel(QWidget):
         column.setSpacing(10)
         column.addWidget(make_heading("Goal for the box", role="title")[0])
         column.addLayout(self._make_fields())
+        yield
         column.addLayout(self._make_faces())
         column.addLayout(self._make_tolerance())
+        yield
         self.checks = [CheckRow(), CheckRow()]
         for check in self.checks:
             column.addWidget(check)
@@ -86,6 +96,7 @@ class GoalsPanel(QWidget):
         column.addWidget(self._command("goals.keep", "Keep in library", "K", icon="plus"))
         column.addSpacing(4)
         column.addWidget(make_line())
+        yield
         self._add_library(column)
         self.go_all = self._command("goals.go_all", "Run all goals", "Shift Enter", kind="main", icon="play")
         column.addWidget(self.go_all)
@@ -271,5 +282,7 @@ class GoalsPanel(QWidget):
         self.go_all.set_words(f"Run all {count} goals" if count > 1 else "Run all goals")
 
 
-def make_panel(studio: StudioApi, model: GoalsModel) -> GoalsPanel:
-    return GoalsPanel(studio, model)
+def make_panel(studio: StudioApi, model: GoalsModel) -> Generator[None, None, GoalsPanel]:
+    panel = GoalsPanel(studio, model)
+    yield from panel.build()
+    return panel

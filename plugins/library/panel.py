@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,22 @@ class LibraryPanel(QWidget):
         self._pace = Pace(10)
         set_property(self, "ground", "0")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.filters, self.facts = FilterPanel(model), FactsPanel(studio, model)
+
+    def build(self) -> Iterator[None]:
+        """Part by part; between two parts the window takes a turn."""
+        studio, model = self._studio, self._model
+        self.filters = FilterPanel(model)
+        yield
+        self.facts = FactsPanel(studio, model)
+        yield
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self.filters)
         row.addLayout(self._make_middle(), 1)
+        yield
         row.addWidget(self.facts)
+        yield
         model.changed.connect(self._show_all)
         model.entry_changed.connect(self._show_one)
         model.selection_changed.connect(self._show_selection)
@@ -225,5 +235,7 @@ class LibraryPanel(QWidget):
         self.subline.setText(sub)
 
 
-def make_panel(studio: StudioApi, model: LibraryModel) -> LibraryPanel:
-    return LibraryPanel(studio, model)
+def make_panel(studio: StudioApi, model: LibraryModel) -> Generator[None, None, LibraryPanel]:
+    panel = LibraryPanel(studio, model)
+    yield from panel.build()
+    return panel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator, Iterator
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSplitter, QStackedWidget, QVBoxLayout, QWidget
@@ -30,8 +31,18 @@ class ReplayPanel(QWidget):
         self._view_pace, self._slow_pace = Pace(60), Pace(1)
         set_property(self, "ground", "0")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.views, self.transport, self.lanes = TakeViews(studio, model), Transport(), LanesView()
+
+    def build(self) -> Iterator[None]:
+        """Part by part; between two parts the window takes a turn."""
+        studio, model = self._studio, self._model
+        self.views = TakeViews(studio, model)
+        yield
+        self.transport = Transport()
+        yield
+        self.lanes = LanesView()
+        yield
         self.side = SidePanel(studio, model)
+        yield
         self.stack = QStackedWidget()
         self.stack.addWidget(self._make_body())
         self.stack.addWidget(self._make_empty())
@@ -40,6 +51,7 @@ class ReplayPanel(QWidget):
         row.setSpacing(0)
         row.addWidget(self.stack, 1)
         row.addWidget(self.side)
+        yield
         self._connect_model()
         self._connect_widgets()
         self._show_take()
@@ -187,5 +199,7 @@ class ReplayPanel(QWidget):
         self.lanes.set_labels(boxes, marks_s, model.selected)
 
 
-def make_panel(studio: StudioApi, model: ReplayModel) -> ReplayPanel:
-    return ReplayPanel(studio, model)
+def make_panel(studio: StudioApi, model: ReplayModel) -> Generator[None, None, ReplayPanel]:
+    panel = ReplayPanel(studio, model)
+    yield from panel.build()
+    return panel

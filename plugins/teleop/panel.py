@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,26 +45,28 @@ class TeleopPanel(QWidget):
         self._curve_pace, self._number_pace, self._state_pace = Pace(30), Pace(10), Pace(4)
         self._takes_turns, self._view_turn = draws_in_software(), False
         self._view_pace = Pace(self.view_rate_hz())
-        self._build()
-        self._connect()
-        self._show_state()
 
     # ---- construction --------------------------------------------------------------------------------------------
 
-    def _build(self) -> None:
+    def build(self) -> Iterator[None]:
+        """Part by part; between two parts the window takes a turn."""
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         self.band = StateBand()
         column.addWidget(self.band)
+        yield
         row = QHBoxLayout()
         row.setSpacing(0)
         column.addLayout(row, 1)
-        row.addWidget(self._make_centre(), 1)
-        self.side = self._make_side()
+        row.addWidget((yield from self._make_centre()), 1)
+        self.side = yield from self._make_side()
         row.addWidget(self.side)
+        yield
+        self._connect()
+        self._show_state()
 
-    def _make_centre(self) -> QWidget:
+    def _make_centre(self) -> Generator[None, None, QWidget]:
         centre = QWidget()
         column = QVBoxLayout(centre)
         column.setContentsMargins(0, 0, 0, 0)
@@ -73,15 +76,16 @@ class TeleopPanel(QWidget):
         self.cards = [ForceCard(words, pair, self.view) for pair, words in enumerate(("Left hand", "Right hand"))]
         for card in self.cards:
             card.hide()
+        yield
         if self.view.works:
             self.sound_button = IconButton("sound", "Force sound on or off", checkable=True)
             self.sound_button.clicked.connect(lambda: self.studio.commands.run("teleop.sound"))
             self.view.add_button(self.sound_button)
             self.view.full_button.clicked.connect(self.toggle_panels)
-        column.addWidget(self._make_curves())
+        column.addWidget((yield from self._make_curves()))
         return centre
 
-    def _make_curves(self) -> QWidget:
+    def _make_curves(self) -> Generator[None, None, QWidget]:
         self.curves_frame = QFrame()
         self.curves_frame.setFixedHeight(CURVES_HEIGHT_PX)
         box = QVBoxLayout(self.curves_frame)
@@ -97,6 +101,7 @@ class TeleopPanel(QWidget):
             bottom_axis=False,
             rate_hz=robot.loop_rate_hz,
         )
+        yield
         sides = [
             Curve(name="Follower", colour="side.follower"),
             Curve(name="Leader", colour="side.leader", dashed=True),
@@ -107,15 +112,21 @@ class TeleopPanel(QWidget):
         box.addWidget(self.force_plot, 10)
         box.addWidget(self.torque_plot, 11)
         self._choose_joint(1)
+        yield
         return self.curves_frame
 
-    def _make_side(self) -> QWidget:
+    def _make_side(self) -> Generator[None, None, QFrame]:
         side = QFrame()
         side.setProperty("frame", "panel")
         side.setFixedWidth(PANEL_WIDTH_PX)
         box = QVBoxLayout(side)
         box.setContentsMargins(0, 0, 0, 0)
-        self.idle, self.run, self.fault = IdlePage(self.model), RunPage(self.model), FaultPage(self.model)
+        self.idle = IdlePage(self.model)
+        yield
+        self.run = RunPage(self.model)
+        yield
+        self.fault = FaultPage(self.model)
+        yield
         self.pages = QStackedWidget()
         for page in (self.idle, self.run, self.fault):
             scroll = QScrollArea()
@@ -125,8 +136,6 @@ class TeleopPanel(QWidget):
             scroll.viewport().setAutoFillBackground(False)
             page.setAutoFillBackground(False)
             page.setMaximumWidth(PANEL_WIDTH_PX)
-            for widget in page.findChildren(QWidget):
-                widget.ensurePolished()  # now, not in the turn in which the arms are engaged
             self.pages.addWidget(scroll)
         self.feel = FeelCard(self.model)
         box.setSpacing(0)
@@ -357,5 +366,7 @@ def joint_torques_nm(records: np.ndarray) -> np.ndarray:
     return np.concatenate([records["follower_torque_nm"], records["leader_torque_nm"]], axis=1)
 
 
-def make_panel(studio: StudioApi, model: TeleopModel) -> TeleopPanel:
-    return TeleopPanel(studio, model)
+def make_panel(studio: StudioApi, model: TeleopModel) -> Generator[None, None, TeleopPanel]:
+    panel = TeleopPanel(studio, model)
+    yield from panel.build()
+    return panel

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
@@ -25,8 +27,17 @@ class TrainingPanel(QWidget):
         self._shown = ("", "")
         set_property(self, "ground", "1")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.form, self.progress = FormPanel(studio, model), ProgressPanel(studio, model)
+        self._studio = studio
+
+    def build(self) -> Iterator[None]:
+        """Part by part; between two parts the window takes a turn."""
+        studio, model = self._studio, self._model
+        self.form = FormPanel(studio, model)
+        yield
+        self.progress = ProgressPanel(studio, model)
+        yield
         self.runs = RunsPanel(studio, model)
+        yield
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
@@ -65,5 +76,7 @@ class TrainingPanel(QWidget):
         self._shown = now
 
 
-def make_panel(studio: StudioApi, model: TrainingModel) -> TrainingPanel:
-    return TrainingPanel(studio, model)
+def make_panel(studio: StudioApi, model: TrainingModel) -> Generator[None, None, TrainingPanel]:
+    panel = TrainingPanel(studio, model)
+    yield from panel.build()
+    return panel

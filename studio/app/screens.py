@@ -120,6 +120,12 @@ class Screens(QObject):
         self.studio.settings.set("screens", dict(self._last_of_role))
         self.studio.settings.set("role", role)
 
+    def close(self) -> None:
+        """The window closes: nothing is built any more, and the panels go."""
+        self.assembly.close()
+        for screen in list(self.panels):
+            self._drop(screen)
+
     # Building
 
     def panel(self, screen: str) -> QWidget:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 import qtawesome
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 from shiboken6 import isValid
@@ -216,6 +216,8 @@ def set_property(widget: QWidget, name: str, value: Any) -> None:
     if widget.property(name) == value:
         return
     widget.setProperty(name, value)
+    if not widget.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):
+        return  # it is styled before it is shown
     style = widget.style()
     style.unpolish(widget)
     style.polish(widget)

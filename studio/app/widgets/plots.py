@@ -63,7 +63,7 @@ class PlotFrame(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
         column.addLayout(self._make_head())
-        self.plot: Any = pg.PlotWidget()  # pyqtgraph forwards calls to its plot item, which no type checker sees
+        self.plot: Any = pg.PlotWidget(enableMenu=False)  # forwards calls to its plot item, which no checker sees
         self.plot.setMenuEnabled(False)
         self.plot.setMouseEnabled(x=False, y=False)
         self.plot.hideButtons()
