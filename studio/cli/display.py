@@ -7,7 +7,7 @@ import shutil
 import sys
 
 from studio.core.errors import DeviceError
-from studio.core.paths import repository_root
+from studio.core.paths import program
 
 _SCREEN = "-screen 0 1440x900x24 +extension GLX -nolisten tcp"
 
@@ -30,6 +30,5 @@ def ensure_display(arguments: list[str]) -> None:
         if starter is None or "STUDIO_VIRTUAL_DISPLAY" in os.environ:
             raise
         os.environ["STUDIO_VIRTUAL_DISPLAY"] = "1"
-        program = str(repository_root() / "main.py")
         sys.stdout.flush()
-        os.execv(starter, [starter, "-a", "-s", _SCREEN, sys.executable, program, *arguments])
+        os.execv(starter, [starter, "-a", "-s", _SCREEN, *program(), *arguments])

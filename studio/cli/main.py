@@ -7,6 +7,7 @@ import sys
 
 from studio.cli.output import report_error
 from studio.core.errors import ConfigError, StudioError
+from studio.core.paths import find_shipped_code
 
 # command -> (module, one line for the overview)
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -32,6 +33,7 @@ def _overview() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 2 usage, 3 data, 4 device, 5 safety, 1 anything else)."""
+    find_shipped_code()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]

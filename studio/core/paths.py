@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 SESSION_ROOT = Path("/dev/shm") / "haptic-play-studio"
@@ -12,15 +13,31 @@ def repository_root() -> Path:
     return Path(__file__).resolve().parents[2]
 
 
+def shipped_dir() -> Path:
+    """Where `plugins`, `benchmarks`, `resources` lie: in a checkout beside `studio`, installed in `studio/shipped`."""
+    inside = Path(__file__).resolve().parents[1] / "shipped"
+    return inside if inside.is_dir() else repository_root()
+
+
+def find_shipped_code() -> None:
+    """Make `plugins` and `benchmarks` importable in this process; an installation keeps them out of site-packages."""
+    place = str(shipped_dir())
+    if place not in sys.path:
+        sys.path.insert(0, place)
+
+
+def program() -> list[str]:
+    """The words that start the command line again, to be followed by a command and its options."""
+    script = repository_root() / "main.py"
+    return [sys.executable, str(script)] if script.is_file() else [sys.executable, "-m", "studio"]
+
+
 def resources_dir() -> Path:
-    """The resources folder, in a checkout beside `studio`, in an installed wheel inside it."""
-    inside = Path(__file__).resolve().parents[1] / "resources"
-    return inside if inside.is_dir() else repository_root() / "resources"
+    return shipped_dir() / "resources"
 
 
 def plugins_dir() -> Path:
-    inside = Path(__file__).resolve().parents[1] / "plugins"
-    return inside if inside.is_dir() else repository_root() / "plugins"
+    return shipped_dir() / "plugins"
 
 
 def user_data_dir() -> Path:

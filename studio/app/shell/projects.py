@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from PySide6.QtCore import QPoint, QProcess
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from studio.app.settings import Settings
-from studio.core.paths import repository_root
+from studio.core.paths import program
 
 _KEPT = 8
 
@@ -37,7 +36,8 @@ def show_projects(owner: QWidget, settings: Settings, here: Path, at: QPoint, op
 
 def open_beside(path: Path) -> None:
     """A studio of its own for another project; this one goes on until it is closed."""
-    QProcess.startDetached(sys.executable, [str(repository_root() / "main.py"), "gui", "--project", str(path)])
+    python, *words = program()
+    QProcess.startDetached(python, [*words, "gui", "--project", str(path)])
 
 
 def _ask(owner: QWidget, here: Path, open_: Callable[[Path], None]) -> None:
