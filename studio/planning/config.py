@@ -52,6 +52,8 @@ class PlannerConfig:
         precision: of the sampled rollouts in the library; `auto` is bfloat16 where the processor has it. The plan's own
             path, first skill and its end are always float32.
         threads: that share the sampled rollouts in the library.
+        budget_s: in live planning, a plan that took longer makes the next ones smaller; 0 = always `samples`.
+        least_samples: never fewer than these.
     """
 
     algorithm: str = "mppi"
@@ -83,6 +85,8 @@ class PlannerConfig:
     engine: str = "auto"
     precision: str = "auto"
     threads: int = 1
+    budget_s: float = 0.08
+    least_samples: int = 48
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
@@ -117,6 +121,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "hold_after_windows": (1.0, 100.0),
     "fan": (0, 140),
     "threads": (1, 64),
+    "budget_s": (0.0, 60.0),
+    "least_samples": (2, 100_000),
 }
 
 PRESETS: dict[str, PlannerConfig] = {
@@ -136,6 +142,7 @@ PRESETS: dict[str, PlannerConfig] = {
         approach_weight=0.0,
         unstick_s=0.0,
         from_prediction=False,
+        budget_s=0.0,
     ),
     "cem": PlannerConfig(algorithm="cem", passes=3),
 }

@@ -73,7 +73,7 @@ class GoalScore:
         """Cost [N] of states [N, S]; 0 inside the deadbands."""
         cost = self._value_cost(states) if self._value is not None else self._distance_cost(states)
         if self._settings.area_weight > 0:
-            cost = cost + self._settings.area_weight * self._outside_m(states)
+            cost = cost + self.area_cost(states)
         if self._tips is not None:
             cost = cost + self._settings.approach_weight * self._approach_m(states, self._tips)
         return cost
@@ -89,6 +89,10 @@ class GoalScore:
         far = (distance_m - settings.position_deadband_m).clamp_min(0.0) / task.position_tolerance_m
         turned = (turn_rad - settings.orientation_deadband_rad).clamp_min(0.0) / task.orientation_tolerance_rad
         return far + settings.rotation_weight * turned
+
+    def area_cost(self, states: Tensor) -> Tensor:
+        """Cost [N] of leaving the area."""
+        return self._settings.area_weight * self._outside_m(states)
 
     def _outside_m(self, states: Tensor) -> Tensor:
         place = states[:, self._position][:, :2]

@@ -63,7 +63,14 @@ class GoalPlanner:
             self._generator.manual_seed(seed)
 
     def plan(
-        self, state: FloatArray, goal: Goal, *, t_s: float, skills_since_last: int = 1, whole_path: bool = True
+        self,
+        state: FloatArray,
+        goal: Goal,
+        *,
+        t_s: float,
+        skills_since_last: int = 1,
+        whole_path: bool = True,
+        samples: int | None = None,
     ) -> TimedPlan:
         """Plan from `state` [S].
 
@@ -71,6 +78,7 @@ class GoalPlanner:
             t_s: time of the state, for the unsticking rule.
             skills_since_last: skills of the last plan that have run since; the warm start is shifted by as many.
             whole_path: predict the whole path for the screen.
+            samples: N of this plan; None takes that of the settings.
         """
         began_s = time.perf_counter()
         start = torch.from_numpy(np.asarray(state, dtype=np.float32))
@@ -78,7 +86,7 @@ class GoalPlanner:
         if self._quick is not None:
             self._quick.set_goal(self._score.goal)
         previous = None if self._previous is None else shift_controls(self._previous, skills_since_last)
-        plan = self._sampling.plan(start, previous, whole_path=whole_path)
+        plan = self._sampling.plan(start, previous, whole_path=whole_path, samples=samples)
         if self._stillness.is_stuck(state, t_s):
             plan = self._random_plan(plan, start)
         self._previous = plan.controls

@@ -41,6 +41,12 @@ class Plan:
     fan: Tensor
     fan_returns: Tensor
 
+    def is_sound(self, control_limit: float) -> bool:
+        """Finite numbers, and controls inside the box: what may be followed."""
+        numbers = (self.controls, self.skill, self.state_goal)
+        inside = float(self.controls.abs().max()) <= control_limit + 1e-6
+        return inside and all(bool(torch.isfinite(part).all()) for part in numbers)
+
 
 def soft_weights(returns: Tensor, temperature: float, *, standardise: bool) -> Tensor:
     """softmax(G / lambda) [N], of standardised returns when asked; a return that is not finite weighs nothing."""
@@ -81,17 +87,20 @@ class SamplingPlanner:
         self._generator = generator
 
     @torch.inference_mode()
-    def plan(self, state: Tensor, previous: Tensor | None = None, *, whole_path: bool = True) -> Plan:
+    def plan(
+        self, state: Tensor, previous: Tensor | None = None, *, whole_path: bool = True, samples: int | None = None
+    ) -> Plan:
         """Plan from `state` [S].
 
         Args:
             previous: U* [H, d] of the last plan *after* shifting (see `shift_controls`).
             whole_path: predict all of U*'s path for the screen; otherwise its first skill only, which is quicker.
+            samples: N of this plan; None takes that of the settings.
         """
         centre, spread = previous, None
         rolled, weights = None, state  # replaced below; passes >= 1 is checked by the settings
         for number in range(self.settings.passes):
-            controls = self._propose(number, centre, spread)
+            controls = self._propose(number, centre, spread, samples or self.settings.samples)
             rolled = self._rollouts.roll_out(state, controls, paths=number == self.settings.passes - 1)
             weights = self._weigh(rolled.returns)
             centre = torch.einsum("n,hnd->hd", weights, controls)
@@ -110,14 +119,14 @@ class SamplingPlanner:
         assert path is not None
         return path[:, 0]
 
-    def _propose(self, number: int, centre: Tensor | None, spread: Tensor | None) -> Tensor:
+    def _propose(self, number: int, centre: Tensor | None, spread: Tensor | None, samples: int) -> Tensor:
         settings = self.settings
-        controls = self._uniform(settings.samples)
+        controls = self._uniform(samples)
         if centre is None:
             return controls
         first = number == 0
         share = settings.base_share if first else settings.refine_base_share
-        count = settings.samples - round(share * settings.samples)
+        count = samples - round(share * samples)
         if count:
             noise = self._noise(first, spread)
             around = centre[:, None] + noise * self._normal(count)

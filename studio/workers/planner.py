@@ -26,19 +26,23 @@ from studio.ipc.messages import Message
 from studio.ipc.ring import RingWriter
 from studio.ipc.slot import SlotReader, SlotWriter
 from studio.ipc.worker_link import WorkerLink, run_worker
+from studio.planning.arrival import Arrival
+from studio.planning.budget import SampleBudget
 from studio.planning.config import PlannerConfig, planner_preset
 from studio.planning.planner import TimedPlan
 from studio.planning.sampling import Plan, shift_controls
 from studio.planning.skills import Skills, window_ns
 from studio.workers.deployment import Deployment, Surroundings, load_deployment, newest_deploy
 from studio.workers.planning_engine import make_goal_planner
+from studio.workers.priority import obtain_niceness
 from studio.workers.skill_samples import SkillSampler, answer_samples
 from studio.workers.tap import Tap
 
 _IDLE_S = 0.05
-_POLL_S = 0.002
+_POLL_S = 0.004
 _SHORTEST_PERIOD_S = 0.05  # 20 plans a second at most
 _SAY_PERIOD_S = 0.2
+_NICENESS = -5  # before the window's drawing, behind the policy; the loop and the guard are real-time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,9 +148,11 @@ class DeployedPlanner:
         self._delay_s = delay_s
         self._window_ns = window_ns(deployment.model)
         self._goal_id = 0
+        self._budget = SampleBudget(settings)
+        self._arrival = Arrival(deployment.model.task)
         self._controls: Tensor | None = None  # of the newest published plan, as published
         self._expected: FloatArray | None = None  # where the object should be when that plan is taken
-        self.plans = self.overruns = 0
+        self.plans = self.overruns = self.refused = 0
         self.latency_s = self.effective_samples = 0.0
 
     def read_goal(self) -> Goal | None:
@@ -157,14 +163,17 @@ class DeployedPlanner:
             self._goal_id = goal_id
             self._controls = self._expected = None
             self._planner.reset()
+            self._arrival.reset()
         return goal
 
-    def make_start(self, now_ns: int) -> Start | None:
-        """What to plan from now; None when it is too early or there is no fresh state."""
+    def make_start(self, now_ns: int, goal: Goal) -> Start | None:
+        """What to plan from now; None when it is too early, there is no fresh state, or the arms rest at the goal."""
         found = self._surroundings.state(now_ns)
         if found is None:
             return None
         measured, t_ns = found
+        if self._arrival.look(measured, goal) and self._policy_rests():
+            return None
         if self._controls is None or not self.settings.from_prediction or self._policy_holds(now_ns):
             skills = 0 if self._controls is None else 1
             return Start(state=measured, measured=measured, state_t_ns=t_ns, skills=skills)
@@ -175,8 +184,16 @@ class DeployedPlanner:
     def plan(self, start: Start, goal: Goal) -> None:
         """Plan and publish. A plan that comes after its boundary is shifted by the windows it missed."""
         timed: TimedPlan = self._planner.plan(
-            start.state, goal, t_s=start.state_t_ns * 1e-9, skills_since_last=start.skills
+            start.state,
+            goal,
+            t_s=start.state_t_ns * 1e-9,
+            skills_since_last=start.skills,
+            samples=self._budget.samples,
         )
+        self._budget.note(timed.latency_s)
+        if not timed.plan.is_sound(self.settings.control_limit):
+            self._refuse()
+            return
         if self._delay_s:
             time.sleep(self._delay_s)
         now_ns = time.monotonic_ns()
@@ -186,6 +203,11 @@ class DeployedPlanner:
         self.latency_s, self.effective_samples = (now_ns - start.state_t_ns) * 1e-9, timed.plan.effective_samples
         self._publisher.write(timed.plan, controls, start, goal, self.latency_s)
         self._controls, self.plans = controls, self.plans + 1
+
+    def _refuse(self) -> None:
+        """A plan with numbers that are none is not published; the policy goes on with the last one, then holds."""
+        self.refused += 1
+        self._planner.reset()
 
     def sample_skills(self, values: dict[str, Any]) -> Message:
         """The answer to `sample_skills`: what skills would do from the newest measured state."""
@@ -199,6 +221,8 @@ class DeployedPlanner:
             "overruns": self.overruns,
             "latency_ms": 1e3 * self.latency_s,
             "effective_samples": self.effective_samples,
+            "samples": self._budget.samples,
+            "refused": self.refused,
         }
 
     def close(self) -> None:
@@ -231,6 +255,11 @@ class DeployedPlanner:
     def _policy_holds(self, now_ns: int) -> bool:
         target = self._target.read()
         return target is None or bool(target["hold"]) or now_ns - int(target["t_ns"]) > self._window_ns
+
+    def _policy_rests(self) -> bool:
+        """The policy holds for this goal's sake, not because it waits for a plan."""
+        target = self._target.read()
+        return target is not None and bool(target["hold"])
 
     def _running_id(self) -> int:
         target = self._target.read()
@@ -306,7 +335,7 @@ class PlannerWorker:
             return _IDLE_S
         if time.monotonic() - self._began_s < _SHORTEST_PERIOD_S:
             return _POLL_S
-        start = deployed.make_start(time.monotonic_ns())
+        start = deployed.make_start(time.monotonic_ns(), goal)
         if start is None:
             return _POLL_S
         self._began_s = time.monotonic()
@@ -342,6 +371,7 @@ def _last_plan_id(path: Any) -> int:
 
 def main(link: WorkerLink) -> None:
     torch.set_num_threads(1)
+    obtain_niceness(_NICENESS)
     PlannerWorker(link).run()
 
 

@@ -15,21 +15,23 @@ import torch
 from studio.core.clock import WallClock
 from studio.core.errors import ConfigError, StudioError
 from studio.core.geometry import FloatArray
-from studio.core.observation import StateReader, is_reached, pose_errors
+from studio.core.observation import StateReader
 from studio.core.task import Goal
 from studio.ipc.channels import make_target_slot
 from studio.ipc.messages import Message
 from studio.ipc.slot import SlotWriter
 from studio.ipc.worker_link import WorkerLink, run_worker
+from studio.planning.arrival import Arrival
 from studio.planning.executor import Motion, SkillExecutor, SkillPlan
 from studio.planning.skills import window_ns
 from studio.workers.deployment import Deployment, Surroundings, load_deployment, newest_deploy
+from studio.workers.priority import obtain_niceness
 from studio.workers.skill_run import SkillRun
 from studio.workers.tap import Tap
 
 _SAY_PERIOD_S = 0.2
 _IDLE_S = 0.02
-_REACHED_SHARE = 0.8  # holding starts well inside the tolerances, so that it does not flicker at the border
+_NICENESS = -10  # it wakes a hundred times a second for a millisecond or two
 
 
 class DeployedPolicy:
@@ -52,7 +54,7 @@ class DeployedPolicy:
         self._type = make_target_slot(joints.stop - joints.start)
         self._target = SlotWriter(link.session.slot_path("target"), self._type)
         self._record = self._type.empty()[0]
-        self._reached = False
+        self._arrival = Arrival(task)
         self._goal_id = 0
         self._outcomes: list[float] = []
         self.reason = "waiting for a state"
@@ -73,7 +75,7 @@ class DeployedPolicy:
             return
         goal = self._surroundings.goal()
         self._take_plan(goal)
-        hold = held or goal is None or self._is_reached(state, goal)
+        hold = held or goal is None or self._arrival.look(state, goal)
         boundary = self.executor.at_boundary
         motion = self.executor.step(state, now_ns, hold=hold)
         if boundary:
@@ -124,7 +126,8 @@ class DeployedPolicy:
     def _take_plan(self, goal: Goal | None) -> None:
         goal_id = 0 if goal is None else goal.goal_id
         if goal_id != self._goal_id:
-            self._goal_id, self._reached = goal_id, False
+            self._goal_id = goal_id
+            self._arrival.reset()
             self.executor.forget_plans()
         record = self._mailbox.read()
         if record is None or goal is None or int(record["goal_id"]) != goal.goal_id:
@@ -142,12 +145,6 @@ class DeployedPolicy:
         )
         self.executor.offer(plan)
 
-    def _is_reached(self, state: FloatArray, goal: Goal) -> bool:
-        distance_m, turn_rad = pose_errors(self.skills.task, state, goal)
-        share = 1.0 if self._reached else _REACHED_SHARE
-        self._reached = is_reached(self.skills.task, float(distance_m), float(turn_rad), share=share)
-        return self._reached
-
     def _note_boundary(self, motion: Motion) -> None:
         if self.executor.outcome is not None:
             self._outcomes = [*self._outcomes[-9:], self.executor.outcome.position_error_m]
@@ -161,7 +158,7 @@ class DeployedPolicy:
             self.reason = "held"
         elif goal is None:
             self.reason = "no goal"
-        elif self._reached:
+        elif self._arrival.arrived:
             self.reason = "goal reached"
         else:
             self.reason = "plan too old" if motion.plan_t_ns else "no plan yet"
@@ -269,6 +266,7 @@ def _warm_up(skills: Any) -> None:
 
 def main(link: WorkerLink) -> None:
     torch.set_num_threads(1)
+    obtain_niceness(_NICENESS)
     PolicyWorker(link).run()
 
 

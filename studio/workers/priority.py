@@ -19,6 +19,15 @@ def obtain_priority(priority: int) -> str:
     return ""
 
 
+def obtain_niceness(level: int) -> bool:
+    """A better place than ordinary programs (`level` below 0), where the system allows it."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, level)
+    except OSError:
+        return False
+    return True
+
+
 def lock_memory() -> bool:
     """Keep all pages in memory, now and later; also wake sleepers without slack. False where it is not allowed."""
     library = ctypes.CDLL(None, use_errno=True)

@@ -64,6 +64,21 @@ def test_an_unsticking_plan_is_consistent() -> None:
     assert torch.allclose(plan.state_goal, plan.path[1])
 
 
+def test_the_number_of_samples_may_change_from_plan_to_plan() -> None:
+    planner = GoalPlanner(ToySkills(), SMALL, seed=0)
+    for samples in (64, 10, 30):
+        plan = planner.plan(toy_state(), toy_goal(0.05, 0.0), t_s=0.0, samples=samples).plan
+        assert plan.returns.shape == (samples,)
+        assert plan.is_sound(SMALL.control_limit)
+
+
+def test_a_plan_with_numbers_that_are_none_is_not_sound() -> None:
+    plan = GoalPlanner(ToySkills(), SMALL, seed=0).plan(toy_state(), toy_goal(0.05, 0.0), t_s=0.0).plan
+    broken = torch.full_like(plan.state_goal, torch.nan)
+    assert not dataclasses.replace(plan, state_goal=broken).is_sound(SMALL.control_limit)
+    assert not dataclasses.replace(plan, controls=plan.controls + 1.0).is_sound(SMALL.control_limit)
+
+
 def test_the_same_seed_plans_the_same() -> None:
     planner = GoalPlanner(ToySkills(), SMALL, seed=0)
     plans = []

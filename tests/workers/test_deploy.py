@@ -168,6 +168,25 @@ def test_without_delay_the_plan_ring_shows_fans_and_ages_stay_small(stage: Stage
     assert ages and max(ages[1:]) < 0.65  # at most three windows and the rest of one
 
 
+def test_a_plan_that_takes_too_long_makes_the_next_ones_smaller(stage: Stage, bundle: Path) -> None:
+    stage.set_goal(0.08)
+    sizes = ["samples=300", "stages=4", "passes=1", "fan=8", "budget_s=0.0001", "least_samples=24"]
+    stage.deploy(bundle, set=sizes)
+    reader = Tap(stage.session.ring_path("plan"))
+    seen: list[int] = []
+
+    def few() -> bool:
+        plan = reader.read()
+        if plan is not None:
+            seen.append(int(plan["samples"]))
+        return bool(seen) and seen[-1] == 24
+
+    stage.until(few, "a plan of the least samples")
+    reader.close()
+    assert seen == sorted(seen, reverse=True)
+    stage.until(stage.driving, "driving with fewer samples")
+
+
 def test_killing_the_planner_makes_the_arms_hold_and_a_new_one_goes_on_counting(stage: Stage, bundle: Path) -> None:
     stage.set_goal(0.08)
     stage.deploy(bundle)
@@ -191,6 +210,10 @@ def test_a_reached_goal_and_a_cleared_goal_hold(stage: Stage, bundle: Path) -> N
     stage.body.object_m = np.array([0.08, 0.055, 0.05])
     stage.until(lambda: not stage.driving(), "holding at the goal")
     stage.until(lambda: stage.heard("policy", "state")[-1].values["reason"] == "goal reached", "the reason")
+    heard = len(stage.heard("planner", "state"))
+    stage.until(lambda: len(stage.heard("planner", "state")) > heard + 5, "a second of reports")
+    counts = [report.values["plans"] for report in stage.heard("planner", "state")[heard + 2 :]]
+    assert len(set(counts)) == 1  # nobody needs a plan at the goal
     stage.set_goal(0.02, goal_id=2)
     stage.until(stage.driving, "driving to the next goal")
     assert stage.body.targets[-1]["goal_id"] == 2

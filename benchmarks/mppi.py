@@ -1,0 +1,218 @@
+"""`bench mppi`: our planner against pytorch_mppi on the same networks, in turn in one process.
+
+Costs are compared before anything is timed: the peer's own samples go through our rollouts, and the costs must agree.
+Each side may use one thread or all cores, whichever is quicker for it, quiet and beside a busy process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import tyro
+
+from benchmarks.interleaved import Timing, busy_neighbour, cores, interleaved
+from benchmarks.mppi_curves import cost_curves
+from benchmarks.mppi_peer import PEER, PeerModel, load_pytorch_mppi, make_peer
+from benchmarks.mppi_setup import Case, as_tensor, load_model, make_planning_cases, single
+from studio.cli.output import parse_arguments, write_result
+from studio.core.config import check_range
+from studio.core.errors import StudioError
+from studio.learning.skill_model import SkillModel
+from studio.learning.value import LearnedValue
+from studio.planning.config import PRESETS, PlannerConfig
+from studio.planning.goal_score import GoalScore
+from studio.workers.planning_engine import make_goal_planner, make_rollouts
+
+_SAME_CORRELATION = {"float32": 0.999, "bfloat16": 0.9}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Our planner against pytorch_mppi.
+
+    Args:
+        bundle: a trained bundle; without one, random weights of the default sizes (same cost in time, no meaning).
+        runs: of each contestant in each workload.
+        states: planned from in the curves of cost against samples; 0 leaves them out.
+        sizes: `default` (the studio's), `paper` (N 2000, H 40), or `all`.
+        json_path: write the result as JSON; `-` prints it.
+    """
+
+    bundle: str = ""
+    runs: int = 9
+    states: int = 40
+    sizes: str = "all"
+    json_path: Annotated[str | None, tyro.conf.arg(name="json")] = field(default=None)
+
+    def __post_init__(self) -> None:
+        check_range("bench mppi", "runs", self.runs, 3, 1000)
+        check_range("bench mppi", "states", self.states, 0, 1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """One size and precision, both sides ready to plan."""
+
+    name: str
+    precision: str
+    settings: PlannerConfig
+    model: SkillModel
+    value: LearnedValue | None
+    case: Case
+
+
+def run(arguments: list[str]) -> int:
+    """Run the benchmark."""
+    options = parse_arguments(Options, arguments, "bench mppi")
+    load_pytorch_mppi()
+    torch.set_num_threads(1)
+    result: dict[str, Any] = {
+        "model": options.bundle or "random weights of the default sizes",
+        "cores": cores(),
+        "workloads": {},
+        "costs": {},
+    }
+    for match in make_matches(options):
+        _say(f"{match.name} {match.precision}")
+        result["costs"][f"{match.name}_{match.precision}"] = compare_costs(match)
+        for load, neighbours in (("quiet", 0), ("busy", 1)):
+            with busy_neighbour(neighbours) if neighbours else contextlib.nullcontext():
+                name = f"{match.name}_{match.precision}_{load}"
+                result["workloads"][name] = time_match(match, options.runs)
+    if options.states:
+        _say("cost against samples")
+        model, value = load_model(options.bundle)
+        result["curves"] = cost_curves(model, value, make_planning_cases(model, options.states, seed=1))
+    write_result(result, options.json_path, text=_table(result))
+    return 0
+
+
+def make_matches(options: Options) -> list[Match]:
+    """Default and paper sizes, each in float32 and, where the processor has it, bfloat16."""
+    model, value = load_model(options.bundle)
+    case = make_planning_cases(model, 1, seed=1)[0]
+    sizes = ("default", "paper") if options.sizes == "all" else (options.sizes,)
+    matches = []
+    for name in sizes:
+        for precision in _precisions(model, value):
+            settings = single(PRESETS[name], precision=precision)
+            used = value if settings.cost != "distance" else None
+            matches.append(Match(name=name, precision=precision, settings=settings, model=model, value=used, case=case))
+    return matches
+
+
+def compare_costs(match: Match) -> dict[str, float]:
+    """The peer's samples through our rollouts.
+
+    Raises:
+        StudioError: the costs differ by more than rounding explains; the timings would compare different work.
+    """
+    score = make_goal_score(match)
+    peer = make_peer(PeerModel(match.model, match.value, score), match.settings, temperature=1.0, noise=0.35)
+    state = as_tensor(match.case.state)
+    with torch.inference_mode():
+        peer.command(state, shift_nominal_trajectory=False)
+    ours = make_rollouts(match.model, match.settings, match.value)[0]
+    assert ours is not None, "_precisions has checked it"
+    ours.set_goal(score.goal)
+    returns = ours.roll_out(state, peer.perturbed_action.transpose(0, 1).contiguous(), paths=False).returns
+    first = score.cost(state[None])[0]  # the peer does not count the state planned from, ours does
+    costs, theirs = (-returns - first).numpy(), peer.cost_total.numpy()
+    found = {
+        "correlation": float(np.corrcoef(costs, theirs)[0, 1]),
+        "median_relative_difference": float(np.median(np.abs(costs - theirs) / np.abs(theirs).clip(1e-6))),
+        "spread": float(theirs.std()),
+    }
+    least = _SAME_CORRELATION[match.precision]
+    if not found["correlation"] >= least:
+        raise StudioError(f"bench mppi: costs of {match.name} agree only to {found}; at least {least} is expected.")
+    return found
+
+
+def time_match(match: Match, runs: int) -> dict[str, Any]:
+    """Both sides on one thread and on all cores, in turn; each side's quicker choice counts."""
+    contestants: dict[str, Callable[[], object]] = {}
+    choices = sorted({1, cores()})
+    for threads in choices:
+        contestants[f"ours {threads}"] = _our_call(match, threads)
+        contestants[f"peer {threads}"] = _peer_call(match, threads)
+    times = interleaved(contestants, runs)
+    ours = min((times[f"ours {threads}"] for threads in choices), key=lambda found: found.median_ms)
+    peer = min((times[f"peer {threads}"] for threads in choices), key=lambda found: found.median_ms)
+    return _row(match, ours, peer, times, runs)
+
+
+def make_goal_score(match: Match) -> GoalScore:
+    score = GoalScore(match.model.task, match.settings, tips=match.model.tips, value=match.value)
+    score.set_goal(match.case.goal)
+    return score
+
+
+def _row(match: Match, ours: Timing, peer: Timing, times: dict[str, Timing], runs: int) -> dict[str, Any]:
+    return {
+        "ours": round(ours.median_ms, 3),
+        "peer": round(peer.median_ms, 3),
+        "peer_name": f"{PEER} {importlib.metadata.version(PEER)}, {match.precision} networks",
+        "ratio": round(peer.median_ms / ours.median_ms, 3),
+        "unit": "ms",
+        "runs": runs,
+        "spread": {"ours": ours.spread_ms, "peer": peer.spread_ms},
+        "processor_ratio": round(times["peer 1"].processor_ms / times["ours 1"].processor_ms, 3),
+        "all_ms": {name: round(found.median_ms, 3) for name, found in times.items()},
+        "all_processor_ms": {name: round(found.processor_ms, 3) for name, found in times.items()},
+    }
+
+
+def _our_call(match: Match, threads: int) -> Callable[[], object]:
+    """A whole plan: all passes, the averaged plan's own exact path, the fan for the screen."""
+    settings = single(match.settings, threads=threads)
+    planner = make_goal_planner(match.model, settings, seed=0, value=match.value)
+    return lambda: planner.plan(match.case.state, match.case.goal, t_s=0.0)
+
+
+def _peer_call(match: Match, threads: int) -> Callable[[], object]:
+    """One command with as many rollouts as all our passes together, in one batch, which suits the peer best."""
+    settings = single(match.settings, samples=match.settings.samples * match.settings.passes)
+    half = match.precision == "bfloat16"
+    model = PeerModel(match.model, match.value, make_goal_score(match), half=half)
+    peer = make_peer(model, settings, temperature=1.0, noise=0.35)
+    state = as_tensor(match.case.state)
+
+    def call() -> None:
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            peer.command(state)
+        torch.set_num_threads(1)
+
+    return call
+
+
+def _precisions(model: SkillModel, value: LearnedValue | None) -> list[str]:
+    rollouts, reason = make_rollouts(model, PRESETS["default"], value)
+    if rollouts is None:
+        raise StudioError(f"bench mppi: no native rollouts on this machine ({reason}). Install a C compiler.")
+    return ["float32", "bfloat16"] if rollouts.half else ["float32"]
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _table(result: dict[str, Any]) -> str:
+    rows = [f"{'workload':<28}{'ours':>10}{'peer':>10}{'ratio':>8}  ms   ratio of processor time on one thread"]
+    for name, row in result["workloads"].items():
+        rows.append(
+            f"{name:<28}{row['ours']:>10.1f}{row['peer']:>10.1f}{row['ratio']:>8.2f}{row['processor_ratio']:>12.2f}"
+        )
+    for curve in result.get("curves", []):
+        rows.append(
+            f"{curve['planner']:<28} N {curve['samples']:>5}  cost {curve['cost']:.2f} +- {curve['standard_error']:.2f}"
+        )
+    return "\n".join(rows)
