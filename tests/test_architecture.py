@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import statistics
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,15 @@ LONG_FUNCTIONS: dict[str, str] = {}
 BANNED_NAMES = re.compile(r"(^|_)(manager|helpers?|utils?|misc|base|common)(_|$)")
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def _functions(path: Path) -> list[tuple[str, int]]:
     """Name and length of each function, its docstring not counted."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             documentation = ast.get_docstring(node)
@@ -59,7 +65,7 @@ def test_packages_are_empty() -> None:
 
 def test_names_say_what_a_thing_is() -> None:
     names = [p.stem for p in SOURCES] + [
-        node.name for p in SOURCES for node in ast.walk(ast.parse(p.read_text())) if isinstance(node, ast.ClassDef)
+        node.name for p in SOURCES for node in ast.walk(_tree(p)) if isinstance(node, ast.ClassDef)
     ]
     snake = [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in names]
     assert not [name for name in snake if BANNED_NAMES.search(name)]

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "can": ("studio.cli.can", "motor frames as bytes: encode, decode, servo, models"),
     "uart": ("studio.cli.uart", "serial frames of the drives: encode, decode"),
     "methods": ("studio.cli.methods", "every method with its source, status and presets"),
+    "doctor": ("studio.cli.doctor", "what this machine can and cannot do, and what to type where something lacks"),
     "screenshots": ("studio.cli.screenshots", "pictures of every screen, made from the real window"),
 }
 
