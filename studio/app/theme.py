@@ -12,7 +12,7 @@ Widgets ask `theme()` while painting and listen to `theme().changed`. Style-shee
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,7 @@ from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 from shiboken6 import isValid
 
+from studio.app.restyle import restyle_steps
 from studio.app.style import make_style_sheet
 from studio.app.tokens import Tokens, load_tokens, ramp
 from studio.core.errors import ConfigError
@@ -108,13 +109,31 @@ class Theme(QObject):
         Raises:
             ConfigError: no such theme.
         """
-        if name not in self.tokens.themes:
-            raise ConfigError(f"Theme {name!r} does not exist. Choose one of {', '.join(self.tokens.themes)}.")
+        self._check(name)
         self._name = name
         app = QApplication.instance()
         if isinstance(app, QApplication):
             self.apply(app)
         self.changed.emit()
+
+    def switch_steps(self, app: QApplication, name: str) -> Generator[float, None, None]:
+        """Change to another theme widget by widget, so that the event loop can turn meanwhile (`Assembly`).
+
+        Raises:
+            ConfigError: no such theme.
+        """
+        self._check(name)
+
+        def enter() -> str:
+            self._name = name
+            app.setPalette(make_palette(self))
+            return make_style_sheet(self.tokens, name)
+
+        yield from restyle_steps(app, enter, self.changed.emit)
+
+    def _check(self, name: str) -> None:
+        if name not in self.tokens.themes:
+            raise ConfigError(f"Theme {name!r} does not exist. Choose one of {', '.join(self.tokens.themes)}.")
 
     def follow(self, owner: QObject, call: Callable[[], object]) -> None:
         """Call at every switch for as long as `owner` lives; for anything that is not a method of a QObject."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from studio.app.api import StudioApi
 from studio.app.commands import Command
@@ -28,6 +28,7 @@ from studio.app.shell.topbar import TopBar
 from studio.app.theme import theme
 from studio.app.watchdog import Watchdog
 
+_THEME = "change of theme"
 _NO_PILL_ROLES = ("teleoperate",)  # the band says the state there
 
 
@@ -91,7 +92,7 @@ class StudioWindow(QMainWindow):
         self.sheets: dict[str, Sheet] = {
             "notices": NoticesSheet(self.studio, self),
             "jobs": JobsSheet(self.studio, self),
-            "settings": SettingsSheet(self.studio, self, self._turn_on),
+            "settings": SettingsSheet(self.studio, self, self._turn_on, self.switch_theme),
             "keys": KeysSheet(self.studio, self, fixed_keys()),
         }
         self.stop = StopButton(self)
@@ -206,6 +207,15 @@ class StudioWindow(QMainWindow):
         if scope in self.host.plugins and scope != self.studio.state.screen:
             self.navigate(scope)
         self.studio.commands.run(identity)
+
+    def switch_theme(self, name: str) -> None:
+        """Light or dark, from now on; widget by widget, the visible ones together."""
+        if _THEME in self.screens.assembly.names:
+            return
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        self.studio.settings.set("theme", name)
+        self.screens.assembly.begin(_THEME, theme().switch_steps(app, name), lambda _: None)
 
     # Layers
 

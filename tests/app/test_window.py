@@ -13,9 +13,10 @@ from pytestqt.qtbot import QtBot
 
 from studio.app.pace import ViewRate
 from studio.app.shell.card import ErrorCard
-from studio.app.theme import theme
+from studio.app.theme import apply_theme, theme
 from studio.app.window import StudioWindow
 from tests.app.test_host import write_plugin
+from tests.app.windows import wait_until
 from tests.patience import PATIENCE_MS
 
 KEY, CTRL, SHIFT = Qt.Key, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -293,13 +294,20 @@ def test_a_command_of_another_screen_opens_it_first(probes: StudioWindow) -> Non
     assert probes.studio.state.screen == "chime" and calls(probes) == ["hit"]
 
 
-def test_light_and_dark_switch_and_stay(probes: StudioWindow) -> None:
-    before = theme().name
-    probes.run_command("studio.light")
-    assert theme().name != before
-    assert probes.studio.settings.get("theme") == theme().name
-    probes.run_command("studio.light")
-    assert theme().name == before
+def test_light_and_dark_switch_and_stay(probes: StudioWindow, qtbot: QtBot) -> None:
+    """Widget by widget over several turns, and in the end as if it had been done at once."""
+    panel(probes)
+    before, slices = theme().name, probes.screens.assembly.slices
+    for other in ({"dark": "light", "light": "dark"}[before], before):
+        probes.run_command("studio.light")
+        probes.run_command("studio.light")  # a second press meanwhile changes nothing
+        wait_until(qtbot, lambda: not probes.screens.assembly.names, what="the change of theme")
+        assert theme().name == other == probes.studio.settings.get("theme")
+        assert slices["change of theme"] > 1
+        assert probes.updatesEnabled()
+        piecewise = probes.top.grab().toImage(), panel(probes).grab().toImage()
+        apply_theme(QApplication.instance(), other)  # type: ignore[arg-type]
+        assert (probes.top.grab().toImage(), panel(probes).grab().toImage()) == piecewise
 
 
 def test_notices_count_and_open(probes: StudioWindow) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from studio.app.api import StudioApi
 from studio.app.commands import Command
 from studio.app.manifest import ROLE_TITLES, ROLES
 from studio.app.theme import theme
@@ -26,9 +25,6 @@ def add_actions(window: StudioWindow) -> None:
     for identity, title, key, group, icon, run in _actions(window):
         window.studio.commands.add(Command(id=identity, title=title, key=key, group=group, place="Studio", icon=icon))
         window.studio.commands.bind(identity, run)
-    window.studio.commands.bind(
-        "studio.light", lambda: _switch_theme(window), blocked=lambda: theme_blocked(window.studio)
-    )
     _add_history(window)
     _add_screens(window)
     _add_workers(window)
@@ -49,7 +45,7 @@ def _actions(window: StudioWindow) -> list[tuple[str, str, str, str, str, Callab
         ("studio.panels", "Fold side panels", "Ctrl+B", "Set", "eye", lambda: _to_panel(window, "toggle_panels")),
         ("studio.next_tab", "Next tab", "Ctrl+Tab", "Open", "expand", lambda: _step_tab(window, 1)),
         ("studio.previous_tab", "Previous tab", "Ctrl+Shift+Tab", "Open", "expand", lambda: _step_tab(window, -1)),
-        ("studio.light", "Light or dark", "", "Set", "eye", lambda: _switch_theme(window)),
+        ("studio.light", "Light or dark", "", "Set", "eye", lambda: _other_theme(window)),
         ("studio.stop", "Stop the robot", "", "Do", "stop", window.studio.input.press_stop),
         ("studio.quit", "Quit", "Ctrl+Q", "Do", "close", window.close),
         *[(f"studio.view{n}", f"View {name}", f"Alt+{n}", "Set", "gizmo", _view(window, n - 1))
@@ -143,12 +139,5 @@ def _toggle_full(window: StudioWindow) -> None:
         window.showFullScreen()
 
 
-def theme_blocked(studio: StudioApi) -> str:
-    """Qt styles every widget anew, which takes some tenths of a second; the arms would hold meanwhile."""
-    return "hold the arms first" if not studio.arms.blocked_hold() else ""
-
-
-def _switch_theme(window: StudioWindow) -> None:
-    name = "light" if theme().dark else "dark"
-    theme().switch(name)
-    window.studio.settings.set("theme", name)
+def _other_theme(window: StudioWindow) -> None:
+    window.switch_theme("light" if theme().dark else "dark")

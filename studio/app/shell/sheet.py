@@ -204,9 +204,12 @@ class JobsSheet(Sheet):
 class SettingsSheet(Sheet):
     """Light or dark, what is turned off, where things lie."""
 
-    def __init__(self, studio: StudioApi, parent: QWidget, turn_on: Callable[[str], None]) -> None:
+    def __init__(
+        self, studio: StudioApi, parent: QWidget, turn_on: Callable[[str], None], switch_theme: Callable[[str], None]
+    ) -> None:
         super().__init__("Settings", parent)
-        self._studio, self._turn_on = studio, turn_on
+        self._studio, self._turn_on, self._switch_theme = studio, turn_on, switch_theme
+        self._looks: dict[str, QPushButton] = {}
 
     def refresh(self) -> None:
         self.clear()
@@ -216,8 +219,8 @@ class SettingsSheet(Sheet):
             button = QPushButton(name.capitalize())
             button.setCheckable(True)
             button.setChecked(theme().name == name)
-            button.setEnabled(bool(self._studio.arms.blocked_hold()))  # see theme_blocked in actions.py
             button.clicked.connect(lambda _checked=False, name=name: self._switch(name))
+            self._looks[name] = button
             row.addWidget(button)
         self.column.addLayout(row)
         self._add_facts()
@@ -241,8 +244,9 @@ class SettingsSheet(Sheet):
         self.column.addSpacing(12)
 
     def _switch(self, name: str) -> None:
-        self._studio.settings.set("theme", name)
-        theme().switch(name)
+        for look, button in self._looks.items():
+            button.setChecked(look == name)
+        self._switch_theme(name)
 
     def _on(self, identity: str) -> None:
         self._turn_on(identity)
