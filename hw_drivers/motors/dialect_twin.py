@@ -164,6 +164,11 @@ class DriveTwin:
         return self.settings.direction * self.settings.position_scale * self.joint.speed_rad_s
 
     @property
+    def time_s(self) -> float:
+        """How far its physics has come."""
+        return self._t_ns / 1e9
+
+    @property
     def torque_nm(self) -> float:
         """What it puts on the joint, in the joint's direction."""
         return self.torque_units * self.settings.torque_scale * self.settings.direction
@@ -214,14 +219,12 @@ class DriveTwin:
         else:
             self._command = decode_command(self.settings.motor, data)
         self._command_ns = now_ns
-        self._update_torque()
-        return self._say(self._reply(), now_ns + _REPLY_DELAY_NS)
+        return self._say(self._reply(), now_ns + _REPLY_DELAY_NS)  # the current that flows, not the one to come
 
     def _hear_v3(self, data: bytes, now_ns: int) -> list[CanFrame]:
         if self.settings.speech is Speech.SERVO or len(data) != 8:
             return []
         self._command, self._command_ns = decode_command(self.settings.motor, data), now_ns
-        self._update_torque()
         if self.settings.speech is Speech.V3_QUERY:
             return self._say(self._status(), now_ns + _REPLY_DELAY_NS)
         return []
