@@ -23,23 +23,30 @@ class Attempt:
     """From *Deploy* until the goal is reached, missed or given up.
 
     Args:
-        started_s: on the clock of the records.
+        started_s: on the clock of the records; None until the planner has made its first plan.
         limit_s: missed after this long.
         rest_s: how long both errors must stay inside the tolerances.
     """
 
     goal: Goal
     task: Task
-    started_s: float
-    limit_s: float
-    rest_s: float
+    started_s: float | None = None
+    limit_s: float = 50.0
+    rest_s: float = 0.5
     times_s: list[float] = field(default_factory=list)
     distance_m: list[float] = field(default_factory=list)
     turn_rad: list[float] = field(default_factory=list)
     inside_since_s: float | None = None
 
+    def start(self, t_s: float) -> None:
+        """The clock runs from here; a second call changes nothing."""
+        if self.started_s is None:
+            self.started_s = t_s
+
     def add(self, t_s: float, position_m: FloatArray, orientation_xyzw: FloatArray) -> bool | None:
         """One pose of the box; True when the goal is reached now, False when time is up, else None."""
+        if self.started_s is None or t_s < self.started_s:
+            return None
         distance_m, turn_rad = goal_errors(position_m, orientation_xyzw, self.goal)
         since_s = t_s - self.started_s
         self.times_s.append(since_s)

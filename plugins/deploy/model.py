@@ -17,26 +17,25 @@ from studio.core.config import make_config
 from studio.core.errors import StudioError
 from studio.core.records import Driver, PairState
 from studio.core.task import Goal
-from studio.data.bundle_info import BundleInfo, load_bundle_info
+from studio.data.bundle_info import BundleInfo
 from studio.data.goal_file import KeptGoal, goal_path, load_kept_goal, save_kept_goal
 from studio.evaluation.wilson import wilson_interval
 from studio.planning.config import PRESETS, PlannerConfig, planner_preset
 
 _ASK_AGAIN_S = 1.5
-WORKERS = ("planner", "policy")
+PLANNING_WORKERS = ("planner", "policy")
+TAKE_OVER = "take over"  # the label at the moment in which a person took over
 
 
 class DeployModel:
     """The deployment as the person asked for it; the workers do it."""
 
-    changed = Signal()  # deployed or not, bundle, settings, outcomes
+    changed = Signal()  # deployed or not, bundle, settings, limits, outcomes
     attempt_began = Signal()
 
     def __init__(self, studio: StudioApi, config: DeployConfig | None = None) -> None:
         self.studio = studio
         self.config = config or DeployConfig()
-        self.bundles: list[BundleInfo] = []
-        self.bundle: BundleInfo | None = None
         self.preset = "default"
         self.settings: PlannerConfig = planner_preset("default")
         self.deployed = False
@@ -47,15 +46,18 @@ class DeployModel:
         self.queue_length = 0
         self.plan_age_s = float("nan")
         self.policy_error_m = float("nan")
+        self.dropped_plans = 0
         self.reason = ""
         self._asked_s = 0.0
+        self._keep_take = False  # a take that began with taking over is kept until it is stopped by hand
         self._bind()
         studio.workers.message.connect(self._on_message)
         studio.goal.changed.connect(self._on_goal)
         studio.state.link.events.worst.connect(self._on_state)
+        studio.state.recording.events.on.connect(self._on_recording)
 
     def _bind(self) -> None:
-        bind, studio = self.studio.commands.bind, self.studio
+        bind = self.studio.commands.bind
         bind("deploy.deploy", self.deploy, blocked=self.blocked_deploy)
         bind("deploy.hold", self.hold, blocked=lambda: "" if self.deployed else "nothing is deployed")
         bind("deploy.take_over", self.take_over, blocked=self._blocked_take_over)
@@ -63,27 +65,40 @@ class DeployModel:
         bind("deploy.next_goal", self.next_goal, blocked=lambda: "" if self.queue else "there is no next goal")
         bind("deploy.success", lambda: self.correct(True), blocked=self._blocked_correct)
         bind("deploy.failure", lambda: self.correct(False), blocked=self._blocked_correct)
-        self._recording = studio.recording
 
     # ---- choices -------------------------------------------------------------------------------------------------
 
+    @property
+    def bundles(self) -> list[BundleInfo]:
+        return self.studio.bundles.bundles
+
+    @property
+    def bundle(self) -> BundleInfo | None:
+        return self.studio.bundles.bundle
+
     def read_bundles(self) -> None:
-        """The project's bundles, newest first; a damaged one is said and left out."""
-        found = []
-        for path in self.studio.bundle_paths():
-            try:
-                found.append(load_bundle_info(path))
-            except StudioError as error:
-                self.studio.notices.error(error)
-        self.bundles = found
-        chosen = self.bundle.path if self.bundle else None
-        self.bundle = next((b for b in found if b.path == chosen), found[0] if found else None)
+        self.studio.bundles.read()
         self.changed.emit()
 
     def choose_bundle(self, index: int) -> None:
-        if 0 <= index < len(self.bundles) and self.bundles[index] is not self.bundle:
-            self.bundle = self.bundles[index]
+        if self.studio.bundles.choose(index):
             self.changed.emit()
+
+    @property
+    def limit_share(self) -> float:
+        """Share of the robot's speed and torque limits that the planner may use."""
+        return self.studio.limits.share(self.bundle)
+
+    def set_limit_share(self, share: float) -> None:
+        """In force at once, also while the planner drives."""
+        if self.bundle is not None:
+            self.studio.limits.choose(self.bundle, share)
+            if self.deployed:
+                self.studio.limits.apply(self.bundle)
+            self.changed.emit()
+
+    def first_run(self) -> bool:
+        return self.bundle is not None and not self.studio.limits.has_run(self.bundle)
 
     def choose_preset(self, name: str) -> None:
         self.preset, self.settings = name, planner_preset(name)
@@ -108,38 +123,31 @@ class DeployModel:
     # ---- actions -------------------------------------------------------------------------------------------------
 
     def blocked_deploy(self) -> str:
-        if self.bundle is None:
-            return "train skills first: there is no bundle"
+        problem = self.studio.bundles.problem()
+        if problem:
+            return problem
         if self.studio.goal.goal is None:
             return "set a goal first"
-        fits = self._fits(self.bundle)
-        if fits:
-            return fits
-        state = self.studio.state.link.worst
-        if not self.studio.state.link.connected:
+        link = self.studio.state.link
+        if not link.connected:
             return "the loop is not running"
-        return "clear the fault first" if state is PairState.FAULT else ""
-
-    def _fits(self, bundle: BundleInfo) -> str:
-        if bundle.robot != self.studio.robot.name:
-            return f"trained for {bundle.robot or 'no robot'}, this robot is {self.studio.robot.name}"
-        wanted = self.studio.task.state_size
-        return (
-            "" if bundle.state_size == wanted else f"trained for {bundle.state_size} signals, this robot has {wanted}"
-        )
+        if link.worst is PairState.FAULT:
+            return "clear the fault first"
+        held = self.studio.robot.dead_man_latched or self.studio.input.dead_man
+        return "" if held else "hold Space: a real robot never moves without it"
 
     def deploy(self) -> None:
-        """Hand bundle and settings to planner and policy, let the planner drive, engage."""
-        assert self.bundle is not None
+        """Hand bundle and settings to planner and policy, let the planner drive within its limits, engage."""
+        bundle = self.bundle
+        assert bundle is not None
         values: dict[str, Any] = {
-            "bundle": str(self.bundle.path), "preset": self.preset, "set": self.changed_settings(),
+            "bundle": str(bundle.path), "preset": self.preset, "set": self.changed_settings(),
             "hold_after_windows": self.settings.hold_after_windows,
         }  # fmt: skip
-        for name in WORKERS:
-            if self.studio.workers.alive(name):
-                self.studio.workers.send(name, Message(name="deploy", values=values))
-            else:
-                self.studio.workers.start(name, **values)
+        self.problem, self.dropped_plans = "", 0
+        self.plan_age_s, self.reason = float("nan"), "loading the bundle"
+        self.studio.planning.deploy(values)
+        self.studio.limits.apply(bundle)
         self.studio.arms.set_driver(Driver.PLANNER)
         self._engage()
         self.deployed = True
@@ -162,27 +170,38 @@ class DeployModel:
         self._rest()
 
     def take_over(self) -> None:
-        """You drive, with the arms coupled as they are."""
+        """You drive, with the arms coupled as they are. What you do is recorded, so that training can use it."""
         self.studio.arms.set_driver(Driver.OPERATOR)
+        recording = self.studio.recording
+        if self.studio.state.recording.on:
+            recording.mark(TAKE_OVER)
+        elif not recording.blocked_start():
+            self._keep_take = True
+            recording.start()
+            self.studio.notices.info("You drive, and it is recorded. Training can use it.")
         self._rest()
         self.studio.navigate("teleop")
 
+    def _on_recording(self, on: bool) -> None:
+        """A take that taking over began is marked as soon as it runs."""
+        if on and self._keep_take:
+            self._keep_take = False
+            self.studio.recording.mark(TAKE_OVER)
+
     def _rest(self) -> None:
-        for name in WORKERS:
-            if self.studio.workers.alive(name):
-                self.studio.workers.send(name, Message(name="hold"))
+        self.studio.planning.rest()
         self.deployed, self.attempt = False, None
         self.queue, self.queue_length = [], 0
         self.changed.emit()
 
     def record(self) -> None:
         if self.studio.state.recording.on:
-            self._recording.stop()
+            self.studio.recording.stop()
         else:
-            self._recording.start()
+            self.studio.recording.start()
 
     def _blocked_record(self) -> str:
-        return "" if self.studio.state.recording.on else self._recording.blocked_start()
+        return "" if self.studio.state.recording.on else self.studio.recording.blocked_start()
 
     def _blocked_take_over(self) -> str:
         return "" if self.studio.state.link.worst in (PairState.ENGAGED, PairState.HOLDING) else "the arms are off"
@@ -222,11 +241,17 @@ class DeployModel:
             self._rest()
 
     def _begin_attempt(self) -> None:
+        """The attempt waits for its first plan; only then does its clock run."""
         goal = self.studio.goal.goal
         if goal is not None:
-            config = self.config
-            self.attempt = Attempt(goal, self.studio.task, time.monotonic(), config.attempt_s, config.rest_s)
+            self.attempt = Attempt(goal, self.studio.task, limit_s=self.config.attempt_s, rest_s=self.config.rest_s)
             self.attempt_began.emit()
+
+    def see_plan(self, plan: np.ndarray) -> None:
+        """A new plan (shape []): the first one for the goal starts the clock."""
+        attempt = self.attempt
+        if self.deployed and attempt is not None and int(plan["goal_id"]) == attempt.goal.goal_id:
+            attempt.start(float(plan["t_ns"]) * 1e-9)
 
     def watch(self, pose: np.ndarray) -> None:
         """The newest pose of the box: is the goal reached, or is its time up?"""
@@ -242,6 +267,8 @@ class DeployModel:
         self.attempt = None
         self.outcomes.add(goal.name, reached)
         self._note_history(goal.name, reached)
+        if self.bundle is not None:
+            self.studio.limits.note_run(self.bundle)
         if self.queue:
             self.next_goal()
         elif self.queue_length:
@@ -273,13 +300,15 @@ class DeployModel:
     # ---- workers -------------------------------------------------------------------------------------------------
 
     def _on_message(self, name: str, message: Message) -> None:
-        if name not in WORKERS:
+        if name not in PLANNING_WORKERS:
             return
         if message.name == "state" and name == "policy":
             age, error = message.values.get("plan_age_s"), message.values.get("predicted_error_m")
             self.plan_age_s = float("nan") if age is None else float(age)
             self.policy_error_m = float("nan") if error is None else float(error)
             self.reason = str(message.values.get("reason", ""))
+        elif message.name == "state":
+            self.dropped_plans = int(message.values.get("overruns", 0))
         elif message.name == "ended" and self.deployed:
             self.problem = f"{'Planner' if name == 'planner' else 'Skills'} ended. Arms hold. Start again."
             self.deployed, self.attempt = False, None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
 
 from plugins.deploy.attempt import goal_errors, predicted_errors
 from plugins.deploy.model import DeployModel
@@ -17,90 +16,30 @@ from studio.app.pace import Pace
 from studio.app.theme import set_property, theme
 from studio.app.widgets.bars import RampBar
 from studio.app.widgets.plots import LimitPlot
-from studio.app.widgets.scene3d import RobotView
-from studio.app.widgets.scene_mesh import arm_transforms, tips_from_transforms
-from studio.core.records import PairState
+from studio.app.widgets.scene_screen import SceneScreen, Steps, in_steps
 
 CURVES_HEIGHT_PX = 212
 
 
-class DeployPanel(QWidget):
+class DeployPanel(SceneScreen):
+    side: SidePanel
+
     def __init__(self, studio: StudioApi, model: DeployModel) -> None:
-        super().__init__()
-        self.studio, self.model = studio, model
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setProperty("ground", "1")
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        super().__init__(studio)
+        self.model = model
         self._plans = studio.streams.follow("plan")
         self._plan: np.ndarray | None = None
         self._pose: np.ndarray | None = None
+        self._deployed = False
         self._view_pace, self._curve_pace, self._number_pace = Pace(30), Pace(10), Pace(10)
 
     # ---- construction --------------------------------------------------------------------------------------------
 
-    def build(self) -> Iterator[None]:
-        """Part by part; between two parts the window takes a turn."""
-        studio, model = self.studio, self.model
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        row.addWidget((yield from self._make_centre()), 1)
-        self.side = SidePanel(model)
-        yield from self.side.build()
-        row.addWidget(self.side)
-        yield
-        model.attempt_began.connect(self._begin_attempt)
-        model.changed.connect(self._show_goal)
-        studio.goal.changed.connect(self._show_goal)
-        self._show_goal()
-
-    def _make_centre(self) -> Generator[None, None, QWidget]:
-        centre = QWidget()
-        column = QVBoxLayout(centre)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        self.view = RobotView(self.studio.robot, self.studio.task)
-        self.view.hand_drag_enabled = False
-        self.view.set_view("Free")
-        if self.view.works:
-            self.view.full_button.clicked.connect(self.toggle_panels)
-        column.addWidget(self.view, 1)
-        yield
-        self.legend = self._make_legend()
-        yield
-        column.addWidget((yield from self._make_curves()))
-        return centre
-
-    def _make_legend(self) -> QFrame:
-        legend = QFrame(self.view)
-        legend.setObjectName("legend")
-        row = QHBoxLayout(legend)
-        row.setContentsMargins(10, 6, 12, 6)
-        far, near, plan = QLabel("far from goal"), QLabel("near"), QLabel("plan")
-        line = QFrame()
-        line.setFixedSize(16, 3)
-        for label in (far, near):
-            set_property(label, "type", "small")
-        set_property(plan, "type", "small")
-        plan.setStyleSheet("font-weight: 600;")
-        for part in (far, RampBar(), near, line, plan):
-            row.addWidget(part)
-
-        def recolour() -> None:
-            ground = theme().colour("bg.0", theme().number("fill.view_card")).getRgb()
-            legend.setStyleSheet(f"#legend {{ background: rgba{ground}; border-radius: 5px; }}")
-            line.setStyleSheet(f"background: {theme().hex('scene.goal')};")
-
-        theme().follow(legend, recolour)
-        recolour()
-        legend.adjustSize()
-        legend.setVisible(self.view.works)
-        return legend
-
-    def _make_curves(self) -> Generator[None, None, QWidget]:
-        self.curves = QFrame()
-        self.curves.setFixedHeight(CURVES_HEIGHT_PX)
-        row = QHBoxLayout(self.curves)
+    def make_below(self) -> Steps:
+        frame = QFrame()
+        set_property(frame, "frame", "bar")
+        frame.setFixedHeight(CURVES_HEIGHT_PX)
+        row = QHBoxLayout(frame)
         row.setContentsMargins(16, 10, 2, 2)
         row.setSpacing(14)
         task = self.studio.task
@@ -112,17 +51,42 @@ class DeployPanel(QWidget):
         self.turn.set_limit(degrees)
         row.addWidget(self.distance)
         row.addWidget(self.turn)
-        yield
-        return self.curves
+        return frame
+
+    def make_side(self) -> Steps:
+        side = SidePanel(self.model)
+        yield from side.build()
+        return side
+
+    def connect_parts(self) -> None:
+        self._add_legend()
+        self.model.attempt_began.connect(self._begin_attempt)
+        self.model.changed.connect(self._show_goal)
+        self.studio.goal.changed.connect(self._show_goal)
+        self._show_goal()
+
+    def _add_legend(self) -> None:
+        far, near, plan = QLabel("far from goal"), QLabel("near"), QLabel("plan")
+        line = QFrame()
+        line.setFixedSize(16, 3)
+        for label in (far, near, plan):
+            set_property(label, "type", "small")
+        plan.setStyleSheet("font-weight: 600;")
+        self.caption.add((far, RampBar(), near, line, plan))
+
+        def recolour() -> None:
+            line.setStyleSheet(f"background: {theme().hex('scene.goal')};")
+
+        theme().follow(line, recolour)
+        recolour()
 
     # ---- window --------------------------------------------------------------------------------------------------
 
     def open(self, start: bool = False, goals: list[str] | None = None, bundle: str = "") -> None:
         """From the goals screen: start with the goal that is set, or with a row of kept goals; from Train: a bundle."""
         self.model.read_bundles()
-        paths = [str(known.path) for known in self.model.bundles]
-        if bundle in paths:
-            self.model.choose_bundle(paths.index(bundle))
+        if bundle and self.studio.bundles.choose_path(bundle):
+            self.model.changed.emit()
         if not self.studio.robot.dead_man_latched and (start or goals):
             self.studio.notices.info("Hold Space and press Deploy: a real robot never moves without Space.")
             return
@@ -136,24 +100,6 @@ class DeployPanel(QWidget):
         self.setFocus()
         self.model.read_bundles()
 
-    def toggle_panels(self) -> None:
-        shown = self.side.isVisible()
-        self.side.setVisible(not shown)
-        self.curves.setVisible(not shown)
-
-    def set_view(self, index: int) -> None:
-        self.view.set_view(("Front", "Top", "Left", "Free")[index % 4])
-
-    def moves_robot(self) -> bool:
-        return True
-
-    def resizeEvent(self, event: Any) -> None:
-        super().resizeEvent(event)
-        self._place_legend()
-
-    def _place_legend(self) -> None:
-        self.legend.move(10, self.view.height() - self.legend.height() - 12)
-
     # ---- showing -------------------------------------------------------------------------------------------------
 
     def tick(self, now_s: float) -> None:
@@ -164,13 +110,14 @@ class DeployPanel(QWidget):
             self._draw_curves()
         if self._number_pace.due(now_s):
             self.side.show_numbers(self._plan)
-            self._place_legend()
+            self.caption.place()
 
     def _take_plans(self) -> None:
         plans = self._plans.read()
         if plans is None or not len(plans):
             return
         for plan in plans:
+            self.model.see_plan(plan)
             self.side.add_plan(plan)
         plan = plans[-1]
         self._plan = plan
@@ -180,19 +127,8 @@ class DeployPanel(QWidget):
             self.view.set_plan(plan["plan_path_m"], plan["plan_orientation_xyzw"])
 
     def _show_scene(self) -> None:
-        record = self.studio.streams.latest("control")
-        if record is not None:
-            self.view.set_arms(record["follower_position_rad"])
-            tips = tips_from_transforms(
-                self.studio.robot, arm_transforms(self.studio.robot, record["follower_position_rad"])
-            )
-            for pair, tip in enumerate(tips):
-                moving = int(record["pair_state"][pair]) in (PairState.ENGAGED, PairState.HOLDING)
-                self.view.set_force(pair, tip, record["contact_force_n"][pair] if moving else np.zeros(3))
-        pose = self.studio.streams.latest("object_pose.world")
-        if pose is not None:
-            self.view.set_object(pose["position_m"], pose["orientation_xyzw"])
-            self._pose = pose
+        pose = self.show_records(forces=True)
+        self._pose = self._pose if pose is None else pose
 
     def _draw_curves(self) -> None:
         if self._pose is None:
@@ -235,6 +171,9 @@ class DeployPanel(QWidget):
         self.view.set_goal(goal)
         if goal is None:
             self.view.set_note("goal", "")
+        if self.model.deployed and not self._deployed:
+            self.side.begin_deployment()
+        self._deployed = self.model.deployed
         if not self.model.deployed:
             self.view.set_fan(None)
             self.view.set_plan(None)
@@ -242,6 +181,4 @@ class DeployPanel(QWidget):
 
 
 def make_panel(studio: StudioApi, model: DeployModel) -> Generator[None, None, DeployPanel]:
-    panel = DeployPanel(studio, model)
-    yield from panel.build()
-    return panel
+    return in_steps(DeployPanel(studio, model))

@@ -1,31 +1,20 @@
-"""The right side of the deploy screen: success, latency, age, samples, error, planner settings and the buttons."""
+"""The right side of the deploy screen: success, limits, latency, age, samples, error, planner settings, buttons."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import (
-    QComboBox,
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
+from plugins.deploy.attempt import Attempt
 from plugins.deploy.config import SHOWN_SETTINGS
 from plugins.deploy.model import DeployModel
 from studio.app.theme import set_property
 from studio.app.widgets.bars import LatencyBars, Meter, OutcomeMarks
-from studio.app.widgets.control import KeyButton, ValueRow, make_heading, make_line
-
-WIDTH_PX = 352
+from studio.app.widgets.control import KeyButton, ValueRow, ValueSlider, make_heading, make_line
+from studio.app.widgets.scene_screen import BundleBox, ScrollPanel, command_button, sync_button
 
 
 class Measure(QWidget):
@@ -47,35 +36,33 @@ class Measure(QWidget):
         self.meter.set_share(share, "verdict.fair" if wrong else "cat.1")
 
 
-class SidePanel(QFrame):
+class SidePanel(ScrollPanel):
+    """Success, what the planner does, its settings and limits; the buttons do not scroll."""
+
     def __init__(self, model: DeployModel) -> None:
         super().__init__()
         self.model, self.studio = model, model.studio
-        self.setProperty("frame", "panel")
-        self.setFixedWidth(WIDTH_PX)
         self._late = self._plans = 0
 
     def build(self) -> Iterator[None]:
         """Part by part; between two parts the window takes a turn."""
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 16)
-        body = QWidget()
-        self.column = QVBoxLayout(body)
-        self.column.setContentsMargins(16, 10, 16, 8)
-        self.column.setSpacing(8)
-        for add in (self._add_success, self._add_latency, self._add_measures, self._add_planner):
-            add()
-            yield
+        self._add_success()
+        self._add_limits()
+        yield
+        self.measures = QWidget()
+        self.measures.setContentsMargins(0, 0, 0, 0)
+        column = QVBoxLayout(self.measures)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        self._add_latency(column)
+        yield
+        self._add_measures(column)
+        self.column.addWidget(self.measures)
+        yield
+        self._add_planner()
+        yield
         self.column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(body)
-        body.setAutoFillBackground(False)
-        body.setMaximumWidth(WIDTH_PX)
-        scroll.viewport().setAutoFillBackground(False)
-        outer.addWidget(scroll, 1)
-        outer.addLayout(self._make_buttons())
+        self._add_buttons()
         yield
         self.refresh()
 
@@ -105,7 +92,24 @@ class SidePanel(QFrame):
         self.column.addSpacing(4)
         self.column.addWidget(make_line())
 
-    def _add_latency(self) -> None:
+    def _add_limits(self) -> None:
+        """What the planner may do on this robot: shown before Deploy, and while it drives with the share in force."""
+        self.limits = QWidget()
+        column = QVBoxLayout(self.limits)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        heading, self.limits_note = make_heading("Limits in force", "")
+        self.share = ValueSlider("Speed and torque", 10, 100, 5, unit="%")
+        self.share.changed.connect(lambda percent: self.model.set_limit_share(percent / 100))
+        self.torque, self.speed, self.place_x, self.place_y, self.hold = self._limit_rows = tuple(
+            ValueRow(name)
+            for name in ("Joint torque up to", "Joint speed up to", "Goal in x", "Goal in y", "Arms hold when")
+        )
+        for part in (heading, self.share, *self._limit_rows, make_line()):
+            column.addWidget(part)
+        self.column.addWidget(self.limits)
+
+    def _add_latency(self, column: QVBoxLayout) -> None:
         budget_s = self.model.config.budget_s
         heading, _ = make_heading("Plan latency", f"budget {1000 * budget_s:.0f} ms")
         row = QHBoxLayout()
@@ -125,30 +129,30 @@ class SidePanel(QFrame):
         row.addStretch(1)
         row.addLayout(facts)
         self.bars = LatencyBars(budget_s)
-        self.column.addWidget(heading)
-        self.column.addLayout(row)
-        self.column.addWidget(self.bars)
-        self.column.addSpacing(4)
-        self.column.addWidget(make_line())
+        column.addWidget(heading)
+        column.addLayout(row)
+        column.addWidget(self.bars)
+        column.addSpacing(4)
+        column.addWidget(make_line())
 
-    def _add_measures(self) -> None:
+    def _add_measures(self, column: QVBoxLayout) -> None:
         self.age = Measure("Plan age", "")
         self.samples = Measure("Effective samples", f"too few below {self.model.config.few_samples:.0f}")
         self.error = Measure("Predicted – actual", "last skill")
-        for measure in (self.age, self.samples, self.error):
-            self.column.addWidget(measure)
-        self.column.addWidget(make_line())
+        self.dropped = ValueRow("Dropped plans")
+        self.dropped.setToolTip("Plans that came after the skill they were made for had begun")
+        for measure in (self.age, self.samples, self.error, self.dropped):
+            column.addWidget(measure)
+        column.addWidget(make_line())
 
     def _add_planner(self) -> None:
         heading, self.preset_note = make_heading("Planner", "")
-        self.bundle_box, self.preset_box = QComboBox(), QComboBox()
+        self.bundle_box = BundleBox(self.studio.bundles, self.model.choose_bundle)
+        self.preset_box = QComboBox()
         self.preset_box.addItems(self.model.preset_names())
-        self.bundle_box.setAccessibleName("Bundle")
         self.preset_box.setAccessibleName("Preset")
-        for box in (self.bundle_box, self.preset_box):
-            box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.preset_box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.preset_box.setFixedWidth(98)
-        self.bundle_box.activated.connect(self.model.choose_bundle)
         self.preset_box.textActivated.connect(self.model.choose_preset)
         row = QHBoxLayout()
         row.setSpacing(8)
@@ -176,20 +180,15 @@ class SidePanel(QFrame):
         self.column.addLayout(grid)
         self.column.addWidget(self.problem)
 
-    def _make_buttons(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setContentsMargins(16, 0, 16, 0)
-        row.setSpacing(8)
+    def _add_buttons(self) -> None:
         self.main = KeyButton("Deploy", "Enter", kind="primary", icon="deploy")
-        self.take_over = KeyButton("Take over", "T", kind="main", icon="teleop")
+        self.take_over = command_button(self.studio, "deploy.take_over", "Take over", "T", kind="main", icon="teleop")
+        self.main.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         for button in (self.main, self.take_over):
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            row.addWidget(button, 1)
+            self.foot.addWidget(button, 1)
         self.main.clicked.connect(
             lambda: self.studio.commands.run(f"deploy.{'hold' if self.model.deployed else 'deploy'}")
         )
-        self.take_over.clicked.connect(lambda: self.studio.commands.run("deploy.take_over"))
-        return row
 
     # ---- showing -------------------------------------------------------------------------------------------------
 
@@ -207,15 +206,7 @@ class SidePanel(QFrame):
     def refresh(self) -> None:
         """After a choice, a start or an outcome."""
         model = self.model
-        titles = [model.bundle_title(bundle) for bundle in model.bundles]
-        if [self.bundle_box.itemText(i) for i in range(self.bundle_box.count())] != (
-            titles or ["No bundle. Train skills first"]
-        ):
-            self.bundle_box.clear()
-            self.bundle_box.addItems(titles or ["No bundle. Train skills first"])
-        if model.bundle in model.bundles:
-            self.bundle_box.setCurrentIndex(model.bundles.index(model.bundle))
-        self.bundle_box.setEnabled(bool(model.bundles))
+        self.bundle_box.refresh([model.bundle_title(bundle) for bundle in model.bundles])
         self.preset_box.setCurrentText(model.preset)
         for name, _, factor, decimals in SHOWN_SETTINGS:
             if not self.fields[name].hasFocus():
@@ -228,7 +219,23 @@ class SidePanel(QFrame):
             "pause" if model.deployed else "deploy",
             "H" if model.deployed else "Enter",
         )
+        self._show_limits()
         self._show_success()
+
+    def _show_limits(self) -> None:
+        model, robot, task = self.model, self.studio.robot, self.studio.task
+        share = model.limit_share
+        self.share.set_value(100 * share)
+        self.share.setEnabled(model.bundle is not None)
+        self.limits_note.setText("first run of this bundle on this robot" if model.first_run() else "")
+        self.torque.set_value(f"{share * robot.torque_limit_nm:.1f} of {robot.torque_limit_nm:g} N·m")
+        self.speed.set_value(f"{share * robot.velocity_limit_rad_s:.1f} of {robot.velocity_limit_rad_s:g} rad/s")
+        for row, (low_m, high_m) in ((self.place_x, task.area_x_m), (self.place_y, task.area_y_m)):
+            row.set_value(f"{1000 * low_m:.0f} to {1000 * high_m:.0f} mm".replace("-", "−"))
+        self.hold.set_value(f"a plan is {model.hold_age_s:.2f} s old")
+        for row in self._limit_rows:
+            row.setVisible(not model.deployed)
+        self.measures.setVisible(model.deployed or self._plans > 0)
 
     def _show_success(self) -> None:
         outcomes = self.model.outcomes
@@ -241,10 +248,16 @@ class SidePanel(QFrame):
         else:
             self.rate.setText("")
             self.likely.setText("nothing tried yet")
-        self.marks.set_outcomes(outcomes.reached, running=self.model.attempt is not None)
+        total = max(self.model.queue_length, 20)
+        self.marks.set_outcomes(outcomes.reached, running=self.model.attempt is not None, total=min(total, 40))
 
     def begin_attempt(self) -> None:
         self._show_success()
+
+    def begin_deployment(self) -> None:
+        """Counts of plans begin anew."""
+        self._late = self._plans = 0
+        self.bars.clear()
 
     def add_plan(self, plan: np.ndarray) -> None:
         """One plan record (shape [])."""
@@ -258,16 +271,21 @@ class SidePanel(QFrame):
         model, attempt = self.model, self.model.attempt
         which = len(model.outcomes.reached) + (1 if attempt else 0)
         total = f" of {model.queue_length}" if model.queue_length else ""
-        clock = f"goal {which}{total} · {attempt.seconds:.1f} of {model.config.attempt_s:.0f} s" if attempt else ""
-        self.attempt_note.setText(clock)
+        self.attempt_note.setText(f"goal {which}{total} · {self._clock(attempt)}" if attempt else "")
         self._set_enabled()
         age_s = model.plan_age_s if model.deployed else float("nan")
         words = f"{age_s:.2f} s" if np.isfinite(age_s) else model.reason or "–"
         self.age.set_value(words, age_s / model.hold_age_s, wrong=bool(age_s > model.hold_age_s))
         self.age.note.setText(f"holds at {model.hold_age_s:.2f} s")
+        self.dropped.set_value(f"{model.dropped_plans} of {self._plans}", "fair" if model.dropped_plans else "1")
         if plan is None or not len(self.bars.values_s):
             return
         self._show_plan(plan)
+
+    def _clock(self, attempt: Attempt) -> str:
+        if attempt.started_s is None:
+            return "waiting for the first plan"
+        return f"{attempt.seconds:.1f} of {self.model.config.attempt_s:.0f} s"
 
     def _show_plan(self, plan: np.ndarray) -> None:
         values_s = np.array(self.bars.values_s)
@@ -284,6 +302,5 @@ class SidePanel(QFrame):
         self.error.set_value(words, error_m / self.model.config.error_full_m)
 
     def _set_enabled(self) -> None:
-        blocked: Any = self.studio.commands.blocked
-        self.main.setEnabled(self.model.deployed or not blocked("deploy.deploy"))
-        self.take_over.setEnabled(not blocked("deploy.take_over"))
+        sync_button(self.studio, self.main, f"deploy.{'hold' if self.model.deployed else 'deploy'}")
+        sync_button(self.studio, self.take_over, "deploy.take_over")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,15 @@ from studio.app.theme import set_property
 from studio.app.widgets.band_plot import Band, BandKey, BandPlot
 from studio.app.widgets.control import ValueRow, ValueSlider, make_heading, make_line
 from studio.app.widgets.scene_ghost import Ghost, SkillGhosts
-from studio.app.widgets.scene_screen import BundleBox, SceneScreen, ScrollPanel, command_button, sync_button
+from studio.app.widgets.scene_screen import (
+    BundleBox,
+    SceneScreen,
+    ScrollPanel,
+    Steps,
+    command_button,
+    in_steps,
+    sync_button,
+)
 from studio.core.geometry import quaternion_to_matrix, rotation_angle_rad
 
 BELOW_PX = 244
@@ -31,15 +40,16 @@ class SkillsPanel(SceneScreen):
         self.model = model
         self._poses, self._control = studio.streams.follow("object_pose.world"), studio.streams.follow("control")
         self._view_pace, self._slow_pace = Pace(30), Pace(4)
-        self.ghosts = SkillGhosts(self.view)
-        self.put_together(self._make_below(), self._make_side())
-        model.changed.connect(self.refresh)
-        model.executed.connect(self._show_executions)
-        self.refresh()
 
     # ---- construction --------------------------------------------------------------------------------------------
 
-    def _make_below(self) -> QWidget:
+    def connect_parts(self) -> None:
+        self.ghosts = SkillGhosts(self.view)
+        self.model.changed.connect(self.refresh)
+        self.model.executed.connect(self._show_executions)
+        self.refresh()
+
+    def make_below(self) -> Steps:
         frame = QFrame()
         set_property(frame, "frame", "bar")
         frame.setFixedHeight(BELOW_PX)
@@ -69,9 +79,10 @@ class SkillsPanel(SceneScreen):
         for plot in self.plots.values():
             row.addWidget(plot)
         column.addLayout(row, 1)
+        yield
         return frame
 
-    def _make_side(self) -> QWidget:
+    def make_side(self) -> Steps:
         side = ScrollPanel()
         model = self.model
         caption = QLabel("Bundle")
@@ -84,6 +95,7 @@ class SkillsPanel(SceneScreen):
         self.count.changed.connect(lambda value: model.set_count(round(value)))
         self.stages.changed.connect(lambda value: model.set_stages(round(value)))
         self.sample = command_button(self.studio, "skills.sample", "Sample again", "S", kind="primary", icon="sample")
+        yield
         self.table = SkillTable()
         self.table.chosen.connect(model.choose)
         self.empty = QLabel("")
@@ -269,5 +281,5 @@ def _bundle_words(name: str, metrics: dict[str, object]) -> str:
     return f"{name} · held-out {loss:.2f}" if isinstance(loss, float) else name
 
 
-def make_panel(studio: StudioApi, model: SkillsModel) -> SkillsPanel:
-    return SkillsPanel(studio, model)
+def make_panel(studio: StudioApi, model: SkillsModel) -> Generator[None, None, SkillsPanel]:
+    return in_steps(SkillsPanel(studio, model))

@@ -197,7 +197,7 @@ class LatencyBars(QWidget):
         super().__init__()
         self.budget_s = budget_s
         self.values_s: deque[float] = deque(maxlen=count)
-        self.setFixedHeight(66)
+        self.setFixedHeight(74)
 
     def add(self, latency_s: float) -> None:
         self.values_s.append(latency_s)
@@ -209,7 +209,7 @@ class LatencyBars(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, active = start_painting(self), theme()
-        top, bottom = 16.0, float(self.height())
+        top, bottom = 24.0, float(self.height())  # the word stands above whatever is late
         scale = (bottom - top) / self.budget_s
         pitch = self.width() / (self.values_s.maxlen or 60)
         first = (self.values_s.maxlen or 60) - len(self.values_s)
@@ -218,14 +218,14 @@ class LatencyBars(QWidget):
             late = value > self.budget_s
             newest = index == len(self.values_s) - 1
             painter.setBrush(active.colour("state.stopped" if late else "cat.1", 1.0 if newest or late else 0.6))
-            height = min(value * scale, bottom - 2)
+            height = min(value * scale, bottom - top + 6)
             painter.drawRect(QRectF((first + index) * pitch, bottom - height, max(pitch - 1.5, 1.0), height))
         pen = QPen(active.colour("state.stopped"), 1.4)
         pen.setDashPattern([4, 3])
         painter.setPen(pen)
         painter.drawLine(QPointF(0, top), QPointF(self.width(), top))
         painter.setFont(active.font("small"))
-        painter.drawText(QRectF(0, 0, self.width(), top - 2), Qt.AlignmentFlag.AlignRight, "budget")
+        painter.drawText(QRectF(0, 0, self.width(), 16), Qt.AlignmentFlag.AlignRight, "budget")
         painter.end()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from PySide6.QtCore import Qt
@@ -18,35 +19,53 @@ from studio.app.widgets.scene_mesh import arm_transforms, tips_from_transforms
 from studio.core.records import PairState
 
 SIDE_PX = 352
+Steps = Generator[None, None, QWidget]
 POSE_STREAM = "object_pose.world"
 
 
 class SceneScreen(QWidget):
-    """Base of the planning screens. `below` and `side` fold away together.
+    """Base of the planning screens: the view, `below` under it and `side` at the right, which fold away together.
 
-    Args:
-        studio: where records come from.
-        below: under the view; side: at the right.
+    A subclass gives `make_below` and `make_side`, both in steps (a `yield` is a turn for the window), and `connect`,
+    which is called when everything stands there. `make_panel` returns `in_steps(TheScreen(...))`.
     """
 
-    def __init__(self, studio: StudioApi, *, view: str = "Free") -> None:
+    def __init__(self, studio: StudioApi) -> None:
         super().__init__()
         self.studio = studio
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setProperty("ground", "1")
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.view = RobotView(studio.robot, studio.task)
+        self.below: QWidget
+        self.side: QWidget
+
+    def make_below(self) -> Steps:
+        raise NotImplementedError
+
+    def make_side(self) -> Steps:
+        raise NotImplementedError
+
+    def connect_parts(self) -> None:
+        raise NotImplementedError
+
+    def build(self) -> Generator[None, None, None]:
+        """Part by part; between two parts the window takes a turn."""
+        self.view = RobotView(self.studio.robot, self.studio.task)
         self.view.hand_drag_enabled = False
-        self.view.set_view(view)
+        self.view.set_view("Free")
         if self.view.works:
             self.view.full_button.clicked.connect(self.toggle_panels)
+        yield
         self.caption = SceneCaption(self.view)
-        self.below: QWidget = QWidget()
-        self.side: QWidget = QWidget()
+        self.below = yield from self.make_below()
+        yield
+        self.side = yield from self.make_side()
+        yield
+        self._lay_out()
+        yield
+        self.connect_parts()
 
-    def put_together(self, below: QWidget, side: QWidget) -> None:
-        """Lay out the screen; called once by the subclass."""
-        self.below, self.side = below, side
+    def _lay_out(self) -> None:
         centre = QWidget()
         column = QVBoxLayout(centre)
         row = QHBoxLayout(self)
@@ -54,9 +73,9 @@ class SceneScreen(QWidget):
             layout.setContentsMargins(0, 0, 0, 0)
             layout.setSpacing(0)
         column.addWidget(self.view, 1)
-        column.addWidget(below)
+        column.addWidget(self.below)
         row.addWidget(centre, 1)
-        row.addWidget(side)
+        row.addWidget(self.side)
 
     # ---- what the window calls -----------------------------------------------------------------------------------
 
@@ -73,7 +92,8 @@ class SceneScreen(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.caption.place()
+        if hasattr(self, "caption"):
+            self.caption.place()
 
     # ---- records -------------------------------------------------------------------------------------------------
 
@@ -95,6 +115,15 @@ class SceneScreen(QWidget):
         for pair, tip in enumerate(tips):
             moving = int(record["pair_state"][pair]) in (PairState.ENGAGED, PairState.HOLDING)
             self.view.set_force(pair, tip, record["contact_force_n"][pair] if moving else np.zeros(3))
+
+
+Screen = TypeVar("Screen", bound=SceneScreen)
+
+
+def in_steps(screen: Screen) -> Generator[None, None, Screen]:
+    """What `make_panel` of a plugin with such a screen returns."""
+    yield from screen.build()
+    return screen
 
 
 class SceneCaption(QFrame):

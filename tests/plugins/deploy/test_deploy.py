@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,16 @@ def ready(panel: Any, feed: Feed) -> None:
     panel.shown()
 
 
+def publish_until(feed: Feed, panel: Any, plan: np.ndarray, reached: Callable[[], bool]) -> None:
+    """Plans for the goal that is set, until something is so."""
+    end_s = time.monotonic() + 20.0
+    while not reached():
+        assert time.monotonic() < end_s
+        plan["goal_id"], plan["t_ns"] = feed.studio.goal.goal.goal_id, time.monotonic_ns()
+        feed.plan.write(plan[0])  # type: ignore[union-attr]
+        run(feed, panel, 0.1)
+
+
 # ---- attempts -----------------------------------------------------------------------------------------------------
 
 
@@ -70,6 +81,16 @@ def test_a_turned_box_is_not_there_and_time_runs_out() -> None:
     turned = np.array([0.0, 0.0, np.sin(np.radians(12)), np.cos(np.radians(12))])
     assert attempt.add(1.0, np.array(GOAL.position_m), turned) is None
     assert attempt.add(50.1, np.array(GOAL.position_m), turned) is False
+
+
+def test_the_clock_runs_from_the_first_plan_on() -> None:
+    attempt = Attempt(GOAL, TASK, limit_s=50.0)
+    assert attempt.add(60.0, np.array(GOAL.position_m), FLAT) is None and not attempt.times_s
+    attempt.start(70.0)
+    attempt.start(75.0)
+    assert attempt.add(69.9, np.array([0.0, 0.0, 0.05]), FLAT) is None and not attempt.times_s
+    attempt.add(80.0, np.array([0.0, 0.0, 0.05]), FLAT)
+    assert attempt.times_s == [10.0]
 
 
 def test_prediction_continues_from_now() -> None:
@@ -118,7 +139,8 @@ def test_deploy_hands_over_bundle_settings_and_driver(panel: Any, feed: Feed, wi
         assert values["bundle"].endswith("box-play-3") and values["preset"] == "paper"
         assert values["set"] == ["samples=512"]
     control = [(message.name, message.values) for name, message in wire.sent if name == "control"]
-    assert control == [("driver", {"driver": int(Driver.PLANNER)}), ("engage", {})]
+    assert control[0] == ("policy_limits", {"torque_share": 0.3, "speed_share": 0.3})
+    assert control[1:] == [("driver", {"driver": int(Driver.PLANNER)}), ("engage", {})]
     assert panel.side.main.text() == "Hold" and panel.model.attempt is not None
     wire.sent.clear()
     QTest.mouseClick(panel.side.main, Qt.MouseButton.LeftButton)
@@ -161,11 +183,13 @@ def test_goals_run_one_after_the_other_and_keep_their_history(panel: Any, feed: 
     folder = feed.studio.project.folder("goals")
     for name, x_m in (("first", 0.05), ("second", -0.03)):
         save_kept_goal(folder, KeptGoal(name=name, position_m=(x_m, 0, 0.05), orientation_xyzw=(0, 0, 0, 1)))
+    plan = feed.open_plan()
     panel.open(goals=["first", "second"])
     assert panel.model.deployed and feed.studio.goal.goal.name == "first"
     feed.pose_record["position_m"], feed.pose_record["orientation_xyzw"] = (0.05, 0.002, 0.05), FLAT
-    run(feed, panel, 1.5)
+    publish_until(feed, panel, plan, lambda: len(panel.model.outcomes.reached) == 1)
     assert panel.model.outcomes.reached == [True] and feed.studio.goal.goal.name == "second"
+    publish_until(feed, panel, plan, lambda: panel.model.attempt.started_s is not None)
     panel.model.attempt.started_s -= 60.0
     run(feed, panel, 0.6)
     assert panel.model.outcomes.reached == [True, False] and not panel.model.deployed
@@ -185,7 +209,9 @@ def test_plans_are_drawn_and_measured(panel: Any, feed: Feed) -> None:
     run(feed, panel, 0.5)
     feed.studio.commands.run("deploy.deploy")
     feed.session.message.emit("policy", Message(name="state", values={"plan_age_s": 0.12, "reason": "running"}))
+    assert panel.side.attempt_note.text() == "" or "waiting for the first plan" in panel.side.attempt_note.text()
     path = np.linspace([0.02, 0.03, 0.05], GOAL.position_m, 11)
+    plan["t_ns"] = time.monotonic_ns()
     for latency_s in (0.06, 0.14, 0.08):
         plan["plan_path_m"], plan["plan_orientation_xyzw"] = path, FLAT
         plan["fan_path_m"] = path + np.random.default_rng(0).normal(0, 0.01, (140, 11, 3))
@@ -215,6 +241,39 @@ def test_take_over_makes_the_person_the_driver(panel: Any, feed: Feed, wire: Wir
     QTest.mouseClick(panel.side.take_over, Qt.MouseButton.LeftButton)
     control = [message.values for name, message in wire.sent if name == "control" and message.name == "driver"]
     assert control == [{"driver": int(Driver.OPERATOR)}] and opened == ["teleop"]
+
+
+def test_what_a_person_does_after_taking_over_is_recorded_and_marked(panel: Any, feed: Feed, wire: Wire) -> None:
+    wire.running.add("recorder")
+    ready(panel, feed)
+    feed.set_state(PairState.ENGAGED, Driver.PLANNER)
+    run(feed, panel, 0.3)
+    feed.studio.commands.run("deploy.deploy")
+    feed.studio.commands.run("deploy.take_over")
+    assert wire.names("recorder") == ["start"] and not panel.model.deployed
+    wire.say("recorder", "state", recording=True)
+    feed.session.take.on_message("recorder", Message(name="state", values={"recording": True}))
+    label = wire.sent_to("recorder", "label")[0]
+    assert label["text"] == "take over"
+    feed.studio.commands.run("deploy.deploy")
+    feed.studio.commands.run("deploy.take_over")  # the take goes on; another label says when
+    assert wire.names("recorder") == ["start", "label", "label"]
+
+
+def test_the_first_run_of_a_bundle_is_slow_and_weak_the_next_is_not(panel: Any, feed: Feed, wire: Wire) -> None:
+    ready(panel, feed)
+    run(feed, panel, 0.2)
+    side, robot = panel.side, feed.studio.robot
+    assert side.limits_note.text() == "first run of this bundle on this robot"
+    assert side.torque.value_label.text() == f"{0.3 * robot.torque_limit_nm:.1f} of {robot.torque_limit_nm:g} N·m"
+    assert side.speed.value_label.text() == "4.5 of 15 rad/s" and side.place_x.value_label.text() == "−60 to 100 mm"
+    feed.studio.commands.run("deploy.deploy")
+    side.share.slider.setValue(side.share.slider.value() + 4)  # 50 %, while it drives
+    assert wire.sent_to("control", "policy_limits")[-1] == {"torque_share": 0.5, "speed_share": 0.5}
+    feed.studio.limits.note_run(panel.model.bundle)
+    assert panel.model.limit_share == 0.5 and not panel.model.first_run()
+    again = type(feed.studio.limits)(feed.studio)  # the next session
+    assert again.share(panel.model.bundle) == 1.0
 
 
 def test_stop_ends_the_deployment(panel: Any, feed: Feed, wire: Wire) -> None:
