@@ -29,7 +29,7 @@ class EvaluateArguments:
 
     Args:
         bundle: folder of the trained bundle.
-        planner: mppi, cem, random or none.
+        planner: mppi, cem, rl (a trained actor), random or none.
         goal_class: easy (same face up, yaw within 45 degrees), planar (same face up, any yaw) or full (any face up).
         goals: how many goals of the class.
         seed: which published list of goals; 1 is reported, 100 to 119 are for tuning.
@@ -38,6 +38,7 @@ class EvaluateArguments:
         set: planner settings, key=value.
         prior: flow or gaussian instead of the bundle's own choice.
         realtime: the world does not wait for the planner.
+        pose: world (the simulator's truth) or tags (what the camera finds at 30 Hz).
         workers: processes; 0 takes one per core (with --realtime one per two cores).
         limit_s: simulated time per goal.
         run: keep the run's folder with the raw result of every goal here.
@@ -54,6 +55,7 @@ class EvaluateArguments:
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     prior: str = ""
     realtime: bool = False
+    pose: str = "world"
     workers: str = "0"
     limit_s: float = 50.0
     run: str = ""
@@ -85,7 +87,7 @@ def make_spec(options: EvaluateArguments) -> dict[str, Any]:
         "workers": int(options.workers),
         "settings": tuple(part for text in options.set for part in text.split(",") if part),
     }
-    same = ("planner", "goal_class", "goals", "seed", "preset", "prior", "realtime", "limit_s")
+    same = ("planner", "goal_class", "goals", "seed", "preset", "prior", "realtime", "pose", "limit_s")
     config = make_config(
         EvaluateConfig, {**values, **{name: getattr(options, name) for name in same}}, where="evaluate"
     )

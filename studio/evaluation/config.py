@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from studio.core.config import check_range
 from studio.core.errors import ConfigError
 
-PLANNERS = ("mppi", "cem", "random", "none")
+PLANNERS = ("mppi", "cem", "rl", "random", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class EvaluateConfig:
 
     Args:
         bundle: folder of the trained bundle.
-        planner: mppi, cem, random (prior skills within u_max) or none (holds still).
+        planner: mppi, cem, rl (the bundle's trained actor), random (prior skills within u_max) or none (holds still).
         preset: planner preset; empty takes `default`, or `cem` for that planner.
         settings: `key=value` changes of the planner's settings.
         goals_file: goals from this file instead of a class.
@@ -24,6 +24,8 @@ class EvaluateConfig:
         workers: processes; 0 = one per core, with `realtime` one per two cores.
         prior: `flow` or `gaussian` instead of the bundle's own choice.
         limit_s: simulated time per goal.
+        pose: what the planner and the policy know of the object: `world`, the simulator's truth, or `tags`, what the
+            camera finds at 30 Hz. Success is always judged by the truth.
         keep_skills: keep what was executed (`skills/<goal>.npz` in the run's folder), for training on it.
     """
 
@@ -39,6 +41,7 @@ class EvaluateConfig:
     workers: int = 0
     prior: str = ""
     limit_s: float = 50.0
+    pose: str = "world"
     keep_skills: bool = False
 
     def __post_init__(self) -> None:
@@ -46,6 +49,10 @@ class EvaluateConfig:
             raise ConfigError(f"--planner is {self.planner!r}; allowed {', '.join(PLANNERS)}.")
         if self.prior not in ("", "flow", "gaussian"):
             raise ConfigError(f"--prior is {self.prior!r}; allowed flow, gaussian.")
+        if self.pose not in ("world", "tags"):
+            raise ConfigError(f"--pose is {self.pose!r}; allowed world, tags.")
+        if self.pose == "tags" and self.realtime:
+            raise ConfigError("--pose tags needs the stepped clock here; leave out --realtime.")
         check_range("evaluate", "goals", self.goals, 1, 100_000)
         check_range("evaluate", "workers", self.workers, 0, 1024)
         check_range("evaluate", "limit_s", self.limit_s, 0.1, 3600, " s")

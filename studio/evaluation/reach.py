@@ -96,6 +96,13 @@ class GoalResult:
         return asdict(self)
 
 
+class Sight(Protocol):
+    """What is seen of the object instead of the truth; see `studio.workers.tag_pose.TagSight`."""
+
+    def reset(self) -> None: ...
+    def see(self, control: np.ndarray, pose: np.ndarray) -> np.ndarray: ...
+
+
 class StoppedError(Exception):
     """The evaluation was asked to stop in the middle of an episode."""
 
@@ -106,10 +113,19 @@ class ReachEpisode:
     Args:
         rig: the robot; its loop rate must be a multiple of the policy's.
         policy_rate_hz: ticks per second of the pilot.
+        sight: what the pilot gets to see of the object; None shows it the truth. Success is judged by the truth.
     """
 
-    def __init__(self, rig: Rig, task: Task, *, policy_rate_hz: float, settings: ReachSettings | None = None) -> None:
-        self._rig, self._task = rig, task
+    def __init__(
+        self,
+        rig: Rig,
+        task: Task,
+        *,
+        policy_rate_hz: float,
+        settings: ReachSettings | None = None,
+        sight: Sight | None = None,
+    ) -> None:
+        self._rig, self._task, self._sight = rig, task, sight
         self._settings = settings or ReachSettings()
         self._reader = StateReader(task)
         self._ticks = max(1, round(rig.control_record.rate_hz / policy_rate_hz))
@@ -135,6 +151,8 @@ class ReachEpisode:
         position_m = np.asarray(case.start_position_m)
         self._rig.reset(position_m, np.asarray(case.start_orientation_xyzw), case.seed)
         pilot.begin(case.goal, case.seed)
+        if self._sight is not None:
+            self._sight.reset()
         self._stop = stop or self._stop
         trace: list[tuple[float, float, float]] = []
         outcome = self._drive(case, pilot, trace)
@@ -143,18 +161,18 @@ class ReachEpisode:
 
     def _drive(self, case: GoalCase, pilot: PilotLike, trace: list[tuple[float, float, float]]) -> str:
         for step in range(round(self._settings.limit_s / self._tick_s)):
-            state, t_ns = self._observe()
+            state, seen, t_ns = self._observe()
             boundary = pilot.at_boundary
             if boundary and (verdict := self._judge(case.goal, state, step, trace)):
                 self._keep(state, None)
-                pilot.finish(state, t_ns)
+                pilot.finish(seen, t_ns)
                 return verdict
-            motion = pilot.step(state, t_ns)
+            motion = pilot.step(seen, t_ns)
             self._keep(state, pilot.skill if boundary else None)
             self._rig.run(motion.position_rad, motion.velocity_rad_s, self._ticks)
-        state, t_ns = self._observe()
+        state, seen, t_ns = self._observe()
         self._keep(state, None)
-        pilot.finish(state, t_ns)
+        pilot.finish(seen, t_ns)
         return self._judge(case.goal, state, round(self._settings.limit_s / self._tick_s), trace) or "time"
 
     def _keep(self, state: FloatArray, begun: FloatArray | None) -> None:
@@ -173,12 +191,17 @@ class ReachEpisode:
             raise StoppedError
         return None
 
-    def _observe(self) -> tuple[FloatArray, int]:
+    def _observe(self) -> tuple[FloatArray, FloatArray, int]:
+        """The true state, the state that the pilot gets to see, and the time."""
         control, pose = self._rig.state()
-        return self._reader.read({"control": control, "object_pose": pose}), int(control["t_ns"])
+        truth = self._reader.read({"control": control, "object_pose": pose})
+        t_ns = int(control["t_ns"])
+        if self._sight is None:
+            return truth, truth, t_ns
+        return truth, self._reader.read({"control": control, "object_pose": self._sight.see(control, pose)}), t_ns
 
     def _stays(self, goal: Goal) -> bool:
-        state, _ = self._observe()
+        state, _, _ = self._observe()
         here = state[self._reader.joints]
         self._rig.run(here, here * 0.0, round(self._settings.hold_s / self._tick_s) * self._ticks)
         distance_m, turn_rad = pose_errors(self._task, self._observe()[0], goal)

@@ -80,9 +80,12 @@ class SimulatedCamera:
         return t_ns, np.reshape(np.asarray(pixels, dtype=np.uint8), (height, width, 4))[:, :, :3].copy()
 
     def intrinsics(self) -> FloatArray:
-        """Pinhole matrix [3, 3] in px; no distortion."""
+        """Pinhole matrix [3, 3] in px, pixel centres at whole numbers; no distortion.
+
+        TinyRenderer draws one row too high: tags are found 1.0 px above where the projection puts them, at every place.
+        """
         focal = self.place.height_px / 2 / tan(self.place.field_of_view_rad / 2)
-        return np.array([[focal, 0, self.place.width_px / 2], [0, focal, self.place.height_px / 2], [0, 0, 1.0]])
+        return np.array([[focal, 0, self.place.width_px / 2], [0, focal, self.place.height_px / 2 - 1], [0, 0, 1.0]])
 
     def transform_world_camera(self) -> FloatArray:
         """T_world_camera [4, 4], camera axes as in OpenCV (x right, y down, z into the scene)."""

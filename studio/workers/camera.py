@@ -8,8 +8,9 @@ from __future__ import annotations
 import gc
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from studio.ipc.messages import Message
 from studio.ipc.ring import RingWriter
 from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.workers.tap import Tap
+
+if TYPE_CHECKING:
+    from studio.workers.tag_pose import TagPublisher
 
 CAMERA_NICE = 5  # drawing a picture must not delay a plan where there are few cores
 _PREVIEW_SECONDS = 0.5
@@ -37,11 +41,13 @@ class CameraConfig:
         robot: whose arms are drawn.
         rate_hz: pictures per second.
         stale_s: without a newer pose for this long, no pictures are taken.
+        tags: also look for the object's tags and publish `object_pose.tags`; the message `tags {on}` changes it.
     """
 
     robot: str = "dual_arm_ak60"
     rate_hz: float = 30.0
     stale_s: float = 1.0
+    tags: bool = False
 
     def __post_init__(self) -> None:
         check_range("camera", "rate_hz", self.rate_hz, 1.0, 120.0, " Hz")
@@ -56,6 +62,7 @@ class MirrorPose:
         self._pose = Tap(link.session.ring_path("object_pose.world"))
         self._camera, self._stale_ns = camera, stale_s * 1e9
         self._last_t_ns = -1
+        self.reset_count = 0
 
     def update(self) -> bool:
         """Pose the mirror; False while there is nothing new to take a picture of."""
@@ -65,7 +72,7 @@ class MirrorPose:
         t_ns = int(control["t_ns"])
         if t_ns == self._last_t_ns or time.monotonic_ns() - t_ns > self._stale_ns:
             return False
-        self._last_t_ns = t_ns
+        self._last_t_ns, self.reset_count = t_ns, int(pose["reset_count"])
         self._camera.pose(control["follower_position_rad"], pose["position_m"], pose["orientation_xyzw"], t_ns)
         return True
 
@@ -104,8 +111,19 @@ class FramePublisher:
 class CameraLoop:
     """Grabs at the camera's rate until the session ends; late pictures are skipped, never queued."""
 
-    def __init__(self, link: WorkerLink, camera: Camera, pose: MirrorPose, rate_hz: float) -> None:
+    def __init__(
+        self,
+        link: WorkerLink,
+        camera: Camera,
+        pose: MirrorPose,
+        rate_hz: float,
+        make_tags: Callable[[], TagPublisher],
+        *,
+        find_tags: bool = False,
+    ) -> None:
         self._link, self._camera, self._pose, self._rate_hz = link, camera, pose, rate_hz
+        self._make_tags, self._find_tags = make_tags, find_tags
+        self._tags: TagPublisher | None = None
         self._publisher: FramePublisher | None = None
         self._reported_s, self._reported_frames = time.monotonic(), 0
 
@@ -115,7 +133,9 @@ class CameraLoop:
         period_s = 1.0 / self._rate_hz
         due_s = time.monotonic()
         while not self._link.ending:
-            self._link.wait(max(0.0, due_s - time.monotonic()))
+            for message in self._link.wait(max(0.0, due_s - time.monotonic())):
+                if message.name == "tags":
+                    self._find_tags = bool(message.values.get("on", True))
             if time.monotonic() < due_s:
                 continue  # a message came early
             took_one = self._take_picture()
@@ -130,6 +150,9 @@ class CameraLoop:
         if self._publisher is None:
             self._publisher = FramePublisher(self._link, self._camera.name, image, self._rate_hz)
         self._publisher.publish(t_ns, image)
+        if self._find_tags:
+            self._tags = self._tags or self._make_tags()
+            self._tags.publish(t_ns, image, time.monotonic_ns(), self._pose.reset_count)
         return True
 
     def _report(self, now_s: float) -> None:
@@ -139,23 +162,37 @@ class CameraLoop:
         frames = self._publisher.frames if self._publisher else 0
         rate_hz = (frames - self._reported_frames) / span_s
         self._reported_s, self._reported_frames = now_s, frames
-        self._link.send(Message(name="state", values={"rate_hz": round(rate_hz, 1), "frames": frames}))
+        self._link.send(Message(name="state", values=self._state(rate_hz, frames)))
+
+    def _state(self, rate_hz: float, frames: int) -> dict[str, Any]:
+        seen = {"tag_pictures": self._tags.pictures, "tags_found": self._tags.found} if self._tags else {}
+        return {"rate_hz": round(rate_hz, 1), "frames": frames, **seen}
 
     def close(self) -> None:
         if self._publisher is not None:
             self._publisher.close()
+        if self._tags is not None:
+            self._tags.close()
 
 
 def run_camera(link: WorkerLink) -> None:
     """The worker's body: the simulated camera, posed from the rings."""
     from studio.robot.description import load_robot
     from studio.sim.camera import SimulatedCamera
+    from studio.workers.tag_pose import TagPublisher, make_tag_tracker
 
     os.nice(CAMERA_NICE)
     config = make_config(CameraConfig, link.config, where="camera")
     camera = SimulatedCamera(load_robot(config.robot), WallClock())
     pose = MirrorPose(link, camera, config.stale_s)
-    loop = CameraLoop(link, camera, pose, config.rate_hz)
+    loop = CameraLoop(
+        link,
+        camera,
+        pose,
+        config.rate_hz,
+        lambda: TagPublisher(link.session, make_tag_tracker(camera), config.rate_hz),
+        find_tags=config.tags,
+    )
     try:
         loop.run()
     finally:

@@ -15,6 +15,7 @@ from studio.core.task import Goal, Task, load_task
 from studio.ipc.messages import Message
 from studio.ipc.session import SessionFolder
 from studio.learning.bundle import check_fits_robot, load_bundle
+from studio.learning.imagination import LearnedActor, make_learned_actor
 from studio.learning.skill_model import SkillModel, make_skill_model
 from studio.learning.value import LearnedValue, make_learned_value
 from studio.workers.tap import StateTap, Tap
@@ -29,6 +30,7 @@ class Deployment:
     path: Path
     model: SkillModel
     value: LearnedValue | None
+    actor: LearnedActor | None
     pose_stream: str
     values: dict[str, Any]
 
@@ -50,7 +52,8 @@ def load_deployment(values: dict[str, Any], config: dict[str, Any]) -> Deploymen
         path=path,
         model=model,
         value=make_learned_value(bundle, model),
-        pose_stream=pose_stream(bundle.info),
+        actor=make_learned_actor(bundle, model),
+        pose_stream=f"object_pose.{values['pose']}" if values.get("pose") else pose_stream(bundle.info),
         values=values,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from studio.core.clock import SteppedClock, WallClock
 from studio.core.config import apply_settings
@@ -16,22 +17,29 @@ from studio.evaluation.reach import GoalResult, ReachEpisode, ReachSettings
 from studio.evaluation.trace import SkillTrace
 from studio.ipc.session import make_session
 from studio.learning.bundle import check_fits_robot, load_bundle
+from studio.learning.imagination import LearnedActor, make_learned_actor
 from studio.learning.skill_model import SkillModel, make_skill_model
 from studio.learning.value import LearnedValue, make_learned_value
+from studio.planning.actor import ActorPlanner
 from studio.planning.config import PlannerConfig, planner_preset
 from studio.planning.pilot import Pilot, SkillPilot, StillPilot
-from studio.robot.description import load_robot
+from studio.robot.description import Robot, load_robot
 from studio.workers.planning_engine import make_goal_planner
+
+if TYPE_CHECKING:
+    from studio.workers.tag_pose import TagSight
 
 
 class Trial:
     """Runs cases one after the other on one rig; closes the rig at the end of a `with`."""
 
-    def __init__(self, rig: Rig, model: SkillModel, pilot: Pilot, config: EvaluateConfig) -> None:
+    def __init__(
+        self, rig: Rig, model: SkillModel, pilot: Pilot, config: EvaluateConfig, sight: TagSight | None = None
+    ) -> None:
         self.task: Task = model.task
-        self._rig, self._pilot = rig, pilot
+        self._rig, self._pilot, self._sight = rig, pilot, sight
         settings = ReachSettings(limit_s=config.limit_s)
-        self._episode = ReachEpisode(rig, model.task, policy_rate_hz=model.rate_hz, settings=settings)
+        self._episode = ReachEpisode(rig, model.task, policy_rate_hz=model.rate_hz, settings=settings, sight=sight)
 
     def run(self, case: GoalCase, stop: Callable[[], bool], kept: SkillTrace | None = None) -> GoalResult:
         """One episode; `StoppedError` when `stop` says so at a boundary."""
@@ -42,13 +50,25 @@ class Trial:
 
     def __exit__(self, *_: object) -> None:
         self._pilot.close()
+        if self._sight is not None:
+            self._sight.close()
         self._rig.close()
 
 
-def make_pilot(model: SkillModel, config: EvaluateConfig, value: LearnedValue | None = None) -> Pilot:
-    """The pilot that a specification names."""
+def make_pilot(
+    model: SkillModel, config: EvaluateConfig, value: LearnedValue | None = None, actor: LearnedActor | None = None
+) -> Pilot:
+    """The pilot that a specification names.
+
+    Raises:
+        ConfigError: `rl` was asked for, and the bundle has no actor.
+    """
     if config.planner == "none":
         return StillPilot(model.task, window=model.window)
+    if config.planner == "rl":
+        if actor is None:
+            raise ConfigError("--planner rl: this bundle has no actor. Train one on it with `train offline_rl`.")
+        return SkillPilot(model, ActorPlanner(model, actor, planner_settings(config), seed=config.seed))
     planner = make_goal_planner(model, planner_settings(config), seed=config.seed, value=value)
     return SkillPilot(model, planner, random=config.planner == "random")
 
@@ -64,7 +84,7 @@ def make_trial(config: EvaluateConfig) -> Trial:
     robot = load_robot(task.robot)
     check_fits_robot(bundle.info, robot.name, task.state_size, where=f"Bundle {Path(config.bundle).name}")
     model = make_skill_model(bundle, prior=config.prior or None)
-    value = make_learned_value(bundle, model)
+    value, actor = make_learned_value(bundle, model), make_learned_actor(bundle, model)
     settings = planner_settings(config)
     if settings.cost == "value" and value is None:
         raise ConfigError(f"Bundle {Path(config.bundle).name} has no value. Set cost=distance, or train a value.")
@@ -74,7 +94,16 @@ def make_trial(config: EvaluateConfig) -> Trial:
     rig = make_rig(robot, task, seed=config.seed, clock=WallClock() if live else SteppedClock())
     if live:
         return Trial(rig, model, _make_live_pilot(rig, model, config, robot.name), config)
-    return Trial(rig, model, make_pilot(model, config, value), config)
+    return Trial(rig, model, make_pilot(model, config, value, actor), config, _make_sight(robot, config))
+
+
+def _make_sight(robot: Robot, config: EvaluateConfig) -> TagSight | None:
+    if config.pose != "tags":
+        return None
+    from studio.sim.camera import SimulatedCamera
+    from studio.workers.tag_pose import TagSight
+
+    return TagSight(SimulatedCamera(robot, SteppedClock()))
 
 
 def _make_live_pilot(rig: Rig, model: SkillModel, config: EvaluateConfig, robot_name: str) -> Pilot:

@@ -58,10 +58,12 @@ def test_doing_nothing_leaves_the_box_where_it_is(bundle: Path, tmp_path: Path) 
     ("words", "code", "said"),
     [
         (["/nowhere/bundle"], 3, "not a bundle"),
-        (["BUNDLE", "--planner", "best"], 2, "allowed mppi, cem, random, none"),
+        (["BUNDLE", "--planner", "best"], 2, "allowed mppi, cem, rl, random, none"),
         (["BUNDLE", "--goal-class", "hard"], 2, "allowed easy, planar, full"),
         (["BUNDLE", "--set", "samples=1"], 2, "allowed 2 to 100000"),
         (["BUNDLE", "--set", "sample=1"], 2, "unknown key"),
+        (["BUNDLE", "--planner", "rl"], 2, "has no actor"),
+        (["BUNDLE", "--pose", "sonar"], 2, "allowed world, tags"),
         (["BUNDLE", "--goals-file", "/nowhere.toml"], 2, "does not exist"),
         (["BUNDLE", "--workers", "many"], 2, "number of processes"),
     ],
@@ -73,6 +75,14 @@ def test_wrong_use_is_one_line(
     assert command_line.main(["evaluate", *words, "--goals", "1"]) == code
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ") and said in error
+
+
+def test_the_camera_may_say_where_the_box_is(bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "result.json"
+    words = ["evaluate", str(bundle), "--pose", "tags", "--goals", "1", "--limit-s", "0.6", "--set", "samples=16"]
+    assert command_line.main([*words, "--json", str(out)]) == 0
+    (row,) = json.loads(out.read_text())["per_goal"]
+    assert row["skills"] == 3
 
 
 def test_in_real_time_the_deployed_workers_plan(bundle: Path, tmp_path: Path) -> None:
