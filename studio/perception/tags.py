@@ -164,7 +164,7 @@ class TagTracker:
         values: FloatArray = np.array([position[0], position[1], 0.0])
         for _ in range(6):
             residual, slope = self._residual(points_m, points_px, rotation, values)
-            step: FloatArray = np.linalg.lstsq(slope, residual, rcond=None)[0]
+            step: FloatArray = np.asarray(np.linalg.lstsq(slope, residual, rcond=None)[0], dtype=np.float64)
             np.subtract(values, step, out=values)
             if float(np.abs(step).max()) < 1e-7:
                 break
