@@ -43,10 +43,17 @@ class ActorPlanner:
 
     @torch.inference_mode()
     def plan(
-        self, state: FloatArray, goal: Goal, *, t_s: float, skills_since_last: int = 1, whole_path: bool = True
+        self,
+        state: FloatArray,
+        goal: Goal,
+        *,
+        t_s: float,
+        skills_since_last: int = 1,
+        whole_path: bool = True,
+        samples: int | None = None,
     ) -> TimedPlan:
         """See `GoalPlanner.plan`; without `whole_path` only the first skill is looked for."""
-        del t_s, skills_since_last
+        del t_s, skills_since_last, samples
         began_s = time.perf_counter()
         self._score.set_goal(goal)
         current = torch.from_numpy(np.asarray(state, dtype=np.float32))[None]
@@ -69,8 +76,8 @@ class ActorPlanner:
             weights=torch.ones(1),
             effective_samples=1.0,
             path=whole,
-            fan=whole[None],
-            fan_returns=returns,
+            fan=whole[None][: self.settings.fan],
+            fan_returns=returns[: self.settings.fan],
         )
         return TimedPlan(plan=plan, latency_s=time.perf_counter() - began_s)
 

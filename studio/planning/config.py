@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from studio.core.config import check_range
 from studio.core.errors import ConfigError
 
-ALGORITHMS = ("mppi", "cem")
+ALGORITHMS = ("mppi", "cem", "rl")
 COSTS = ("auto", "distance", "value")
 ENGINES = ("auto", "torch", "native")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -20,7 +20,8 @@ class PlannerConfig:
     The defaults are the feasibility study's for two cores; `PRESETS["paper"]` carries the paper's stated values.
 
     Args:
-        algorithm: `mppi` weighs all samples by their return; `cem` averages the best and narrows the spread.
+        algorithm: `mppi` weighs all samples by their return; `cem` averages the best and narrows the spread; `rl` asks
+            the bundle's trained actor and samples nothing.
         samples: N, control sequences per pass.
         stages: H, skills per sequence.
         passes: refinement passes; later ones sample around the average of the one before.
@@ -145,6 +146,7 @@ PRESETS: dict[str, PlannerConfig] = {
         budget_s=0.0,
     ),
     "cem": PlannerConfig(algorithm="cem", passes=3),
+    "rl": PlannerConfig(algorithm="rl"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,6 +24,39 @@ from studio.planning.skills import Skills
 class TimedPlan:
     plan: Plan
     latency_s: float
+
+
+class Planner(Protocol):
+    """Whatever finds base controls for a goal: `GoalPlanner` samples, `ActorPlanner` asks a trained network.
+
+    A planner that does not sample gives its one path as `Plan.fan`, one return, `effective_samples` 1, and takes no
+    notice of `samples`. Evaluation, the planner worker and the screens need nothing else of it; `shift_controls` and
+    the policy only use `Plan.controls`, base controls in the box.
+    """
+
+    @property
+    def settings(self) -> PlannerConfig: ...
+
+    def reset(self, seed: int | None = None) -> None:
+        """Another goal or episode."""
+        ...
+
+    def plan(
+        self,
+        state: FloatArray,
+        goal: Goal,
+        *,
+        t_s: float,
+        skills_since_last: int = 1,
+        whole_path: bool = True,
+        samples: int | None = None,
+    ) -> TimedPlan:
+        """See `GoalPlanner.plan`."""
+        ...
+
+    def random_controls(self) -> Tensor:
+        """Base controls [H, d] drawn from the prior within u_max."""
+        ...
 
 
 class GoalPlanner:

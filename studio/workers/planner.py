@@ -141,7 +141,9 @@ class DeployedPlanner:
         self.skills = deployment.model
         self.settings = settings
         seed = int(deployment.values.get("seed", 0))
-        self._planner = make_goal_planner(deployment.model, settings, seed=seed, value=deployment.value)
+        self._planner = make_goal_planner(
+            deployment.model, settings, seed=seed, value=deployment.value, actor=deployment.actor
+        )
         self._publisher = PlanPublisher(link, deployment.model, settings)
         self._surroundings = Surroundings(link.session, deployment)
         self._target = Tap(link.session.slot_path("target"))

@@ -1,26 +1,39 @@
-"""A goal planner for a bundle, with the quickest rollouts that this machine and this model allow."""
+"""The planner for a bundle: a trained actor, or sampling with the quickest rollouts this machine and model allow."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 
 from studio.core.errors import ConfigError
+from studio.learning.imagination import LearnedActor
 from studio.learning.native_build import native_build
 from studio.learning.native_rollout import NativeRollouts, RolloutScore, native_rollouts
 from studio.learning.skill_model import SkillModel
 from studio.learning.value import LearnedValue
+from studio.planning.actor import ActorPlanner
 from studio.planning.config import PlannerConfig
-from studio.planning.planner import GoalPlanner
+from studio.planning.planner import GoalPlanner, Planner
 
 
 def make_goal_planner(
-    model: SkillModel, settings: PlannerConfig, *, seed: int, value: LearnedValue | None = None
-) -> GoalPlanner:
-    """The planner that `settings` ask for; see `PlannerConfig.engine`.
+    model: SkillModel,
+    settings: PlannerConfig,
+    *,
+    seed: int,
+    value: LearnedValue | None = None,
+    actor: LearnedActor | None = None,
+) -> Planner:
+    """The planner that `settings` ask for; see `PlannerConfig.algorithm` and `.engine`.
 
     Raises:
-        ConfigError: `native` was asked for and there is none here.
+        ConfigError: `native` was asked for and there is none here, or `rl` and the bundle has no actor.
     """
+    if settings.algorithm == "rl":
+        if actor is None:
+            raise ConfigError(
+                "planner.algorithm is rl, but this bundle has no actor. Train one on it with `train offline_rl`."
+            )
+        return ActorPlanner(model, actor, settings, seed=seed)
     rollouts, _ = make_rollouts(model, settings, value)
     return GoalPlanner(model, settings, seed=seed, value=value, rollouts=rollouts)
 

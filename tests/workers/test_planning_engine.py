@@ -173,6 +173,21 @@ def test_a_model_of_another_kind_falls_back_to_torch() -> None:
     assert "Identity" in reason
 
 
+def test_an_actor_plans_where_the_bundle_has_one() -> None:
+    model, _ = make_model()
+    settings = dataclasses.replace(planner_preset("rl"), stages=3, fan=0)
+    with pytest.raises(ConfigError, match="train offline_rl"):
+        make_goal_planner(model, settings, seed=0)
+    actor = lambda states, goal: goal[:1].expand(len(states), 8) * 2.0  # noqa: E731
+    plan = make_goal_planner(model, settings, seed=0, actor=actor).plan(make_state(0), GOAL, t_s=0.0, samples=9).plan  # type: ignore[arg-type]
+    assert torch.allclose(plan.controls, torch.full((3, 8), 0.1))
+    assert plan.fan.shape == (0, 4, model.state_size)
+    assert plan.is_sound(settings.control_limit)
+    start = torch.from_numpy(make_state(0).astype(np.float32))[None]
+    skill = model.skill(plan.controls[:1], start)
+    assert torch.allclose(plan.state_goal, model.predict(start, skill)[0])
+
+
 def test_torch_rollouts_skip_paths_when_asked() -> None:
     rollouts = TorchRollouts(lambda u, s: u, lambda s, z: s + z, lambda s, z: s[:, 0], lambda s: s[:, 0])
     rolled = rollouts.roll_out(torch.zeros(2), torch.ones(3, 4, 2), paths=False)
