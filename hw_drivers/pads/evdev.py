@@ -12,7 +12,8 @@ from pathlib import Path
 from studio.core.errors import DeviceError
 
 _EVENT = struct.Struct("qqHHi")  # seconds, microseconds, type, code, value
-_EV_KEY, _EV_ABS = 1, 3
+EV_SYN, EV_KEY, EV_ABS = 0, 1, 3
+SYN_DROPPED = 3  # the kernel's buffer overran: events are missing
 ABS_X, ABS_Y, ABS_Z, ABS_RX, ABS_RY, ABS_RZ = range(6)
 BTN_TL, BTN_TR = 310, 311  # shoulder buttons, Linux gamepad specification
 _STICKS = (ABS_X, ABS_Y, ABS_RX, ABS_RY)
@@ -26,6 +27,12 @@ class PadState:
 
     axes: dict[int, float] = field(default_factory=lambda: dict.fromkeys(range(6), 0.0))
     pressed: set[int] = field(default_factory=lambda: set[int]())
+
+
+def split_events(data: bytes) -> tuple[list[tuple[int, int, int]], bytes]:
+    """Whole events as (type, code, value), and the bytes of one that has not come whole yet."""
+    whole = len(data) - len(data) % _EVENT.size
+    return [(kind, code, value) for _, _, kind, code, value in _EVENT.iter_unpack(data[:whole])], data[whole:]
 
 
 class EvdevPad:
@@ -68,12 +75,11 @@ class EvdevPad:
             self._take(self._rest + data)
 
     def _take(self, data: bytes) -> None:
-        whole = len(data) - len(data) % _EVENT.size
-        self._rest = data[whole:]
-        for _, _, kind, code, value in _EVENT.iter_unpack(data[:whole]):
-            if kind == _EV_ABS and code in self._ranges:
+        events, self._rest = split_events(data)
+        for kind, code, value in events:
+            if kind == EV_ABS and code in self._ranges:
                 self.state.axes[code] = self._scale(code, value)
-            elif kind == _EV_KEY:
+            elif kind == EV_KEY:
                 (self.state.pressed.add if value else self.state.pressed.discard)(code)
 
     def _scale(self, axis: int, value: int) -> float:

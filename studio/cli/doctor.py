@@ -12,6 +12,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from hw_drivers.pedals.latency import DEVICES, read_latency_timers
 from studio.cli.output import parse_arguments, write_result
 from studio.core.config import check_range
 from studio.core.errors import ConfigError, DeviceError
@@ -101,6 +102,7 @@ def examine(folder: Path, megabytes: int) -> list[Check]:
         check_disk(folder, megabytes),
         check_priority(),
         check_can(),
+        check_serial_latency(),
         check_gpu(),
     ]
 
@@ -241,6 +243,16 @@ def check_can(network: Path = Path("/sys/class/net"), devices: Path = Path("/dev
         detail = "no interface and no adapter; the simulated arms need none"
         return Check(name="CAN", ok=False, detail=detail, fix="For real motors, plug in a CAN adapter.")
     return Check(name="CAN", ok=True, detail=", ".join(words))
+
+
+def check_serial_latency(devices: Path = DEVICES) -> Check:
+    """FTDI adapters (pedals, serial ports of motors) hold data back unless told otherwise."""
+    timers = read_latency_timers(devices)
+    words = ", ".join(f"{timer.port} {timer.latency_ms} ms" for timer in timers)
+    slow = next((timer for timer in timers if not timer.ok), None)
+    if slow is not None:
+        return Check(name="serial latency", ok=False, detail=f"{words}; 1 ms is needed", fix=slow.fix)
+    return Check(name="serial latency", ok=True, detail=words or "no adapter with a latency timer")
 
 
 def check_gpu() -> Check:

@@ -3,6 +3,7 @@
 | slot | writer | reader |
 |---|---|---|
 | input | the process with the heartbeat (window or command) | control, guard |
+| pedal | pedal | control |
 | hands | mouse, gamepad or scripted operator | control |
 | coupling | window or command | control |
 | goal | window or command | planner, policy |
@@ -24,6 +25,18 @@ def make_input_slot() -> RecordType:
         (
             Field(name="dead_man", dtype="<u1"),
             Field(name="stop_count", dtype="<i8"),  # rises with every press of stop
+        ),
+    )
+
+
+def make_pedal_slot() -> RecordType:
+    """A dead-man pedal of its own; `t_ns` is its newest sign of life. Old news count as released."""
+    return RecordType(
+        "pedal",
+        100.0,
+        (
+            Field(name="dead_man", dtype="<u1"),
+            Field(name="rejected", dtype="<i8"),  # lines or events that were no valid ones
         ),
     )
 

@@ -1,8 +1,8 @@
 """The control worker: the loop in real time. It alone owns the motors and their buses, in simulation the physics too.
 
-Reads slots input, hands, coupling, target, guard; writes rings control, object_pose.world, truth. Messages: engage,
-hold, disable, clear_fault, stop, put_box_back, driver {driver}, policy_limits {torque_share, speed_share}, end. Says
-`state` once a second and at every change.
+Reads slots input, pedal, hands, coupling, target, guard; writes rings control, object_pose.world, truth. Messages:
+engage, hold, disable, clear_fault, stop, put_box_back, driver {driver}, policy_limits {torque_share, speed_share}, end.
+Says `state` once a second and at every change.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from studio.ipc.channels import (
     make_guard_slot,
     make_hands_slot,
     make_input_slot,
+    make_pedal_slot,
     make_target_slot,
 )
 from studio.ipc.messages import Message
@@ -41,6 +42,7 @@ from studio.workers.rig import Simulation, WiredArms, make_simulation, make_wire
 _PRIORITY = 50
 _WARM_UP_TICKS = 40
 _NEVER_S = 1e9  # age of a heartbeat that was never seen
+_PEDAL_STALE_NS = 150_000_000
 _END_S = 1.0  # longest that letting the arms down may take at the end
 _DRIVERS = {driver.name.lower(): driver for driver in Driver}
 
@@ -51,6 +53,7 @@ class ControlConfig:
 
     Args:
         realtime: ask for real-time priority and locked memory; False only for tests.
+        pedal: the dead-man is the pedal in slot `pedal`, not the window's; without news it counts as released.
         settings: numbers of the loop.
     """
 
@@ -58,6 +61,7 @@ class ControlConfig:
     task: str = "move_box"
     seed: int = 0
     realtime: bool = True
+    pedal: bool = False
     settings: ControlSettings = field(default_factory=ControlSettings)
 
 
@@ -78,7 +82,7 @@ class RingSink:
 class InputSlots:
     """Refills the loop's inputs from the session's slots; unchanged slots cost next to nothing."""
 
-    def __init__(self, session: SessionFolder, robot: Robot) -> None:
+    def __init__(self, session: SessionFolder, robot: Robot, *, pedal: bool = False) -> None:
         def reader(record_type: RecordType) -> WaitingSlotReader:
             return WaitingSlotReader(session.slot_path(record_type.name), record_type)
 
@@ -86,6 +90,9 @@ class InputSlots:
         self._input, self._coupling = reader(make_input_slot()), reader(make_coupling_slot())
         self._hands, self._target = reader(make_hands_slot(robot.pairs)), reader(make_target_slot(robot.joints))
         self._guard = reader(make_guard_slot())
+        self._pedal = reader(make_pedal_slot()) if pedal else None
+        self._pedal_pressed, self._pedal_ns = False, 0
+        self._window_pressed = False
         self._heartbeat_ns = 0
         self._first_stop: int | None = None
         self._first_guard: int | None = None
@@ -95,6 +102,7 @@ class InputSlots:
         if (record := self._input.read_new()) is not None:
             self._take_input(record)
         inputs.heartbeat_age_s = (now_ns - self._heartbeat_ns) * 1e-9 if self._heartbeat_ns else _NEVER_S
+        inputs.dead_man = self._window_pressed if self._pedal is None else self._is_pedal_pressed(self._pedal, now_ns)
         if (record := self._hands.read_new()) is not None:
             np.copyto(inputs.hand_target_m, record["hand_target_m"])
             np.copyto(inputs.hand_active, record["hand_active"])
@@ -112,17 +120,23 @@ class InputSlots:
             self._first_guard = count if self._first_guard is None else self._first_guard
             inputs.guard_count = count - self._first_guard
 
+    def _is_pedal_pressed(self, slot: WaitingSlotReader, now_ns: int) -> bool:
+        if (record := slot.read_new()) is not None:
+            self._pedal_pressed, self._pedal_ns = bool(record["dead_man"]), int(record["t_ns"])
+        return self._pedal_pressed and now_ns - self._pedal_ns < _PEDAL_STALE_NS
+
     def _take_input(self, record: np.ndarray) -> None:
         """Presses from before this process was started are not presses."""
         self._heartbeat_ns = int(record["t_ns"])
-        self.inputs.dead_man = bool(record["dead_man"])
+        self._window_pressed = bool(record["dead_man"])
         count = int(record["stop_count"])
         self._first_stop = count if self._first_stop is None else self._first_stop
         self.inputs.stop_count = count - self._first_stop
 
     def close(self) -> None:
-        for reader in (self._input, self._coupling, self._hands, self._target, self._guard):
-            reader.close()
+        for reader in (self._input, self._coupling, self._hands, self._target, self._guard, self._pedal):
+            if reader is not None:
+                reader.close()
 
 
 class ControlWorker:
@@ -278,7 +292,7 @@ def run(link: WorkerLink) -> None:
     if task.robot != robot.name:
         raise ConfigError(f"Task {task.name} is for robot {task.robot!r}, not {robot.name!r}. Choose another task.")
     rings = RingSink(link.session, make_streams(robot, world=not robot.buses))
-    slots = InputSlots(link.session, robot)
+    slots = InputSlots(link.session, robot, pedal=config.pedal)
     try:
         arms = _make_arms(config, robot, task, rings)
         try:
