@@ -108,6 +108,11 @@ class Commissioning:
         return STEPS[self.step][0]
 
     @property
+    def gives_torque(self) -> bool:
+        """Whether the motor was switched on and not let go of since; also when the bus failed meanwhile."""
+        return self._torque
+
+    @property
     def passed(self) -> bool:
         """All steps ran and none was left after a refusal."""
         return self.phase is Phase.FINISHED and not self.refusals
@@ -179,8 +184,8 @@ class Commissioning:
 
     def abort(self) -> None:
         """Let go of the motor and end."""
-        self._end_work()
         self.question, self.phase = None, Phase.ABORTED
+        self._end_work()
 
     def _start_step(self) -> None:
         self.question = None
@@ -238,14 +243,14 @@ class Commissioning:
             self._let_go()
 
     def _end_work(self) -> None:
-        self._let_go()
         if self._work is not None:
             self._work.close()
             self._work = None
+        self._let_go()
 
     def _let_go(self) -> None:
-        self._torque = False
         self.link.release()
+        self._torque = False
 
     def _pass(self, result: StepResult) -> None:
         steps = {**self.calibration.steps, self.step: result}
@@ -262,6 +267,9 @@ class Commissioning:
         self.calibration = replace(self.calibration, model=row.model, firmware=row.firmware, source=row.source)
 
     def _refuse(self, reason: str) -> None:
+        """Let go; an older result of this step counts no more."""
         self._end_work()
+        kept = {name: result for name, result in self.calibration.steps.items() if name != self.step}
+        self.calibration = replace(self.calibration, steps=kept)
         self.refusals.append(Refusal(self.step, reason))
         self.question, self.phase = None, Phase.REFUSED

@@ -6,7 +6,7 @@ import importlib
 import sys
 
 from studio.cli.output import report_error
-from studio.core.errors import ConfigError, StudioError
+from studio.core.errors import ConfigError, DataError, StudioError
 from studio.core.paths import find_shipped_code
 
 # command -> (module, one line for the overview)
@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("studio.cli.train", "train a method on a dataset"),
     "evaluate": ("studio.cli.evaluate", "goal-reaching episodes in simulation"),
     "bench": ("studio.cli.bench", "side-by-side measurements and campaigns, each by its name"),
+    "commission": ("studio.cli.commission", "check a motor before it is trusted; rehearse it on twins"),
     "can": ("studio.cli.can", "motor frames as bytes: encode, decode, servo, models"),
     "uart": ("studio.cli.uart", "serial frames of the drives: encode, decode"),
     "methods": ("studio.cli.methods", "every method with its source, status and presets"),
@@ -56,3 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         report_error(error)
         return error.exit_code
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        report_error(DataError(f"{where}{error.strerror}. Check the disk and its rights, or choose another place."))
+        return DataError.exit_code
