@@ -202,6 +202,15 @@ class LibraryModel:
         if path:
             self._studio.navigate("replay", episode=path)
 
+    def compare(self) -> None:
+        """Open the first chosen episode in Replay with the second one's curves behind its own."""
+        if len(self.selection) >= 2:
+            self._studio.navigate("replay", episode=self.selection[0], compare=self.selection[1])
+
+    def export(self) -> None:
+        """The selection as tables for other programs, by a job."""
+        self._studio.jobs.export([entry.path for entry in self.selected])
+
     def set_outcome(self, outcome: str) -> None:
         """Success or failure onto the selection; the same again takes it away."""
         same = all(e.marks.outcome == outcome for e in self.selected)
@@ -331,8 +340,18 @@ def make_model(studio: StudioApi) -> LibraryModel:
     commands.bind("library.leave_out", model.leave_out, blocked=need)
     commands.bind("library.delete", model.ask_delete, blocked=need)
     commands.bind("library.clear_filter", model.clear_filter)
+    commands.bind("library.compare", model.compare, blocked=lambda: need() or _blocked_compare(model))
+    commands.bind("library.export", model.export, blocked=lambda: need() or _blocked_export(model))
     return model
 
 
 def _blocked_without_selection(model: LibraryModel) -> Callable[[], str]:
     return lambda: "" if model.selection else "choose an episode first"
+
+
+def _blocked_compare(model: LibraryModel) -> str:
+    return "" if len(model.selection) == 2 else "choose two episodes"
+
+
+def _blocked_export(model: LibraryModel) -> str:
+    return "" if len({entry.dataset for entry in model.selected}) == 1 else "choose episodes of one dataset"

@@ -66,9 +66,7 @@ class FactsPanel(QFrame):
         outer.addLayout(self._make_buttons())
         outer.addWidget(self._make_question())
         outer.addWidget(self._make_scroll(), 1)
-        self.train = KeyButton("Train skills", icon="train", kind="main")
-        self.train.clicked.connect(lambda: studio.navigate("training"))
-        outer.addWidget(self.train)
+        outer.addLayout(self._make_ends())
         model.selection_changed.connect(self.refresh)
         model.changed.connect(self.refresh)
         model.asking.connect(self._show_question)
@@ -89,7 +87,7 @@ class FactsPanel(QFrame):
         grid.setSpacing(8)
         commands = self._studio.commands
         rows = (("Success", "Y", "success", "success"), ("Failure", "F", "failure", "failure"),
-                ("Leave out", "X", "eye_off", "leave_out"), ("Delete", "Del", "discard", "delete"))  # fmt: skip
+                ("Leave out", "X", "eye_off", "leave_out"), ("Compare", "C", "compare", "compare"))  # fmt: skip
         self.buttons: dict[str, KeyButton] = {}
         for place, (words, key, icon, name) in enumerate(rows):
             button = KeyButton(words, key, icon=icon)
@@ -97,6 +95,22 @@ class FactsPanel(QFrame):
             button.clicked.connect(lambda _=False, n=name: commands.run(f"library.{n}"))
             self.buttons[name] = button
             grid.addWidget(button, place // 2, place % 2)
+        return grid
+
+    def _make_ends(self) -> QGridLayout:
+        """What can be done with the whole selection, at the bottom."""
+        grid, commands = QGridLayout(), self._studio.commands
+        grid.setSpacing(8)
+        self.train = KeyButton("Train skills", icon="train")
+        self.train.clicked.connect(lambda: self._studio.navigate("training"))
+        for place, (words, key, icon, name) in enumerate(
+            (("Export", "Ctrl E", "export", "export"), ("Delete", "Del", "discard", "delete"))
+        ):
+            button = KeyButton(words, key, icon=icon)
+            button.clicked.connect(lambda _=False, n=name: commands.run(f"library.{n}"))
+            self.buttons[name] = button
+            grid.addWidget(button, 0, place)
+        grid.addWidget(self.train, 1, 0, 1, 2)
         return grid
 
     def _make_question(self) -> QFrame:
@@ -165,8 +179,9 @@ class FactsPanel(QFrame):
         if not some:
             self.title.setText("Nothing selected")
         self.minutes.setText(minutes_text(sum(e.duration_s for e in chosen)) if some else "")
-        for button in (self.replay, *self.buttons.values()):
-            button.setEnabled(some)
+        self.replay.setEnabled(some)
+        for name, button in self.buttons.items():
+            button.setEnabled(not self._studio.commands.blocked(f"library.{name}"))
         for name in ("success", "failure"):
             self.buttons[name].setChecked(some and all(e.marks.outcome == name for e in chosen))
         out = some and all(e.marks.left_out for e in chosen)

@@ -59,6 +59,7 @@ class FilterRow(QWidget):
         self.box.clicked.connect(lambda: model.toggle(group, value))
         row.addWidget(self.box)
         if colour:
+            self.box.setFixedWidth(16)
             row.addWidget(Dot(colour))
             row.addWidget(QLabel(word))
         self.count = QLabel("0")

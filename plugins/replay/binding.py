@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from plugins.replay.comparison import neighbour
 from studio.app.api import StudioApi
 
 if TYPE_CHECKING:
@@ -22,6 +23,15 @@ def bind_commands(studio: StudioApi, model: ReplayModel) -> None:
 
     def need_box() -> str:
         return need_take() or ("" if model.take is not None and model.take.box is not None else "this take has no box")
+
+    def need_other() -> str:
+        if model.comparison.path is not None:
+            return ""
+        alone = model.path is None or neighbour(model.path) is None
+        return need_take() or ("there is no other episode" if alone else "")
+
+    def need_hands() -> str:
+        return need_take() or ("" if model.take is not None and model.take.poses is not None else "it has no arms")
 
     free: dict[str, Callable[[], Any]] = {
         "play": model.toggle_play, "frame_back": lambda: model.step_frame(-1), "frame_on": lambda: model.step_frame(1),
@@ -41,3 +51,7 @@ def bind_commands(studio: StudioApi, model: ReplayModel) -> None:
     for edge in ("start", "end"):
         studio.commands.bind(f"replay.edge_{edge}", lambda e=edge: model.set_edge(e), blocked=need_label)
     studio.commands.bind("replay.goal", model.make_goal, blocked=need_box)
+    studio.commands.bind("replay.speak", model.speak, blocked=need_take, release=model.dictation.release)
+    studio.commands.bind("replay.compare", model.compare, blocked=need_other)
+    studio.commands.bind("replay.export", model.export, blocked=need_take)
+    studio.commands.bind("replay.feel", model.feel, blocked=need_hands)

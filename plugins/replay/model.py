@@ -13,9 +13,12 @@ import numpy as np
 from psygnal import Signal
 
 from plugins.replay.binding import bind_commands
+from plugins.replay.comparison import Comparison, neighbour
+from plugins.replay.dictation import Dictation
 from plugins.replay.frames import Frames
 from plugins.replay.notes import Notes, NotesResult, edit_notes, read_notes, split
 from plugins.replay.take import Lane, Take, load_take
+from plugins.replay.voice import add_voice_note
 from studio.app.api import Loader, StudioApi
 from studio.core.errors import StudioError
 from studio.data.annotations import Annotation, Journal
@@ -61,6 +64,8 @@ class ReplayModel:
         self._studio = studio
         self._loader = Loader("replay")
         self._frames = Frames()
+        self.comparison = Comparison(self._read_other, lambda: self.lanes_changed.emit(), studio.notices.error)
+        self.dictation = Dictation(self._keep_voice, studio.notices.error, lambda: self.notes_changed.emit())
         self.path: Path | None = None
         self.take: Take | None = None
         self.problem = ""
@@ -83,6 +88,7 @@ class ReplayModel:
         self.pause()
         self.path, self.take, self.problem, self.loading = path, None, "", True
         self.lanes, self.notes, self.open_label, self.selected = (), Notes(), None, ""
+        self.comparison.end()
         self._frames.open(None)
         self._loader.forget("take")
         self._loader.ask(("take", path), read_take, path, self._joint_names())
@@ -114,6 +120,8 @@ class ReplayModel:
                 self._take_notes(result)
             elif key == ("take", self.path):
                 self._take_over(*result)
+        self.comparison.tick()
+        self.dictation.tick()
         self._advance(now_s)
         for camera, picture, problem in self._frames.poll():
             self.picture_arrived.emit(camera, picture, problem)
@@ -232,7 +240,52 @@ class ReplayModel:
             shown = {lane.key: lane for lane in self.lanes}
             fresh = {lane.key: lane for lane in self.take.with_choice(key, chosen)}
             self.lanes = tuple(fresh[k] if k == key else shown[k] for k in shown)
+            self.comparison.choose(key, chosen)
             self.lanes_changed.emit()
+
+    @property
+    def shown_lanes(self) -> tuple[Lane, ...]:
+        """The lanes, with the curves of the take that is compared."""
+        return self.comparison.merged(self.lanes)
+
+    # another take
+
+    def compare(self, path: str | Path = "") -> None:
+        """Show another take's curves behind this one's: the named one, else the neighbour; once more ends it."""
+        if not path and self.comparison.path is not None:
+            self.comparison.end()
+            return
+        other = Path(path) if path else (neighbour(self.path) if self.path is not None else None)
+        if other is not None and other != self.path:
+            self.comparison.open(other)
+
+    def _read_other(self, path: Path) -> tuple[Take | None, StudioError | None]:
+        take, _, error = read_take(path, self._joint_names())
+        return take, error
+
+    def feel(self) -> None:
+        """Open the take in Teleoperate, where it moves nothing before the arms are engaged."""
+        if self.path is not None:
+            self._studio.navigate("teleop", take=str(self.path))
+
+    def export(self) -> None:
+        """This take as tables for other programs, by a job."""
+        if self.path is not None:
+            self._studio.jobs.export([self.path])
+
+    # voice
+
+    def speak(self) -> None:
+        if self.take is not None:
+            self.dictation.press(self.nanoseconds(self.cursor_s))
+
+    def _keep_voice(self, samples: np.ndarray, t_ns: int) -> None:
+        self._edit(lambda journal: add_voice_note(journal, samples, t_ns))
+
+    def play_note(self, identity: str) -> None:
+        item = next((m for m in self.notes.marks if m.id == identity), None)
+        if item is not None and self.path is not None:
+            self.dictation.play(self.path / item.text)
 
     # events
 
@@ -382,6 +435,8 @@ class ReplayModel:
         self._studio.navigate("goals")
 
     def close(self) -> None:
+        self.dictation.close()
+        self.comparison.close()
         self._loader.close()
         self._frames.close()
 

@@ -93,6 +93,8 @@ def _sentence(entry: dict[str, Any]) -> str:
     if kind == "remove":
         return "Removed"
     item = entry["item"]
+    if item["kind"] == "note" and item["text"].endswith(".wav"):
+        return f"Voice note {_VERBS[kind]}"
     name = item["text"] or item["kind"].capitalize()
     return f"{name} {_VERBS[kind]}"
 

@@ -11,12 +11,15 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSplitter, QStac
 from plugins.replay.model import ReplayModel
 from plugins.replay.panel_side import SidePanel
 from plugins.replay.panel_views import TakeViews
+from plugins.replay.voice import is_voice
 from studio.app.api import StudioApi
 from studio.app.pace import Pace
 from studio.app.theme import set_property
 from studio.app.widgets.lane_paint import LabelBox
+from studio.app.widgets.lane_rows import NoteChip, SkillSpan
 from studio.app.widgets.lanes import LanesView
 from studio.app.widgets.transport import Transport
+from studio.data.annotations import Annotation
 
 _VIEWS = ("Front", "Top", "Left", "Free")
 _OPEN = "open"
@@ -63,7 +66,7 @@ class ReplayPanel(QWidget):
         column.setSpacing(0)
         column.addWidget(self.transport)
         column.addWidget(self.lanes, 1)
-        self.hint = QLabel("Keys 1–8 label  ·  wheel zooms  ·  W whole take  ·  Ctrl Z undo  ·  ? all keys")
+        self.hint = QLabel("Keys 1–8 label  ·  hold V to speak  ·  wheel zooms  ·  Ctrl Z undo  ·  ? all keys")
         set_property(self.hint, "type", "small")
         set_property(self.hint, "tone", "3")
         self.hint.setContentsMargins(132, 2, 0, 8)
@@ -115,13 +118,16 @@ class ReplayPanel(QWidget):
         lanes.choice_made.connect(model.choose_lane)
         lanes.label_selected.connect(model.select)
         lanes.label_moved.connect(model.move_label)
+        lanes.note_pressed.connect(model.play_note)
 
     # called by the window
 
-    def open(self, episode: str = "", t_s: float | None = None) -> None:
-        """Show the episode of a folder, at a time when one is given."""
+    def open(self, episode: str = "", t_s: float | None = None, compare: str = "") -> None:
+        """Show the episode of a folder, at a time when one is given, with the curves of another behind its own."""
         if episode:
             self._model.open(episode)
+        if compare:
+            self._model.compare(compare)
         if t_s is not None:
             self._model.seek(t_s)
 
@@ -169,7 +175,9 @@ class ReplayPanel(QWidget):
     def _show_lanes(self) -> None:
         model = self._model
         if model.take is not None:
-            self.lanes.set_lanes(model.lanes, model.take.overview, model.duration_s)
+            self.lanes.set_lanes(model.shown_lanes, model.take.overview, model.duration_s)
+            spans = [SkillSpan(number=r.number, start_s=r.start_s, end_s=r.end_s) for r in model.take.skills]
+            self.lanes.set_found(spans, None)
 
     def _show_cursor(self, t_s: float) -> None:
         self.lanes.set_cursor(t_s)
@@ -195,8 +203,14 @@ class ReplayPanel(QWidget):
         if model.open_label is not None:
             label = model.open_label
             boxes.append(LabelBox(identity=_OPEN, name=label.name, number=label.key, start_s=label.start_s, end_s=None))
-        marks_s = [model.seconds(mark.start_ns) for mark in model.notes.marks]
+        marks_s = [model.seconds(item.start_ns) for item in model.notes.marks if item.kind == "mark"]
         self.lanes.set_labels(boxes, marks_s, model.selected)
+        self.lanes.set_notes([self._make_chip(item) for item in model.notes.marks if item.kind == "note"])
+
+    def _make_chip(self, item: Annotation) -> NoteChip:
+        spoken = is_voice(item)
+        text = f"{(item.end_ns - item.start_ns) / 1e9:.1f} s" if spoken else item.text[:24]
+        return NoteChip(identity=item.id, text=text, start_s=self._model.seconds(item.start_ns), spoken=spoken)
 
 
 def make_panel(studio: StudioApi, model: ReplayModel) -> Generator[None, None, ReplayPanel]:

@@ -7,9 +7,10 @@ import time
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QInputDialog, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QInputDialog, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from plugins.replay.model import ReplayModel
+from plugins.replay.panel_voice import VoiceBox
 from studio.app.api import StudioApi
 from studio.app.theme import set_property, theme
 from studio.app.widgets.control import IconButton, KeyButton, ValueRow
@@ -112,12 +113,15 @@ class SidePanel(QFrame):
         outer.setSpacing(8)
         outer.addLayout(self._make_head())
         outer.addLayout(self._make_outcome())
-        self.leave_out = KeyButton("Leave out", "X", icon="eye_off")
-        self.leave_out.clicked.connect(lambda: studio.commands.run("replay.leave_out"))
-        outer.addWidget(self.leave_out)
+        outer.addLayout(self._make_actions())
+        self.compared = QLabel()
+        set_property(self.compared, "type", "small")
+        set_property(self.compared, "tone", "2")
+        outer.addWidget(self.compared)
         outer.addWidget(self._make_scroll(), 1)
         model.take_changed.connect(self.refresh)
         model.notes_changed.connect(self.refresh)
+        model.lanes_changed.connect(self.refresh)
         self.refresh()
 
     def _make_head(self) -> QHBoxLayout:
@@ -141,6 +145,21 @@ class SidePanel(QFrame):
             row.addWidget(button)
         return row
 
+    def _make_actions(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setSpacing(8)
+        rows = (("Leave out", "X", "eye_off", "leave_out"), ("Compare", "C", "compare", "compare"),
+                ("Feel this take", "", "teleop", "feel"), ("Export", "Ctrl E", "export", "export"))  # fmt: skip
+        self.buttons: dict[str, KeyButton] = {}
+        for place, (words, key, icon, name) in enumerate(rows):
+            button = KeyButton(words, key, icon=icon)
+            button.setCheckable(name == "compare")
+            button.clicked.connect(lambda _=False, n=name: self._studio.commands.run(f"replay.{n}"))
+            self.buttons[name] = button
+            grid.addWidget(button, place // 2, place % 2)
+        self.leave_out = self.buttons["leave_out"]
+        return grid
+
     def _make_scroll(self) -> QScrollArea:
         content = QWidget()
         set_property(content, "ground", "1")
@@ -156,6 +175,8 @@ class SidePanel(QFrame):
             column.addWidget(key)
         column.addSpacing(6)
         column.addWidget(self._make_chosen())
+        self.voice = VoiceBox(self._studio, self._model)
+        column.addWidget(self.voice)
         column.addWidget(_line())
         column.addLayout(self._make_history())
         column.addStretch(1)
@@ -218,7 +239,14 @@ class SidePanel(QFrame):
         for name, button in self.outcomes.items():
             button.setChecked(model.notes.outcome == name)
             button.setEnabled(model.take is not None)
-        self.leave_out.setEnabled(model.take is not None)
+        for name, button in self.buttons.items():
+            button.setEnabled(not self._studio.commands.blocked(f"replay.{name}"))
+        other = model.comparison.path is not None
+        self.buttons["compare"].setChecked(other)
+        self.compared.setVisible(other)
+        self.compared.setText(
+            f"Grey curves: {model.comparison.title}" if model.comparison.take else "Reading the other take"
+        )
         out = model.notes.left_out
         self.leave_out.set_words("Take in again" if out else "Leave out", "eye" if out else "eye_off")
         self._show_keys()

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from plugins.replay.pyramid import Pyramid
+from studio.core.records import Driver
 
 CONTACT_N = 3.0  # as in the library: below lie friction and inertia
 _APART_S = 0.25  # contacts closer together than this are one
 _VECTOR_FIELD_MAX = 64
+_COMPARED_MAX = 2  # more curves of another take would hide the take's own
 _WANTED = {
     "control": [
         "follower_position_rad", "leader_position_rad", "follower_torque_nm", "leader_torque_nm", "contact_force_n",
+        "driver", "plan_id",
     ],
 }  # fmt: skip
 
@@ -105,6 +108,15 @@ class CameraTrack:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SkillRun:
+    """A stretch that one plan's skill drove, numbered from 1 in order of appearance."""
+
+    number: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Take:
     """An episode ready to be shown."""
 
@@ -117,6 +129,7 @@ class Take:
     poses: Poses | None = None
     box: BoxPath | None = None
     cameras: tuple[CameraTrack, ...] = ()
+    skills: tuple[SkillRun, ...] = ()
     choosers: dict[str, Any] = field(default_factory=dict)
 
     def with_choice(self, key: str, chosen: int) -> tuple[Lane, ...]:
@@ -189,7 +202,35 @@ def _arm_values(control: np.ndarray, start_ns: int, joint_names: tuple[str, ...]
         "overview": Pyramid(t_s, force_n.max(axis=1)),
         "contacts_s": contact_starts_s(t_s, force_n.max(axis=1)),
         "choosers": {"torque": torque_lane},
+        "skills": skill_runs(t_s, control["driver"], control["plan_id"]),
     }
+
+
+def skill_runs(t_s: np.ndarray, driver: np.ndarray, plan_id: np.ndarray) -> tuple[SkillRun, ...]:
+    """Stretches [n] in which a planner or a skill drove, one for each plan."""
+    if not len(t_s):
+        return ()
+    driven = np.isin(driver, [int(Driver.PLANNER), int(Driver.SKILL)])
+    plan = np.where(driven, plan_id, -1)
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(plan)) + 1])
+    ends = np.concatenate([starts[1:], [len(plan) - 1]])
+    spans = [(float(t_s[a]), float(t_s[b])) for a, b in zip(starts, ends, strict=True) if driven[a]]
+    return tuple(SkillRun(number=n, start_s=a, end_s=b) for n, (a, b) in enumerate(spans, start=1))
+
+
+def with_other(lanes: Sequence[Lane], other: Sequence[Lane], name: str) -> tuple[Lane, ...]:
+    """Lanes with the curves of another take under the same cursor, in grey behind them."""
+    found = {lane.key: lane for lane in other}
+    merged: list[Lane] = []
+    for lane in lanes:
+        twin = found.get(lane.key)
+        extra = twin.curves if twin is not None and len(twin.curves) <= _COMPARED_MAX else ()
+        grey = [
+            replace(curve, name=f"{name} {curve.name}", colour="text.3", dashed=i % 2 == 1)
+            for i, curve in enumerate(extra)
+        ]
+        merged.append(replace(lane, curves=(*lane.curves, *grey)))
+    return tuple(merged)
 
 
 def _force_lane(t_s: np.ndarray, force_n: np.ndarray) -> Lane:

@@ -5,7 +5,8 @@ docs/plugins.md is the contract in words. Everything is called in the window's t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,16 @@ class Jobs:
         self.refresh()
         return run
 
+    def export(self, episodes: Sequence[Path]) -> Run | None:
+        """Episodes of one dataset as tables in the project's folder `exports`, by a job that says when it is done."""
+        if not episodes:
+            return None
+        dataset = episodes[0].parent.parent
+        out = self._project.folder("exports") / time.strftime(f"{dataset.name}_%Y-%m-%d_%H%M%S")
+        ids = [f"{path.parent.name}/{path.name}" for path in episodes if path.parent.parent == dataset]
+        title = f"Export of {len(ids)} episode{'' if len(ids) == 1 else 's'}"
+        return self.start("export", {"title": title, "dataset": str(dataset), "out": str(out), "episodes": ids})
+
     def resume(self, identity: str) -> None:
         resume_run(self.run(identity))
         self.refresh()
@@ -263,12 +274,18 @@ class StudioApi:
         self.planning = PlanningWorkers(self)
         self.limits = RunLimits(self)
         self.navigator: Callable[..., None] | None = None
+        self.state.runs.ended.connect(self._say_export)
         self._models: dict[str, Any] = {}
 
     def navigate(self, screen: str, **arguments: Any) -> None:
         """Bring a plugin's screen to the top; its panel's `open(**arguments)` is called when it has one."""
         if self.navigator:
             self.navigator(screen, **arguments)
+
+    def _say_export(self, view: RunView) -> None:
+        if view.kind == "export":
+            level = "info" if view.state == "done" else "warn" if view.state == "cancelled" else "fault"
+            self.notices.add(level, f"{view.title}: {view.message}", detail=view.detail)
 
     def bundle_paths(self) -> list[Path]:
         return self.project.bundles()

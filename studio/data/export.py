@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +24,14 @@ class ExportResult:
     files: int
 
 
-def export_dataset(dataset: Dataset, out: Path, format_name: str, fps: float | None = None) -> ExportResult:
+def export_dataset(
+    dataset: Dataset, out: Path, format_name: str, fps: float | None = None, only: Collection[str] = ()
+) -> ExportResult:
     """Write a dataset for other programs.
 
     Args:
         fps: rows per second, each the newest record not later; None = every record.
+        only: ids of the episodes to write; empty = all.
 
     Raises:
         ConfigError: a format that is not there yet, a place that is taken, an impossible rate.
@@ -40,7 +44,11 @@ def export_dataset(dataset: Dataset, out: Path, format_name: str, fps: float | N
         raise ConfigError(f"--fps is {fps:g}; allowed above 0 up to 10000.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} exists and is not empty. Choose a new folder for the export.")
-    counts = [_export_episode(episode, out, fps) for episode in dataset.episodes()]
+    chosen = [episode for episode in dataset.episodes() if not only or episode.id in only]
+    unknown = sorted(set(only) - {episode.id for episode in chosen})
+    if unknown:
+        raise ConfigError(f"{dataset.path.name} has no episode {', '.join(unknown)}. Look again at the library.")
+    counts = [_export_episode(episode, out, fps) for episode in chosen]
     frames, files = sum(frames for frames, _ in counts), sum(files for _, files in counts)
     return ExportResult(episodes=len(counts), frames=frames, files=files)
 

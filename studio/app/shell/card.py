@@ -60,6 +60,9 @@ class ErrorCard(QWidget):
         self._restyle()
 
     def _build(self, note: str) -> None:
+        edge = QFrame(self.card)  # beside the title, in the colour of its icon
+        edge.setObjectName("edge")
+        edge.setGeometry(0, 24, 4, 76)
         column = QVBoxLayout(self.card)
         column.setContentsMargins(32, 28, 32, 28)
         column.setSpacing(16)
@@ -83,7 +86,9 @@ class ErrorCard(QWidget):
         row.addSpacing(20)
         words.setSpacing(6)
         words.addWidget(label(f"{self.failure.title} could not open", "value"))
-        words.addWidget(label(f"The rest of the studio runs on. {note}".strip(), "field", "2"))
+        fact = label(f"The rest of the studio runs on. {note}".strip(), "field", "2")
+        fact.setStyleSheet("font-weight: 400;")
+        words.addWidget(fact)
         row.addLayout(words, 1)
         return row
 
@@ -147,6 +152,7 @@ class ErrorCard(QWidget):
         self.card.setStyleSheet(
             f"#errorcard {{ background: {look.hex('bg.1')}; border: 1px solid {look.hex('line.2')};"
             f" border-radius: {look.pixels('radius.dialog')}px; }}"
+            f" #edge {{ background: {look.hex('verdict.fair')}; border-radius: 2px; }}"
             f" #command {{ background: {look.hex('bg.0')}; border: 1px solid {look.hex('line.1')};"
             " border-radius: 5px; }"
         )

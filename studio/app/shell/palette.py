@@ -54,18 +54,19 @@ class Row:
 def find_commands(commands: Commands, query: str, screen: str) -> list[Row]:
     """Rows for a query: every word must occur in title or place; headings between the groups.
 
-    Commands of the screen on top come first within their group, then titles that begin with the query; small steps
-    (keys that repeat) come last.
+    Commands of the screen on top come first within their group, then titles that begin with the query; what cannot run
+    now and small steps (keys that repeat) come last.
     """
     words = query.lower().split()
     found = [c for c in commands.all() if all(w in f"{c.title} {c.place}".lower() for w in words)]
     start = query.lower().strip()
 
-    def rank(command: Command) -> tuple[bool, bool, bool, bool, str]:
+    def rank(command: Command) -> tuple[bool, bool, bool, bool, bool, str]:
         here = command.scope == screen and bool(screen)
         in_title = all(w in command.title.lower() for w in words)
         begins = bool(start) and command.title.lower().startswith(start)
-        return (not in_title, command.repeat, not here, not begins, command.title)
+        late = bool(commands.blocked(command.id))
+        return (not in_title, command.repeat, late, not here, not begins, command.title)
 
     rows: list[Row] = []
     for group in _GROUPS:

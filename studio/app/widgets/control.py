@@ -21,6 +21,8 @@ from PySide6.QtWidgets import (
 
 from studio.app.theme import set_property, theme
 
+_ICON_PX = 23  # an icon and the gap behind it
+
 
 class KeyButton(QPushButton):
     """A button with icon, words and the key that does the same.
@@ -73,8 +75,8 @@ class KeyButton(QPushButton):
     def _content_width(self) -> float:
         words, key = self._fonts()
         width = QFontMetricsF(words).horizontalAdvance(self._words)
-        width += 26 if self._icon_name else 0
-        return width + (QFontMetricsF(key).horizontalAdvance(self._key) + 22 if self._key else 0)
+        width += _ICON_PX if self._icon_name else 0
+        return width + (QFontMetricsF(key).horizontalAdvance(self._key) + 20 if self._key else 0)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -89,13 +91,13 @@ class KeyButton(QPushButton):
             size = 18 if self.height() > 40 else 15
             pixmap = theme().pixmap(self._icon_name, size, ink, self.devicePixelRatioF())
             painter.drawPixmap(int(x), round(middle - size / 2), pixmap)
-            x += 26
+            x += _ICON_PX
         painter.setFont(words)
         painter.setPen(theme().colour(ink))
         width = QFontMetricsF(words).horizontalAdvance(self._words)
         painter.drawText(QRectF(x, 0, width + 2, self.height()), Qt.AlignmentFlag.AlignVCenter, self._words)
         if self._key:
-            _draw_key(painter, key, self._key, x + width + 10, middle, ink)
+            _draw_key(painter, key, self._key, x + width + 8, middle, ink)
         painter.end()
 
 

@@ -15,11 +15,13 @@ from studio.app.widgets.polygon import make_polygon
 
 HEADER_PX = 124
 RULER_PX = 24
+SOUND_PX = 32
 LABELS_PX = 34
+SKILLS_PX = 27
 MARKS_PX = 30
 WHOLE_PX = 38
 RIGHT_PX = 12
-_LEGEND_MAX = 2
+_LEGEND_MAX = 4
 _SMOOTH_MAX = 4  # more curves than this in a lane are drawn plain
 _DENSE_TRAVEL = 15.0  # a line that goes up and down more than this many heights fills columns
 _DASH_PX = 5.0
@@ -70,7 +72,7 @@ class LabelBox:
 
 @dataclass(kw_only=True)
 class LanesState:
-    """All that is drawn."""
+    """All that is drawn. `sound` answers `envelope`, or is None; the words stand in lanes that are empty."""
 
     duration_s: float = 0.0
     span_s: tuple[float, float] = (0.0, 1.0)
@@ -79,6 +81,11 @@ class LanesState:
     overview: Any = None
     labels: Sequence[LabelBox] = ()
     marks_s: Sequence[float] = ()
+    notes: Sequence[Any] = ()  # of lane_rows.NoteChip
+    skills: Sequence[Any] = ()  # of lane_rows.SkillSpan
+    sound: Any = None
+    no_sound: str = "No sound was recorded."
+    no_skills: str = "No skills: no skill model has driven this take."
     selected: str = ""
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -103,7 +110,7 @@ class Geometry:
 
     @property
     def lane_height(self) -> float:
-        fixed = RULER_PX + LABELS_PX + MARKS_PX + WHOLE_PX
+        fixed = RULER_PX + SOUND_PX + LABELS_PX + SKILLS_PX + MARKS_PX + WHOLE_PX
         return max(30.0, (self.height - fixed) / max(1, self.lanes))
 
     def lane(self, index: int) -> QRectF:
@@ -112,14 +119,23 @@ class Geometry:
     def _below(self) -> float:
         return RULER_PX + self.lanes * self.lane_height
 
+    def _row(self, above_px: float, height_px: float) -> QRectF:
+        return QRectF(0, self._below() + above_px, self.width, height_px)
+
+    def sound(self) -> QRectF:
+        return self._row(0, SOUND_PX)
+
     def labels(self) -> QRectF:
-        return QRectF(0, self._below(), self.width, LABELS_PX)
+        return self._row(SOUND_PX, LABELS_PX)
+
+    def skills(self) -> QRectF:
+        return self._row(SOUND_PX + LABELS_PX, SKILLS_PX)
 
     def marks(self) -> QRectF:
-        return QRectF(0, self._below() + LABELS_PX, self.width, MARKS_PX)
+        return self._row(SOUND_PX + LABELS_PX + SKILLS_PX, MARKS_PX)
 
     def whole(self) -> QRectF:
-        return QRectF(0, self._below() + LABELS_PX + MARKS_PX, self.width, WHOLE_PX)
+        return self._row(SOUND_PX + LABELS_PX + SKILLS_PX + MARKS_PX, WHOLE_PX)
 
     def strip(self) -> QRectF:
         area = self.whole()
@@ -172,7 +188,6 @@ def paint_ground(painter: QPainter, geometry: Geometry, state: LanesState) -> No
     _paint_ruler(painter, geometry)
     for index, lane in enumerate(state.lanes):
         _paint_lane(painter, geometry, geometry.lane(index), lane, state)
-    _paint_rows(painter, geometry)
     _paint_whole(painter, geometry, state)
 
 
@@ -210,7 +225,7 @@ def _paint_lane(painter: QPainter, geometry: Geometry, area: QRectF, lane: LaneL
         _line(painter, "line.2", plot.left(), y, plot.right(), y)
     painter.save()
     painter.setClipRect(QRectF(plot.left(), area.top(), plot.width(), area.height()))
-    for curve in sorted(lane.curves, key=lambda item: item.dashed):
+    for curve in sorted(lane.curves, key=lambda item: (item.colour != "text.3", item.dashed)):  # grey lies behind
         _paint_curve(painter, plot, curve, state.span_s, (low, high), many=len(lane.curves) > _SMOOTH_MAX)
     painter.restore()
     _line(painter, "line.1", 0, area.bottom(), geometry.width, area.bottom())
@@ -262,19 +277,6 @@ def _dashes(points: np.ndarray) -> list[np.ndarray]:
     return [part for part in parts[::2] if len(part) > 1]
 
 
-def _paint_rows(painter: QPainter, geometry: Geometry) -> None:
-    painter.setFont(theme().font("strong"))
-    for area, text in (
-        (geometry.labels(), "Labels"),
-        (geometry.marks(), "Notes, marks"),
-        (geometry.whole(), "Whole take"),
-    ):
-        painter.setPen(theme().colour("text.2" if text == "Whole take" else "text.1"))
-        painter.drawText(area.adjusted(14, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
-        _line(painter, "line.1", 0, area.bottom(), geometry.width, area.bottom())
-    _line(painter, "line.1", HEADER_PX, 0, HEADER_PX, geometry.height)
-
-
 def _paint_whole(painter: QPainter, geometry: Geometry, state: LanesState) -> None:
     strip = geometry.strip()
     if state.overview is not None and state.duration_s > 0:
@@ -297,7 +299,7 @@ def _paint_whole(painter: QPainter, geometry: Geometry, state: LanesState) -> No
 
 
 def paint_labels(painter: QPainter, geometry: Geometry, state: LanesState) -> None:
-    """Labels and marks; they change while the cursor moves (an open label grows)."""
+    """Labels; they change while the cursor moves (an open label grows)."""
     painter.save()
     painter.setClipRect(QRectF(geometry.left, 0, geometry.right - geometry.left, geometry.height))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -306,13 +308,6 @@ def paint_labels(painter: QPainter, geometry: Geometry, state: LanesState) -> No
         _paint_label(
             painter, geometry.label_box(label, state.cursor_s), label, selected=label.identity == state.selected
         )
-    area = geometry.marks()
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(theme().colour("state.recording"))
-    for t_s in state.marks_s:
-        x, y = geometry.x(t_s), area.center().y()
-        flag = [(-4, -6), (4, -6), (4, 6), (0, 2.5), (-4, 6)]
-        painter.drawPolygon(QPolygonF([QPointF(x + dx, y + dy) for dx, dy in flag]))
     painter.restore()
 
 
@@ -389,4 +384,5 @@ def _paint_legend_row(painter: QPainter, row: QRectF, curve: CurveLike, cursor_s
     text = f"{name} {number} {unit}".rstrip()
     if painter.fontMetrics().horizontalAdvance(text) > row.width() - 19:
         text = f"{name} {number}"
+    text = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(row.width()) - 18)
     painter.drawText(row.adjusted(17, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)

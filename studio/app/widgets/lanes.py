@@ -16,6 +16,8 @@ from studio.app.widgets.lane_paint import (
     LABELS_PX,
     MARKS_PX,
     RULER_PX,
+    SKILLS_PX,
+    SOUND_PX,
     WHOLE_PX,
     Geometry,
     LabelBox,
@@ -25,9 +27,11 @@ from studio.app.widgets.lane_paint import (
     paint_ground,
     paint_labels,
 )
+from studio.app.widgets.lane_rows import NoteChip, SkillSpan, chip_box, paint_notes, paint_rows
 
 _EDGE_PX = 6.0
 _SHORTEST_SPAN_S = 0.05
+_FIXED_PX = RULER_PX + SOUND_PX + LABELS_PX + SKILLS_PX + MARKS_PX + WHOLE_PX
 
 
 def axis_limits(lane: LaneLike) -> tuple[float, float]:
@@ -52,6 +56,7 @@ class LanesView(QWidget):
     choice_made = Signal(str, int)
     label_selected = Signal(str)
     label_moved = Signal(str, float, float)
+    note_pressed = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -85,6 +90,16 @@ class LanesView(QWidget):
         self._state.labels, self._state.marks_s, self._state.selected = list(labels), list(marks_s), selected
         self.update()
 
+    def set_notes(self, notes: Sequence[NoteChip]) -> None:
+        """Chips of spoken and written notes; a press on one says `note_pressed`."""
+        self._state.notes = list(notes)
+        self.update()
+
+    def set_found(self, skills: Sequence[SkillSpan], sound: Any) -> None:
+        """What machines recorded beside the curves: skills, and sound as something that answers `envelope`, or None."""
+        self._state.skills, self._state.sound = list(skills), sound
+        self._forget()
+
     @property
     def geometry_now(self) -> Geometry:
         """Where time and lanes lie right now, in widget pixels."""
@@ -92,7 +107,7 @@ class LanesView(QWidget):
         return Geometry(self.width(), self.height(), len(state.lanes), state.span_s, state.duration_s)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(420, RULER_PX + LABELS_PX + MARKS_PX + WHOLE_PX + 44 * max(1, len(self._state.lanes)))
+        return QSize(420, _FIXED_PX + 44 * max(1, len(self._state.lanes)))
 
     # painting
 
@@ -111,6 +126,7 @@ class LanesView(QWidget):
         painter.drawPixmap(0, 0, self._ground)
         state = self._state if self._preview is None else self._previewed()
         paint_labels(painter, geometry, state)
+        paint_notes(painter, geometry, state)
         paint_cursor(painter, geometry, state)
         painter.end()
 
@@ -120,6 +136,7 @@ class LanesView(QWidget):
         pixmap.setDevicePixelRatio(ratio)
         painter = QPainter(pixmap)
         paint_ground(painter, geometry, self._state)
+        paint_rows(painter, geometry, self._state)
         painter.end()
         return pixmap
 
@@ -144,6 +161,8 @@ class LanesView(QWidget):
             self._press_whole(point, geometry)
         elif geometry.labels().contains(point):
             self._press_label(point, geometry)
+        elif chip := next((c for c in self._state.notes if chip_box(geometry, c).contains(point)), None):
+            self.note_pressed.emit(chip.identity)
         else:
             self._drag = ("cursor", None)
             self._move_cursor(geometry.t(point.x()))

@@ -58,7 +58,7 @@ class Transport(QFrame):
         self.setFixedHeight(50)
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 2, 12, 2)
-        row.setSpacing(5)
+        row.setSpacing(4)
         self.play = PlayButton()
         self.play.clicked.connect(lambda: self.play_pressed.emit())
         self.loop = self._tool("loop", "Loop (O)", self.loop_pressed.emit, checkable=True)
