@@ -12,7 +12,18 @@ import pytest
 from studio.cli import doctor
 from studio.cli import main as command_line
 
-NAMES = ["processor", "shared memory", "display", "OpenGL", "audio", "disk", "real-time priority", "CAN", "GPU"]
+NAMES = [
+    "processor",
+    "shared memory",
+    "display",
+    "OpenGL",
+    "audio",
+    "disk",
+    "real-time priority",
+    "CAN",
+    "serial latency",
+    "GPU",
+]
 
 
 def test_every_check_is_made_and_written(tmp_path: Path) -> None:
