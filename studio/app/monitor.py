@@ -1,4 +1,4 @@
-"""From the control ring to the view-model of the link: rate, lateness, drops, states. No Qt."""
+"""From the control ring to the view-model of the link: rate, lateness, missed ticks, states. No Qt."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class LinkMonitor:
             self._disconnect()
 
     def update_numbers(self, workers_alive: int, workers_expected: int) -> None:
-        """Rate, lateness, drops and disk; four times a second."""
+        """Rate, lateness and disk; four times a second."""
         link = self._link
         link.workers_alive, link.workers_expected = workers_alive, workers_expected
         link.rate_hz = round(self._rate_hz(), 1)
         if len(self._lateness_s):
             p50, p99, top = np.percentile(self._lateness_s, (50, 99, 100))
             link.lateness_p50_s, link.lateness_p99_s, link.lateness_max_s = float(p50), float(p99), float(top)
-        link.drops = self._missed + self._control.lost
+        link.missed_ticks = self._missed
         link.disk_free_bytes = self._free_bytes()
         link.disk_hours = link.disk_free_bytes / self.bytes_per_hour
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QApplication, QStyle, QWidget
 from shiboken6 import isValid
 
@@ -71,4 +71,5 @@ def _put_in(widget: QWidget, style: QStyle) -> None:
         widget.setStyleSheet(widget.styleSheet())  # its own sheet lies over the new one
     else:
         style.polish(widget)
+        QApplication.sendEvent(widget, QEvent(QEvent.Type.StyleChange))  # layouts and scroll areas measure again
     widget.update()

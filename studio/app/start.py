@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import traceback
 from collections.abc import Callable
@@ -87,12 +88,21 @@ def open_studio(options: StudioOptions) -> StudioWindow:
 def _open_window(session: Session, project: Project, settings: Settings, options: StudioOptions) -> StudioWindow:
     studio = StudioApi(session, project, settings)
     session.start()
+    _load_libraries()
     folders = [(plugins_dir(), "the plugins folder"), (project.path / "plugins", "the project folder")]
     folders += [(folder, str(folder)) for folder in options.plugin_folders]
     host = PluginHost(folders, studio, off=settings.get("plugins.off", []))
     window = StudioWindow(studio, session, host, watched=options.watched)
     _say_first_things(studio, settings, project)
     return window
+
+
+def _load_libraries() -> None:
+    """Python's lock is held while a shared library is loaded, for ffmpeg 70 ms: now, as long as nothing is shown."""
+    try:
+        importlib.import_module("av")
+    except ImportError:
+        return  # whoever needs it says so
 
 
 def _say_first_things(studio: StudioApi, settings: Settings, project: Project) -> None:

@@ -39,7 +39,8 @@ class LinkState:
     Args:
         connected: a control record younger than 0.5 s is there.
         rate_hz: measured loop rate; lateness over the last 10 s, in s.
-        drops: ticks missed by the loop plus records overrun, since the session began.
+        missed_ticks: periods that the loop left out because it came too late, since the window looks.
+        drops: records and pictures that the recorder lost because a ring overran, since the session began.
         disk_hours: hours of play that fit on the disk at the measured or declared rate.
     """
 
@@ -53,6 +54,7 @@ class LinkState:
     lateness_p50_s: float = 0.0
     lateness_p99_s: float = 0.0
     lateness_max_s: float = 0.0
+    missed_ticks: int = 0
     drops: int = 0
     disk_free_bytes: int = 0
     disk_hours: float = 0.0

@@ -34,6 +34,7 @@ class Take:
         self._dropping = False
         self._again = False
         self._dropped: list[Path] = []
+        self._drops_closed = 0  # records lost in the episodes that are closed
         self._loader = Loader("recordings")
         self._loader.ask("mend", _mend, session.project.path)
 
@@ -94,8 +95,11 @@ class Take:
         if name != "recorder":
             return
         if message.name == "state":
+            self._count_drops(int(message.values.get("dropped", 0)))
             self._show(bool(message.values.get("recording")))
         elif message.name == "episode":
+            self._drops_closed += int(message.values.get("dropped", 0))
+            self._count_drops(0)
             self._episode_closed(message.values)
         elif message.name == "ended":
             if self._state.on:
@@ -116,6 +120,9 @@ class Take:
             self._state.on = False
             if self._dropping:
                 self._finish_drop()
+
+    def _count_drops(self, running: int) -> None:
+        self._session.state.link.drops = self._drops_closed + running
 
     def _episode_closed(self, values: dict[str, Any]) -> None:
         path = Path(str(values.get("folder", "")))

@@ -28,6 +28,7 @@ from studio.app.shell.topbar import TopBar
 from studio.app.theme import theme
 from studio.app.watchdog import Watchdog
 
+_HEARTBEAT_MS = 20
 _THEME = "change of theme"
 _NO_PILL_ROLES = ("teleoperate",)  # the band says the state there
 
@@ -127,7 +128,12 @@ class StudioWindow(QMainWindow):
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._tick)
+        self._heart = QTimer(self)  # of its own: it beats between a tick and the painting that follows it, too
+        self._heart.setTimerType(Qt.TimerType.PreciseTimer)
+        self._heart.timeout.connect(self.session.beat)
+        self._heart.start(_HEARTBEAT_MS)
         self._collector.start()
+        self.host.import_ahead()
         self._timer.start(round(1000 / theme().number("motion.view_hz")))
         if self.watchdog:
             self.watchdog.start()
@@ -281,7 +287,6 @@ class StudioWindow(QMainWindow):
         now_s = time.monotonic()
         self._view.note_late(now_s - self._last_tick_s - 1 / theme().number("motion.view_hz"))
         self._last_tick_s = now_s
-        self.session.beat()
         self.session.poll()
         if self._view.due(now_s) and not self.isMinimized():
             self.screens.call(self.studio.state.screen, "tick", now_s)
@@ -289,7 +294,7 @@ class StudioWindow(QMainWindow):
             self._tick_status(now_s)
         if self._losses_pace.due(now_s):
             self.studio.jobs.refresh()
-        self._collector.tick(now_s)
+        self._collector.tick(now_s, settled=not self.screens.assembly.names)
 
     def _tick_status(self, now_s: float) -> None:
         self.session.update_numbers()
@@ -319,6 +324,7 @@ class StudioWindow(QMainWindow):
             return
         self._closed = True
         self._timer.stop()
+        self._heart.stop()
         if self.watchdog:
             self.watchdog.stop()
         QGuiApplication.instance().focusWindowChanged.disconnect(self.keys.attach)  # type: ignore[union-attr]

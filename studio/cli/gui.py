@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import tyro
@@ -21,24 +23,53 @@ class GuiArguments:
     watch: Annotated[bool, tyro.conf.arg(help="say at the end which turns of the window took over 50 ms")] = False
 
 
+class Ending:
+    """SIGINT and SIGTERM while the studio runs: asked for while the window is being made, it is not shown.
+
+    `close` is called through the event loop, which may not run yet.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.close: Callable[[], object] | None = None
+
+    def __enter__(self) -> Ending:
+        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+        if self.close is not None:
+            from PySide6.QtCore import QTimer
+
+            QTimer.singleShot(0, self.close)
+
+
 def run(arguments: list[str]) -> int:
     """Returns when the window is closed."""
     options = parse_arguments(GuiArguments, arguments, "main.py gui")
+    with Ending() as ending:
+        return _open(options, ending)
+
+
+def _open(options: GuiArguments, ending: Ending) -> int:
     from studio.app.graphics import check_display
 
     check_display()
-    from PySide6.QtCore import QTimer
-
     from studio.app.start import StudioOptions, install_hook, make_application, open_studio
 
     app = make_application()
     window = open_studio(StudioOptions(project=options.project, theme=options.theme, watched=options.watch))
-    undo = install_hook(window)
-    for number in (signal.SIGINT, signal.SIGTERM):  # through the event loop, which may not run yet
-        signal.signal(number, lambda _number, _frame: QTimer.singleShot(0, window.close))
-    window.show()
+    undo, code = install_hook(window), 0
     try:
-        code = app.exec()
+        if not ending.asked:
+            ending.close = window.close
+            window.show()
+            code = app.exec()
     finally:
         undo()
         window.close()

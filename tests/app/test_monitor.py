@@ -63,11 +63,11 @@ def test_numbers_come_from_the_records(tmp_path: Path, link: LinkState) -> None:
     assert link.rate_hz == pytest.approx(400.0, abs=0.2)
     assert link.lateness_p50_s == pytest.approx(40e-6, rel=0.01)
     assert link.lateness_max_s == pytest.approx(900e-6, rel=0.01)
-    assert link.drops == 0, "what was missed before the window looked is not counted"
+    assert link.missed_ticks == 0, "what was missed before the window looked is not counted"
     loop.write(10, states=(2, 2), driver=2, missed=9)
     monitor.update_state()
     monitor.update_numbers(3, 4)
-    assert link.drops == 2 and link.text == "Engaged · planner"
+    assert link.missed_ticks == 2 and link.drops == 0 and link.text == "Engaged · planner"
     assert link.disk_hours == pytest.approx(20.0)
     loop.write(1, age_s=1.0)
     monitor.update_state()

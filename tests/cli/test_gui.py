@@ -85,15 +85,17 @@ def test_an_error_from_the_outside_is_one_line_without_a_traceback(tmp_path: Pat
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: No display")
 
 
-def test_it_opens_and_ends_cleanly(tmp_path: Path) -> None:
-    """SIGINT closes the window: takes closed, workers gone, exit code 0. The project is made in the data folder."""
+@pytest.mark.parametrize("when", ["starting", "open"])
+def test_it_ends_cleanly(tmp_path: Path, when: str) -> None:
+    """SIGINT while it starts and while it is open: workers gone, exit code 0. The project is made in the data folder."""
     environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
     command = [sys.executable, str(ROOT / "main.py"), "gui"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    project = tmp_path / "haptic-play-studio" / "projects" / "box-play" / "project.toml"
     try:
-        project = tmp_path / "haptic-play-studio" / "projects" / "box-play" / "project.toml"
-        wait_for_it(lambda: process.poll() is not None or _catches(process.pid, signal.SIGTERM), "the window is open")
-        assert project.exists()
+        wait_for_it(lambda: process.poll() is not None or _catches(process.pid, signal.SIGTERM), "it starts")
+        if when == "open":
+            wait_for_it(lambda: process.poll() is not None or project.exists(), "the project is made")
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=PATIENCE_S)
@@ -105,7 +107,7 @@ def test_it_opens_and_ends_cleanly(tmp_path: Path) -> None:
 
 
 def _catches(pid: int, number: signal.Signals) -> bool:
-    """Whether the process has set a handler of its own; the window's are set once it is open."""
+    """Whether the process has set a handler of its own; the command does so first of all."""
     status = Path(f"/proc/{pid}/status").read_text()
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt:")).split()[1]
     return bool(int(caught, 16) >> (number - 1) & 1)
@@ -122,7 +124,7 @@ window.show()
 window.navigate("teleop")
 for _ in range(20):
     app.processEvents()
-print("panel", type(window.panels["teleop"]).__name__)
+print("panel", type(window.panel("teleop")).__name__)
 print("notices", [notice.text for notice in window.studio.notices.items])
 window.close()
 """

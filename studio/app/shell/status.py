@@ -35,6 +35,12 @@ def lateness_words(seconds: float) -> str:
     return f"{microseconds:.0f} µs" if microseconds < 1000 else f"{microseconds / 1000:.1f} ms"
 
 
+def late_words(link: LinkState) -> str:
+    """How late the loop comes, and the periods that it had to leave out."""
+    missed = f", {link.missed_ticks} missed" if link.missed_ticks else ""
+    return f"{lateness_words(link.lateness_p99_s)}{missed}"
+
+
 def status_items(link: LinkState, recording: RecordingState) -> list[Item]:
     """What the bar says, in order; a value that is out of bounds takes a warning tone."""
     on = link.connected
@@ -42,7 +48,7 @@ def status_items(link: LinkState, recording: RecordingState) -> list[Item]:
     items = [
         Item(f"state.{link.state_name}", "", link.text, f"state.{link.state_name}"),
         Item("rate", "Loop", f"{link.rate_hz:.1f} Hz" if on else "–", room="400.0 Hz"),
-        Item("time", "Late p99", lateness_words(link.lateness_p99_s) if on else "–", room="000 µs"),
+        Item("time", "Late p99", late_words(link) if on else "–", room="000 µs"),
         Item("drop", "Drops", str(link.drops), "verdict.fair" if link.drops else ""),
         Item("disk", "Disk", disk_words(link.disk_free_bytes, link.disk_hours),
              "verdict.poor" if link.disk_hours < 0.5 else "verdict.fair" if link.disk_hours < 2 else ""),
