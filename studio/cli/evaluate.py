@@ -15,6 +15,7 @@ import tyro
 from studio.cli.output import ProgressBar, format_range, parse_arguments, write_result
 from studio.core.config import make_config
 from studio.core.errors import ConfigError, StudioError, WorkerError
+from studio.data.bundle_info import load_bundle_info
 from studio.evaluation.config import EvaluateConfig
 from studio.evaluation.report import summary_line
 from studio.jobs.queue import collect_ended, start_run
@@ -66,6 +67,7 @@ def run(arguments: list[str]) -> int:
     """The command; returns its exit code."""
     options = parse_arguments(EvaluateArguments, arguments, "main.py evaluate")
     spec = make_spec(options)
+    load_bundle_info(spec["bundle"])  # what is wrong with it is said at once, before anything starts
     if options.run:
         result = evaluate(spec, Path(options.run), quiet=options.json == "-")
     else:

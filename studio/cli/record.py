@@ -76,6 +76,7 @@ def run(arguments: list[str]) -> int:
 def _check_operator(options: RecordArguments) -> None:
     if options.operator == "mouse" and not options.window:
         raise ConfigError("record: the mouse is a hand in the window only. Add --window, or use --operator scripted.")
+    _pad(options)
     if options.operator == "hardware":
         raise DeviceError(
             "record: no leader arms and no dead-man pedal are set up on this machine. "
@@ -194,6 +195,8 @@ def _pad(options: RecordArguments) -> str:
     found = [options.pad] if options.pad else sorted(Path("/dev/input/by-id").glob("*-event-joystick"))
     if not found:
         raise DeviceError("record: no gamepad is plugged in. Plug one in, or give its events with --pad.")
+    if not found[0].exists():
+        raise DeviceError(f"record: --pad {found[0]} does not exist. Input events lie in /dev/input/by-id.")
     return str(found[0])
 
 

@@ -15,7 +15,7 @@ from studio.core.errors import ConfigError, DataError
 from studio.core.paths import repository_root
 from studio.jobs.run import FORMAT_VERSION, Run, RunStatus, write_json
 
-KINDS = ("train", "evaluate", "play", "import")
+KINDS = ("train", "evaluate", "play", "import", "export")
 _children: list[subprocess.Popen[bytes]] = []  # kept only to collect their exit, so that none stays a zombie
 
 
@@ -38,9 +38,12 @@ def start_run(folder: Path, kind: str, spec: dict[str, Any]) -> Run:
         if Run(folder).status().active:
             raise ConfigError(f"Run {folder} is still active. Cancel it first, or choose another folder.")
         shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     job = {"format_version": FORMAT_VERSION, "kind": kind, "spec": spec, "created_s": time.time()}
-    write_json(folder / "job.json", job)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "job.json", job)
+    except OSError as error:
+        raise DataError(f"Run folder {folder} cannot be written ({error.strerror}). Choose another place.") from error
     return _launch(Run(folder))
 
 
