@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from psygnal import Signal
 
-from plugins.goals.coverage import Strip, play_positions, read_strip
-from plugins.goals.pose import GoalPose, field_range, pose_from_world, pose_problems
-from studio.app.api import StudioApi
-from studio.app.loader import Loader
+from plugins.goals.coverage import play_positions
+from plugins.goals.film_desk import FilmDesk
+from plugins.goals.library import GoalLibrary
+from plugins.goals.pose import GoalPose, example_poses, field_range, pose_from_world, pose_problems, random_poses
+from studio.app.api import Loader, StudioApi
 from studio.core.errors import StudioError
 from studio.core.task import Goal
-from studio.data.goal_file import KeptGoal, goal_path, load_kept_goal, save_kept_goal
+from studio.data.goal_file import KeptGoal
 
 STEP_MM, FINE_MM, TURN_DEG = 5.0, 1.0, 5.0
 COVERED_M = 0.03
-# keys move the goal as the front view shows it: right is −y … left of the picture is +y of the far side
-_MOVES = {"left": (0.0, -1.0), "right": (0.0, 1.0), "away": (-1.0, 0.0), "near": (1.0, 0.0)}
+RANDOM_GOALS = 20
+_MOVES = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "away": (0.0, 1.0), "near": (0.0, -1.0)}  # to the right, away
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,19 @@ class GoalsModel:
     pose_changed = Signal()
     library_changed = Signal()
     checks_changed = Signal()
-    strip_changed = Signal()
 
     def __init__(self, studio: StudioApi) -> None:
         self.studio = studio
         self.pose = GoalPose(x=60.0, y=-80.0, z=studio.task.object_rest_height_m * 1000)
-        self.library: list[KeptGoal] = []
-        self.strip: Strip | None = None
+        self.goals = GoalLibrary(studio)
+        self.away = (1.0, 0.0)  # which of the table's x and y lies away from the person in the view
         self._play_m: np.ndarray | None = None
         self._reading = False
         self._undone: list[GoalPose] = []
         self._done: list[GoalPose] = []
         self._loader = Loader("goals")
+        self.desk = FilmDesk(studio, self._loader)
+        self.desk.taken.connect(self.take_pose)
         self._bind()
         self.read_library()
 
@@ -59,6 +60,9 @@ class GoalsModel:
         bind("goals.hold", self.studio.arms.hold, blocked=self.studio.arms.blocked_hold)
         bind("goals.keep", self.keep, blocked=self.blocked_go)
         bind("goals.box_here", self.take_box, blocked=lambda: "" if self.box() is not None else "the box is not seen")
+        bind("goals.camera", self.desk.take_camera)
+        bind("goals.try_all", self.try_all, blocked=self._blocked_try)
+        bind("goals.random", self.add_random)
         for name, (x, y) in _MOVES.items():
             bind(f"goals.{name}", self._mover(x * STEP_MM, y * STEP_MM))
             bind(f"goals.{name}_fine", self._mover(x * FINE_MM, y * FINE_MM))
@@ -69,8 +73,17 @@ class GoalsModel:
         for face in range(1, 7):
             bind(f"goals.face_{face}", self._facer(face))
 
-    def _mover(self, x_mm: float, y_mm: float) -> Any:
-        return lambda: self.set_pose(self.pose.moved(x=x_mm, y=y_mm))
+    def _mover(self, right_mm: float, away_mm: float) -> Any:
+        def move() -> None:
+            x, y = self.away
+            self.set_pose(self.pose.moved(x=away_mm * x + right_mm * y, y=away_mm * y - right_mm * x))
+
+        return move
+
+    def look_along(self, forward: np.ndarray) -> None:
+        """Arrow keys go where the view shows them: the table's axis nearest to the view's direction is away."""
+        x, y = float(forward[0]), float(forward[1])
+        self.away = (float(np.sign(x)), 0.0) if abs(x) >= abs(y) else (0.0, float(np.sign(y)))
 
     def _facer(self, face: int) -> Any:
         return lambda: self.set_face(face)
@@ -107,6 +120,10 @@ class GoalsModel:
         box = self.box()
         if box is not None:
             self.set_pose(pose_from_world(box["position_m"], box["orientation_xyzw"]))
+
+    def take_pose(self, position_m: np.ndarray, orientation_xyzw: np.ndarray) -> None:
+        """The pose of the box in a picture."""
+        self.set_pose(pose_from_world(position_m, orientation_xyzw))
 
     def undo(self) -> None:
         if self._done:
@@ -167,7 +184,7 @@ class GoalsModel:
         if not self._reading:
             self._reading = True
             self._loader.ask("play", play_positions, self.studio.project.dataset_path)
-            self._loader.ask("strip", read_strip, self.studio.project.dataset_path)
+            self.desk.read()
 
     def poll(self, now_s: float) -> None:
         try:
@@ -176,57 +193,57 @@ class GoalsModel:
                     self._play_m, self._reading = (result if len(result) else None), False
                     self.checks_changed.emit()
                 else:
-                    self.strip = result
-                    self.strip_changed.emit()
+                    self.desk.take_result(key, result)
         except StudioError as error:
             self._reading = False
             self.studio.notices.error(error)
 
     # ---- the library ---------------------------------------------------------------------------------------------
 
+    @property
+    def library(self) -> list[KeptGoal]:
+        """The goals of the library that is shown."""
+        return self.goals.shown
+
     def read_library(self) -> None:
-        self.library = []
-        for path in self.studio.project.goal_files():
-            try:
-                self.library.append(load_kept_goal(path))
-            except StudioError as error:
-                self.studio.notices.error(error)
+        self.goals.read()
+        self.library_changed.emit()
+
+    def choose_library(self, name: str) -> None:
+        self.goals.choose(name)
         self.library_changed.emit()
 
     def keep(self) -> None:
         """Keep the pose under the next free name."""
-        folder = self.studio.project.folder("goals")
-        number = 1
-        while goal_path(folder, f"goal {number}").exists():
-            number += 1
-        self._save(folder, KeptGoal(
-            name=f"goal {number}", position_m=self.pose.position_m(), orientation_xyzw=self.pose.orientation_xyzw()
-        ))  # fmt: skip
+        self._keep({self.goals.free_name(): self.pose})
 
     def add_examples(self) -> None:
         """Six goals inside the task's area."""
-        folder = self.studio.project.folder("goals")
-        for name, pose in example_poses(self.studio.task).items():
-            self._save(
-                folder, KeptGoal(name=name, position_m=pose.position_m(), orientation_xyzw=pose.orientation_xyzw())
-            )
+        self._keep(example_poses(self.studio.task))
 
-    def _save(self, folder: Path, kept: KeptGoal) -> None:
-        try:
-            save_kept_goal(folder, kept)
-        except OSError as error:
-            self.studio.notices.add("fault", f"The goal was not kept: {folder} cannot be written.", detail=str(error))
-        self.read_library()
+    def add_random(self) -> None:
+        """Twenty goals spread over the task's area, as a library of their own."""
+        seed = 1
+        while f"random {seed}" in self.goals.names:
+            seed += 1
+        self.goals.choose(f"random {seed}")
+        poses = random_poses(self.studio.task, RANDOM_GOALS, seed)
+        self._keep({f"random {seed} {index}": pose for index, pose in enumerate(poses, start=1)})
+
+    def _keep(self, poses: dict[str, GoalPose]) -> None:
+        self.goals.keep([
+            KeptGoal(name=name, position_m=pose.position_m(), orientation_xyzw=pose.orientation_xyzw())
+            for name, pose in poses.items()
+        ])  # fmt: skip
+        self.library_changed.emit()
 
     def choose(self, kept: KeptGoal) -> None:
-        self.set_pose(pose_from_world(np.array(kept.position_m), np.array(kept.orientation_xyzw)))
+        self.take_pose(np.array(kept.position_m), np.array(kept.orientation_xyzw))
 
     def drop(self, kept: KeptGoal) -> None:
         """Into the project's trash."""
-        path = goal_path(self.studio.project.folder("goals"), kept.name)
-        if path.exists():
-            self.studio.project.trash(path)
-        self.read_library()
+        self.goals.drop(kept)
+        self.library_changed.emit()
 
     # ---- onwards -------------------------------------------------------------------------------------------------
 
@@ -242,6 +259,26 @@ class GoalsModel:
         """Every goal of the library, one after the other."""
         self.studio.navigate("deploy", goals=[kept.name for kept in self.library])
 
+    def _blocked_try(self) -> str:
+        if not self.library:
+            return "the library is empty"
+        self.studio.bundles.read()
+        return "" if self.studio.bundles.bundle else "train skills first: there is no bundle"
+
+    def try_all(self) -> None:
+        """The library in the simulator, in the background: the same job as `evaluate --goals-file`."""
+        bundle, file = self.studio.bundles.bundle, self.goals.export()
+        if bundle is None or file is None:
+            return
+        title = f"{bundle.name}: {self.goals.name or 'all goals'}"
+        spec = {"title": title, "bundle": str(bundle.path.resolve()), "goals_file": str(file.resolve())}
+        try:
+            self.studio.jobs.start("evaluate", spec)
+        except (StudioError, OSError) as error:
+            self.studio.notices.error(error)
+            return
+        self.studio.notices.info(f"{len(self.library)} goals are tried in the simulator, in the background.")
+
     def _name(self) -> str:
         position = np.array(self.pose.position_m())
         for kept in self.library:
@@ -252,20 +289,6 @@ class GoalsModel:
 
     def close(self) -> None:
         self._loader.close()
-
-
-def example_poses(task: Any) -> dict[str, GoalPose]:
-    """Six goals spread over the area of a task."""
-    (x0, x1), (y0, y1) = ((1000 * a, 1000 * b) for a, b in (task.area_x_m, task.area_y_m))
-    x, y, z = (x0 + x1) / 2, (y0 + y1) / 2, 1000 * task.object_rest_height_m
-    return {
-        "near left": GoalPose(x=x0 * 0.8, y=y1 * 0.6, z=z, yaw=15),
-        "turn 90": GoalPose(x=x, y=y, z=z, yaw=90),
-        "far right": GoalPose(x=x1 * 0.8, y=y0 * 0.6, z=z, yaw=-30),
-        "on face 2": GoalPose(x=x, y=y0 * 0.4, z=z, face=2, yaw=20),
-        "centre": GoalPose(x=x, y=y, z=z),
-        "edge": GoalPose(x=x1, y=y1, z=z, yaw=45),
-    }
 
 
 def make_model(studio: StudioApi) -> GoalsModel:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
+    QComboBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -20,65 +21,37 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from plugins.goals.model import GoalsModel
-from plugins.goals.parts import CheckRow, GoalCard, PoseField, StripView
+from plugins.goals.film_view import FilmPanel
+from plugins.goals.library import ALL
+from plugins.goals.model import RANDOM_GOALS, GoalsModel
+from plugins.goals.parts import CheckRow, GoalCard, PoseField
 from plugins.goals.pose import FIELDS
 from studio.app.api import StudioApi
 from studio.app.pace import Pace
 from studio.app.theme import set_property
-from studio.app.widgets.control import KeyButton, make_heading, make_line
-from studio.app.widgets.scene3d import RobotView
-
-PANEL_WIDTH_PX = 352
-STRIP_HEIGHT_PX = 224
+from studio.app.widgets.control import make_heading, make_line
+from studio.app.widgets.scene_screen import SIDE_PX, SceneScreen, Steps, command_button, in_steps, sync_button
 
 
-class GoalsPanel(QWidget):
+class GoalsPanel(SceneScreen):
+    below: FilmPanel
+
     def __init__(self, studio: StudioApi, model: GoalsModel) -> None:
-        super().__init__()
-        self.studio, self.model = studio, model
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setProperty("ground", "1")
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self._pace = Pace(30)
+        super().__init__(studio)
+        self.model = model
+        self._pace, self._film_pace = Pace(30), Pace(10)
 
     # ---- construction --------------------------------------------------------------------------------------------
 
-    def build(self) -> Iterator[None]:
-        """Part by part; between two parts the window takes a turn."""
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        row.addWidget((yield from self._make_centre()), 1)
-        self.side = yield from self._make_side()
-        row.addWidget(self.side)
+    def make_below(self) -> Steps:
+        film = FilmPanel(self.model.desk)
         yield
-        self._connect()
-        self._show_pose()
-        yield
-        self._show_library()
+        return film
 
-    def _make_centre(self) -> Generator[None, None, QWidget]:
-        centre = QWidget()
-        column = QVBoxLayout(centre)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        self.view = RobotView(self.studio.robot, self.studio.task)
-        self.view.hand_drag_enabled = False
-        self.view.set_goal_edit(True)
-        self.view.set_view("Free")
-        column.addWidget(self.view, 1)
-        yield
-        self.strip = StripView()
-        self.strip.setFixedHeight(STRIP_HEIGHT_PX)
-        column.addWidget(self.strip)
-        yield
-        return centre
-
-    def _make_side(self) -> Generator[None, None, QFrame]:
+    def make_side(self) -> Steps:
         side = QFrame()
         side.setProperty("frame", "panel")
-        side.setFixedWidth(PANEL_WIDTH_PX)
+        side.setFixedWidth(SIDE_PX)
         column = QVBoxLayout(side)
         column.setContentsMargins(16, 12, 16, 16)
         column.setSpacing(10)
@@ -91,14 +64,15 @@ class GoalsPanel(QWidget):
         self.checks = [CheckRow(), CheckRow()]
         for check in self.checks:
             column.addWidget(check)
-        self.go = self._command("goals.go", "Go there", "Enter", kind="primary", icon="deploy")
+        studio = self.studio
+        self.go = command_button(studio, "goals.go", "Go there", "Enter", kind="primary", icon="deploy")
         column.addWidget(self.go)
-        column.addWidget(self._command("goals.keep", "Keep in library", "K", icon="plus"))
+        column.addWidget(command_button(studio, "goals.keep", "Keep in library", "K", icon="plus"))
         column.addSpacing(4)
         column.addWidget(make_line())
         yield
         self._add_library(column)
-        self.go_all = self._command("goals.go_all", "Run all goals", "Shift Enter", kind="main", icon="play")
+        self.go_all = command_button(studio, "goals.go_all", "Run all goals", "Shift Enter", kind="main", icon="play")
         column.addWidget(self.go_all)
         return side
 
@@ -152,8 +126,7 @@ class GoalsPanel(QWidget):
         return row
 
     def _add_library(self, column: QVBoxLayout) -> None:
-        heading, self.library_note = make_heading("Library", "")
-        column.addWidget(heading)
+        column.addLayout(self._make_library_head())
         self.cards = QWidget()
         self.grid = QGridLayout(self.cards)
         self.grid.setContentsMargins(0, 0, 0, 0)
@@ -166,29 +139,59 @@ class GoalsPanel(QWidget):
         self.cards.setAutoFillBackground(False)
         scroll.viewport().setAutoFillBackground(False)
         column.addWidget(scroll, 1)
-        self.empty = QPushButton("No goal kept yet. Add six examples")
-        self.empty.setProperty("kind", "link")
-        self.empty.clicked.connect(self.model.add_examples)
-        column.addWidget(self.empty)
+        links = QHBoxLayout()
+        self.empty = self._link("Six examples", self.model.add_examples)
+        self.random = self._link("20 random goals", lambda: self.studio.commands.run("goals.random"))
+        self.try_all = self._link("Try all in simulation", lambda: self.studio.commands.run("goals.try_all"))
+        for link in (self.empty, self.random, self.try_all):
+            links.addWidget(link)
+        links.addStretch(1)
+        column.addLayout(links)
 
-    def _command(self, identity: str, text: str, key: str, **look: Any) -> KeyButton:
-        button = KeyButton(text, key, **look)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.clicked.connect(lambda: self.studio.commands.run(identity))
-        return button
+    def _make_library_head(self) -> QHBoxLayout:
+        """Which library: one of the kept ones, or a new one by typing its name."""
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        label = QLabel("Library")
+        set_property(label, "type", "strong")
+        self.libraries = QComboBox()
+        self.libraries.setEditable(True)
+        self.libraries.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.libraries.setAccessibleName("Library")
+        self.libraries.setToolTip("Choose a library, or type a name to begin a new one")
+        self.libraries.setFixedWidth(150)
+        self.libraries.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.libraries.textActivated.connect(self._choose_library)
+        line = self.libraries.lineEdit()
+        if line is not None:
+            line.returnPressed.connect(lambda: self._choose_library(self.libraries.currentText()))
+        self.library_note = QLabel("")
+        set_property(self.library_note, "type", "small")
+        set_property(self.library_note, "tone", "2")
+        row.addWidget(label)
+        row.addWidget(self.libraries)
+        row.addStretch(1)
+        row.addWidget(self.library_note)
+        return row
 
-    def _connect(self) -> None:
+    def _link(self, text: str, call: Callable[[], None]) -> QPushButton:
+        link = QPushButton(text)
+        link.setProperty("kind", "link")
+        link.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        link.clicked.connect(call)
+        return link
+
+    def connect_parts(self) -> None:
         model = self.model
+        self.view.set_goal_edit(True)
         self.view.table_clicked.connect(model.place)
         self.view.goal_grabbed.connect(model.begin_drag)
         self.view.goal_moved.connect(lambda moved: model.drag(*moved))
-        if self.view.works:
-            self.view.full_button.clicked.connect(self.toggle_panels)
-        self.strip.chosen.connect(self._take_picture)
         model.pose_changed.connect(self._show_pose)
         model.checks_changed.connect(self._show_checks)
         model.library_changed.connect(self._show_library)
-        model.strip_changed.connect(lambda: self.strip.set_strip(model.strip))
+        self._show_pose()
+        self._show_library()
 
     # ---- input ---------------------------------------------------------------------------------------------------
 
@@ -199,21 +202,14 @@ class GoalsPanel(QWidget):
         self.model.set_face(face)
         self._show_pose()
 
-    def _take_picture(self, index: int) -> None:
-        from plugins.goals.pose import pose_from_world
+    def _choose_library(self, name: str) -> None:
+        self.model.choose_library(name)
+        self.setFocus()  # keys move the goal again
 
-        strip = self.model.strip
-        if strip is not None and index < len(strip.pictures):
-            picture = strip.pictures[index]
-            self.model.set_pose(pose_from_world(picture.position_m, picture.orientation_xyzw))
-
-    def toggle_panels(self) -> None:
-        shown = self.side.isVisible()
-        self.side.setVisible(not shown)
-        self.strip.setVisible(not shown)
-
-    def set_view(self, index: int) -> None:
-        self.view.set_view(("Front", "Top", "Left", "Free")[index % 4])
+    def open(self, episode: str = "") -> None:
+        """From the replay: with the film of an episode."""
+        if episode:
+            self.model.desk.show_episode(Path(episode))
 
     def shown(self) -> None:
         self.setFocus()  # not a field: keys move the goal until one is pressed
@@ -222,15 +218,17 @@ class GoalsPanel(QWidget):
 
     # ---- showing -------------------------------------------------------------------------------------------------
 
+    def hidden(self) -> None:
+        self.model.desk.find_tags(False)
+
     def tick(self, now_s: float) -> None:
+        if self._film_pace.due(now_s):
+            self.below.tick()
         if not self._pace.due(now_s):
             return
-        record = self.studio.streams.latest("control")
-        if record is not None:
-            self.view.set_arms(record["follower_position_rad"])
-        box = self.model.box()
-        if box is not None:
-            self.view.set_object(box["position_m"], box["orientation_xyzw"])
+        box = self.show_records()
+        if self.view.works:
+            self.model.look_along(self.view.camera.forward())
         self._show_distance(box)
 
     def _show_pose(self) -> None:
@@ -249,7 +247,7 @@ class GoalsPanel(QWidget):
         outward = 1.35 * self.view.goal_handle_m() - 0.35 * np.array(pose.position_m())
         self.view.set_note("yaw", f"{pose.yaw:.0f}°".replace("-", "−"), outward)
         self._show_checks()
-        self.go.setEnabled(not problems)
+        sync_button(self.studio, self.go, "goals.go")
         self._show_distance(self.model.box())
 
     def _show_distance(self, box: np.ndarray | None) -> None:
@@ -275,14 +273,19 @@ class GoalsPanel(QWidget):
             card.chosen.connect(self.model.choose)
             card.dropped.connect(self.model.drop)
             self.grid.addWidget(card, index // 3, index % 3)
-        count = len(self.model.library)
+        model, count = self.model, len(self.model.library)
+        names = [ALL, *model.goals.names]
+        if [self.libraries.itemText(i) for i in range(self.libraries.count())] != names:
+            self.libraries.clear()
+            self.libraries.addItems(names)
+        self.libraries.setCurrentText(model.goals.name or ALL)
         self.library_note.setText(f"{count} goal{'' if count == 1 else 's'}")
         self.empty.setVisible(not count)
+        self.random.setVisible(count < RANDOM_GOALS)
+        self.try_all.setVisible(bool(count))
         self.go_all.setEnabled(bool(count))
         self.go_all.set_words(f"Run all {count} goals" if count > 1 else "Run all goals")
 
 
 def make_panel(studio: StudioApi, model: GoalsModel) -> Generator[None, None, GoalsPanel]:
-    panel = GoalsPanel(studio, model)
-    yield from panel.build()
-    return panel
+    return in_steps(GoalsPanel(studio, model))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QVBoxLayout, QWidget
 
-from plugins.goals.coverage import Strip
 from studio.app.theme import set_property, theme
 from studio.app.widgets import scene_line
 from studio.app.widgets.scene_camera import Camera
@@ -176,81 +175,3 @@ def paint_box(
             points = camera.project(inner, *size)[:, :2]
             painter.setBrush(colour)
             painter.drawPolygon(QPolygonF([QPointF(float(x), float(y)) for x, y in points]))
-
-
-class StripView(QWidget):
-    """Pictures of an episode; a press on one takes its box pose as the goal."""
-
-    chosen = Signal(int)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._strip: Strip | None = None
-        self._images: list[QImage] = []
-        self._picked = -1
-        self.setMouseTracking(True)
-
-    def sizeHint(self) -> QSize:
-        return QSize(600, 220)
-
-    def set_strip(self, strip: Strip | None) -> None:
-        self._strip, self._picked = strip, -1
-        self._images = []
-        for picture in strip.pictures if strip else ():
-            height, width = picture.image.shape[:2]
-            image = QImage(picture.image.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-            self._images.append(image.copy())
-        self.update()
-
-    def _places(self) -> list[QRectF]:
-        count = max(len(self._images), 1)
-        pitch = (self.width() - 32 + 8) / max(count, 6)
-        height = min(self.height() - 100.0, (pitch - 8) * 0.75)
-        return [QRectF(16 + index * pitch, 46, pitch - 8, height) for index in range(len(self._images))]
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        for index, place in enumerate(self._places()):
-            if place.contains(event.position()):
-                self._picked = index
-                self.chosen.emit(index)
-                self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        active, painter = theme(), QPainter(self)
-        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
-        painter.fillRect(self.rect(), active.colour("bg.1"))
-        painter.fillRect(QRectF(0, 0, self.width(), 1), active.colour("line.1"))
-        painter.setPen(active.colour("text.1"))
-        painter.setFont(active.font("strong"))
-        painter.drawText(QRectF(16, 12, 400, 20), Qt.AlignmentFlag.AlignVCenter, "Or take a goal from a picture")
-        painter.setFont(active.font("small"))
-        painter.setPen(active.colour("text.2"))
-        title = self._strip.title if self._strip else ""
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(QRectF(0, 12, self.width() - 16, 20), right, title)
-        self._paint_pictures(painter)
-        words = self._strip.problem if self._strip else "Reading the last episode."
-        words = words or "Press a picture. The goal is where the box was in that frame."
-        painter.setFont(active.font("small"))
-        painter.setPen(active.colour("text.2"))
-        painter.drawText(QRectF(16, self.height() - 30, self.width() - 32, 20), Qt.AlignmentFlag.AlignVCenter, words)
-        painter.end()
-
-    def _paint_pictures(self, painter: QPainter) -> None:
-        active = theme()
-        for index, (place, image) in enumerate(zip(self._places(), self._images)):
-            scale = max(place.width() / image.width(), place.height() / image.height())
-            shown = QRectF(0, 0, place.width() / scale, place.height() / scale)
-            shown.moveCenter(QRectF(image.rect()).center())
-            painter.drawImage(place, image, shown)
-            if index == self._picked:
-                painter.setPen(QPen(active.colour("accent.line"), 2))
-                painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.drawRoundedRect(place.adjusted(-1, -1, 1, 1), 5, 5)
-            painter.setFont(active.font("small"))
-            painter.setPen(active.colour("text.1" if index == self._picked else "text.2"))
-            assert self._strip is not None
-            seconds = self._strip.pictures[index].time_s
-            words = f"{int(seconds) // 60}:{seconds % 60:04.1f}"
-            below = QRectF(place.left(), place.bottom() + 6, place.width(), 18)
-            painter.drawText(below, Qt.AlignmentFlag.AlignCenter, words)

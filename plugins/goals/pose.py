@@ -55,6 +55,33 @@ def pose_from_world(position_m: FloatArray, orientation_xyzw: FloatArray) -> Goa
     return GoalPose(x=x, y=y, z=z, yaw=yaw, pitch=pitch, roll=roll, face=face)
 
 
+def example_poses(task: Task) -> dict[str, GoalPose]:
+    """Six goals spread over the area of a task."""
+    (x0, x1), (y0, y1) = ((1000 * a, 1000 * b) for a, b in (task.area_x_m, task.area_y_m))
+    x, y, z = (x0 + x1) / 2, (y0 + y1) / 2, 1000 * task.object_rest_height_m
+    return {
+        "near left": GoalPose(x=x0 * 0.8, y=y1 * 0.6, z=z, yaw=15),
+        "turn 90": GoalPose(x=x, y=y, z=z, yaw=90),
+        "far right": GoalPose(x=x1 * 0.8, y=y0 * 0.6, z=z, yaw=-30),
+        "on face 2": GoalPose(x=x, y=y0 * 0.4, z=z, face=2, yaw=20),
+        "centre": GoalPose(x=x, y=y, z=z),
+        "edge": GoalPose(x=x1, y=y1, z=z, yaw=45),
+    }
+
+
+def random_poses(task: Task, count: int, seed: int) -> list[GoalPose]:
+    """Flat goals spread over the area of a task with any yaw, face as it stands at the start."""
+    rng = np.random.default_rng(seed)
+    (x0, x1), (y0, y1) = task.area_x_m, task.area_y_m
+    return [
+        GoalPose(
+            x=round(1000 * float(rng.uniform(x0, x1))), y=round(1000 * float(rng.uniform(y0, y1))),
+            z=1000 * task.object_rest_height_m, yaw=round(float(rng.uniform(-180, 180))),
+        )
+        for _ in range(count)
+    ]  # fmt: skip
+
+
 def field_range(task: Task, name: str) -> tuple[float, float]:
     """Allowed values of a field in its own unit (mm or degrees)."""
     rest_mm = task.object_rest_height_m * 1000

@@ -22,6 +22,7 @@ class KeptGoal:
         position_m: x, y, z in the world.
         orientation_xyzw: unit quaternion.
         attempts: how often it was tried; `reached` how often it was reached.
+        library: which of the user's libraries it belongs to; empty for none.
     """
 
     name: str
@@ -29,6 +30,7 @@ class KeptGoal:
     orientation_xyzw: tuple[float, float, float, float]
     attempts: int = 0
     reached: int = 0
+    library: str = ""
     format_version: int = FORMAT_VERSION
 
     def goal(self) -> Goal:
@@ -79,9 +81,25 @@ def save_kept_goal(folder: Path, kept: KeptGoal) -> Path:
         f"orientation_xyzw = [{', '.join(f'{v:.8f}' for v in kept.orientation_xyzw)}]",
         f"attempts = {kept.attempts}",
         f"reached = {kept.reached}",
+        *([f"library = {_quoted(kept.library)}"] if kept.library else []),
     ]
     temporary = path.with_suffix(".new")
     temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+def save_library(path: Path, goals: list[KeptGoal]) -> Path:
+    """Goals as `[[goal]]` tables in one file, as `evaluate --goals-file` reads them; returns the file."""
+    tables = [
+        f"[[goal]]\nname = {_quoted(kept.name)}\n"
+        f"position_m = [{', '.join(f'{v:.6f}' for v in kept.position_m)}]\n"
+        f"orientation_xyzw = [{', '.join(f'{v:.8f}' for v in kept.orientation_xyzw)}]\n"
+        for kept in goals
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    temporary.write_text("\n".join(tables), encoding="utf-8")
     temporary.replace(path)
     return path
 

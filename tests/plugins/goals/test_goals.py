@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,15 @@ from studio.app.theme import apply_theme
 from studio.core.errors import ConfigError, DataError
 from studio.core.geometry import quaternion_to_matrix, up_face
 from studio.core.observation import check_goal
+from studio.core.records import make_object_pose_record
 from studio.core.task import Goal, load_task
+from studio.data.camera_stream import make_image_record
 from studio.data.goal_file import KeptGoal, load_kept_goal, save_kept_goal
+from studio.evaluation.goals import load_cases
+from studio.ipc.ring import RingWriter
 from tests.plugins.feed import Feed, connect, make_screen, run
+from tests.plugins.recording import write_dataset
+from tests.plugins.wire import Wire
 
 TASK = load_task("move_box")
 
@@ -210,12 +217,112 @@ def test_go_there_sets_the_goal_and_opens_deploy(panel: Any, feed: Feed) -> None
     assert opened[-1][0] == "deploy" and len(opened[-1][1]["goals"]) == 6
 
 
+def wait_for(feed: Feed, panel: Any, reached: Callable[[], bool]) -> None:
+    """Poll as the window does until the loader's thread has answered."""
+    end_s = time.monotonic() + 60.0
+    while not reached():
+        assert time.monotonic() < end_s, panel.model.desk.film_words()
+        panel.model.poll(time.monotonic())
+        run(feed, panel, 0.05)
+
+
 def test_pictures_say_when_there_are_none(panel: Any, feed: Feed) -> None:
     panel.shown()
-    for _ in range(100):
-        panel.model.poll(0.0)
-        run(feed, panel, 0.05)
-        if panel.model.strip is not None:
-            break
-    assert "No episode with pictures" in panel.model.strip.problem
-    assert panel.checks[1].words.text() == "No play to compare with"
+    wait_for(feed, panel, lambda: panel.checks[1].words.text() == "No play to compare with")
+    assert panel.below.words.text() == "No episode with pictures yet. Record a minute."
+
+
+def test_any_frame_of_any_episode_gives_a_goal(panel: Any, feed: Feed) -> None:
+    write_dataset(feed.studio.project.dataset_path, 2, seconds=2.0)
+    panel.shown()
+    desk = panel.model.desk
+    wait_for(feed, panel, lambda: desk.film is not None)
+    assert [film.title for film in desk.films] == ["play 1 · episode 2", "play 1 · episode 1"]
+    assert len(desk.film.pictures) == 6 and panel.below.episodes.count() == 2
+    strip = panel.below.strip
+    x = strip.width() // 2
+    QTest.mousePress(strip, Qt.MouseButton.LeftButton, pos=QPoint(40, 40))
+    QTest.mouseMove(strip, QPoint(x, 40))
+    QTest.mouseRelease(strip, Qt.MouseButton.LeftButton, pos=QPoint(x, 40))
+    frame = desk.frame
+    assert frame == pytest.approx(len(desk.film.times_s) / 2, abs=2)
+    assert panel.model.pose.x == pytest.approx(1000 * desk.film.positions_m[frame, 0], abs=0.1)
+    wait_for(feed, panel, lambda: desk.frame_picture is not None)
+    assert abs(int(desk.frame_picture[100, 10, 0]) - min(250, 20 + 5 * frame)) < 12  # that very frame
+    panel.below.episodes.activated.emit(1)
+    wait_for(feed, panel, lambda: desk.film is not None and desk.film.title.endswith("episode 1"))
+    panel.model.undo()
+    assert panel.model.pose.x != pytest.approx(1000 * desk.film.positions_m[frame, 0], abs=0.1)
+
+
+def test_the_camera_gives_a_goal_only_where_it_sees_the_tags(panel: Any, feed: Feed, wire: Wire) -> None:
+    wire.running.add("camera")
+    run_command = feed.studio.commands.run
+    kind = make_image_record("top", width_px=64, height_px=48, rate_hz=30.0)
+    images = RingWriter(feed.session.ring_path(kind.name), kind)
+    tags = RingWriter(feed.session.ring_path("object_pose.tags"), make_object_pose_record("tags", 30.0))
+    try:
+        picture = kind.empty()[0]
+        picture["image"], picture["t_ns"] = 90, time.monotonic_ns()
+        images.write(picture)
+        run_command("goals.camera")  # the camera begins to look
+        assert wire.sent_to("camera", "tags") == [{"on": True}]
+        before = panel.model.pose
+        wait_for(feed, panel, lambda: "No tag of the box" in panel.below.words.text())
+        run_command("goals.camera")
+        assert panel.model.pose == before and feed.studio.notices.items[0].level == "warn"
+        pose = make_object_pose_record("tags", 30.0).empty()[0]
+        pose["position_m"], pose["orientation_xyzw"] = (0.033, -0.044, 0.05), (0, 0, 0, 1)
+        end_s = time.monotonic() + 20.0
+        while panel.model.pose == before:
+            assert time.monotonic() < end_s
+            pose["t_ns"] = time.monotonic_ns()
+            tags.write(pose)
+            run(feed, panel, 0.05)
+            run_command("goals.camera")
+        assert (panel.model.pose.x, panel.model.pose.y) == (33.0, -44.0)
+        panel.hidden()
+        assert wire.sent_to("camera", "tags")[-1] == {"on": False}
+    finally:
+        images.close()
+        tags.close()
+
+
+def test_libraries_are_kept_and_run_again(panel: Any, feed: Feed, wire: Wire) -> None:
+    opened: list[dict[str, Any]] = []
+    feed.studio.navigator = lambda screen, **arguments: opened.append(arguments)
+    line = panel.libraries.lineEdit()
+    line.setFocus()
+    line.selectAll()
+    QTest.keyClicks(line, "flat")
+    QTest.keyClick(line, Qt.Key.Key_Return)
+    assert panel.model.goals.name == "flat" and not panel.model.library
+    feed.studio.commands.run("goals.keep")
+    feed.studio.commands.run("goals.left")
+    feed.studio.commands.run("goals.keep")
+    assert [kept.library for kept in panel.model.library] == ["flat", "flat"]
+    feed.studio.commands.run("goals.random")
+    assert len(panel.model.library) == 20 and panel.model.goals.name == "random 1"
+    task = feed.studio.task
+    for kept in panel.model.library:
+        check_goal(task, Goal(position_m=kept.position_m, orientation_xyzw=kept.orientation_xyzw))
+    panel.libraries.setCurrentText("flat")
+    panel.libraries.textActivated.emit("flat")
+    assert panel.library_note.text() == "2 goals" and panel.go_all.text() == "Run all 2 goals"
+    feed.studio.commands.run("goals.go_all")
+    assert opened[-1]["goals"] == ["goal 1", "goal 2"]
+    file = feed.studio.project.folder("goals") / "libraries" / "flat.toml"
+    cases = load_cases(task, file, 1)
+    assert [case.goal.name for case in cases] == ["goal 1", "goal 2"]
+    panel.shown()  # read again from disk
+    assert panel.model.goals.names == ["flat", "random 1"]
+
+
+def test_arrows_go_where_the_view_shows_them(panel: Any, feed: Feed) -> None:
+    run_command = feed.studio.commands.run
+    before = panel.model.pose
+    panel.set_view(0)  # from behind the robot: right is −y, away is +x
+    run(feed, panel, 0.2)
+    run_command("goals.right")
+    run_command("goals.away")
+    assert (panel.model.pose.x - before.x, panel.model.pose.y - before.y) == (5.0, -5.0)
