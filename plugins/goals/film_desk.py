@@ -125,6 +125,9 @@ class FilmDesk:
         tags = self._studio.streams.latest(TAGS)
         if tags is not None and (time.monotonic_ns() - int(tags["t_ns"])) * 1e-9 < _FRESH_S:
             return tags, "Pose from the box’s tags in this picture. Ctrl+G makes it the goal."
+        world = self._studio.streams.latest(WORLD)
+        if world is not None:
+            return world, "No tag is read in this picture: pose from the simulator. Ctrl+G makes it the goal."
         return None, "No tag of the box is seen in this picture. Move the arms away, or choose an episode."
 
     def take_camera(self) -> None:

@@ -49,7 +49,7 @@ class PoseField(QWidget):
     def set_value(self, value: float, *, wrong: bool) -> None:
         self._value = value
         if not self.line.hasFocus() or self._parsed() != value:
-            self.line.setText(f"{round(value, 1):g}".replace("-", "−"))
+            self.line.setText(f"{round(value, 1) + 0.0:g}".replace("-", "−"))
         set_property(self.line, "wrong", "true" if wrong else "false")
 
     def _parsed(self) -> float | None:

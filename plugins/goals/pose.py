@@ -51,7 +51,7 @@ def pose_from_world(position_m: FloatArray, orientation_xyzw: FloatArray) -> Goa
     face = int(up_face(matrix)) + 1
     rest = matrix @ _face_matrix(face).T
     yaw, pitch, roll = _angles(rest)
-    x, y, z = (round(float(v) * 1000, 1) for v in position_m)
+    x, y, z = (round(float(v) * 1000, 1) + 0.0 for v in position_m)  # no minus zero
     return GoalPose(x=x, y=y, z=z, yaw=yaw, pitch=pitch, roll=roll, face=face)
 
 
