@@ -27,6 +27,7 @@ from studio.data.episode_info import EpisodeInfo
 from studio.ipc.messages import Message
 from studio.ipc.ring import RingReader
 from studio.ipc.worker_link import WorkerLink, run_worker
+from studio.workers.calibration import describe_calibration
 
 _DRAIN_S = 0.02
 _FLUSH_S = 0.2  # with the drain above: what a SIGKILL costs
@@ -306,7 +307,10 @@ class Recorder:
         free_bytes = shutil.disk_usage(_existing(folder)).free
         if free_bytes < self._settings.minimum_free_bytes:
             raise DataError(self._disk_sentence(free_bytes, folder) + " Recording did not start.")
-        self._recording = Recording(self._link, folder, dict(values.get("config", {})), split_s)
+        config = dict(values.get("config", {}))
+        if "robot" in config:
+            config.setdefault("calibration", describe_calibration(str(config["robot"])))
+        self._recording = Recording(self._link, folder, config, split_s)
         self._started_s = time.monotonic()
         self._report(self._recording)
 

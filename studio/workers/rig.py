@@ -13,6 +13,7 @@ from hw_drivers.bus.plant import BusPlant
 from hw_drivers.bus.python_can import PythonCanTransport, open_python_can
 from hw_drivers.bus.raw_can import open_socketcan
 from hw_drivers.bus.transport import FrameTransport
+from hw_drivers.motors.calibrated_plant import CalibratedPlant, make_joint_map
 from hw_drivers.motors.models import find_range
 from hw_drivers.motors.plant import TwinPlant
 from hw_drivers.motors.twin import TwinMotors
@@ -30,6 +31,7 @@ from studio.robot.description import Robot
 from studio.robot.kinematics import Kinematics
 from studio.robot.wiring import BusWiring
 from studio.sim.dual_arm_box import DualArmBoxWorld
+from studio.workers.calibration import load_robot_calibrations, motor_names, motor_rows
 
 _RAMP_TICKS = 12  # a target is written again this often, well within its time-out
 _SETTLE_TICKS = 120
@@ -105,10 +107,11 @@ def make_wired(robot: Robot, sink: Sink, clock: Clock, *, settings: ControlSetti
     """Open the robot's buses, hear every drive once, and put a control loop on top; motors off.
 
     Raises:
-        ConfigError: wrong wiring, or a bus that would be too full.
+        ConfigError: wrong wiring, motors that were commissioned elsewhere, or a bus that would be too full.
         DeviceError: a bus that cannot be opened, or drives that do not answer.
     """
-    row = find_range(robot.motor_model, robot.firmware)
+    calibrations = load_robot_calibrations(robot)
+    rows, joints = motor_rows(robot, calibrations), make_joint_map(motor_names(robot), calibrations)
     traffic = V3 if robot.firmware == "v3" else LEGACY
     for bus in robot.buses:
         check_load(bus.name, len(bus.motors(robot.pair_names, robot.joints_per_arm)), robot.loop_rate_hz, traffic)
@@ -118,13 +121,14 @@ def make_wired(robot: Robot, sink: Sink, clock: Clock, *, settings: ControlSetti
             motors = bus.motors(robot.pair_names, robot.joints_per_arm)
             ids = bus.ids(robot.joints_per_arm)
             opened.append(BusMotors(transport=_open_bus(bus), motors=motors, drive_ids=ids))
-        plant = BusPlant(MotorBuses(opened, [row] * (2 * robot.joints), clock.now_ns), clock)
+        plant = BusPlant(MotorBuses(opened, rows, clock.now_ns), clock)
         plant.open()
     except StudioError:
         for bus in opened:
             bus.transport.close()
         raise
-    return WiredArms(plant, ControlLoop(robot, Kinematics(robot), plant, None, clock, sink, settings))
+    driven = plant if joints.changes_nothing else CalibratedPlant(plant, joints)
+    return WiredArms(plant, ControlLoop(robot, Kinematics(robot), driven, None, clock, sink, settings))
 
 
 def _open_bus(bus: BusWiring) -> FrameTransport:

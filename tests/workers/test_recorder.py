@@ -20,6 +20,7 @@ from studio.data.annotations import Journal
 from studio.data.camera_stream import PacketWriter, packet_stream
 from studio.data.dataset import Dataset
 from studio.data.episode import EpisodeReader
+from studio.data.episode_info import load_episode_info
 from studio.data.repair import repair_dataset
 from studio.data.verify import verify_dataset
 from studio.data.video_encoder import FrameEncoder
@@ -147,6 +148,9 @@ def test_everything_between_start_and_stop_is_recorded(session: Session) -> None
     assert _read(folder, "plan")["plan_id"].tolist() == [7]
     assert (told["folder"], told["state"], told["dropped"]) == (str(folder), "closed", 0)
     assert told["streams"]["control"]["records"] == len(control) and told["verdict"] == "good"
+    calibration = load_episode_info(folder).config["calibration"]
+    assert calibration["identity"] == "none"  # twins: nothing measured
+    assert calibration["usual_row"]["model"] == "AK60-6"
     items = {(i.kind, i.text): i for i in Journal(folder).items}
     assert set(items) == {("label", "push"), ("mark", "here"), ("label", "lift"), ("label", "hold")}
     assert (items["label", "push"].start_ns, items["label", "push"].end_ns) == (5, 9)
