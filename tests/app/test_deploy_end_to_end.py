@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 from studio.app.window import StudioWindow
 from studio.core.records import Driver, PairState
 from tests.app.windows import wait_until
+from tests.patience import PATIENCE_S
 from tests.planning.random_model import save_random_bundle
 
 
@@ -61,7 +62,7 @@ def _drive(window: StudioWindow, qtbot: QtBot, deploy: Any) -> None:
     """Until the planner has driven for a while; Deploy again when this busy machine made the arms hold."""
     link = window.studio.state.link
     engaged = 0
-    end_s = time.monotonic() + 120.0
+    end_s = time.monotonic() + 2 * PATIENCE_S
     while time.monotonic() < end_s:
         qtbot.wait(50)
         engaged += link.worst is PairState.ENGAGED and link.driver is Driver.PLANNER
