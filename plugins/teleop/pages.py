@@ -161,7 +161,9 @@ class RunPage(Page):
         self.take_over.hide()
         self.column.addWidget(self.take_over)
         self.column.addWidget(make_heading("Joint torque", "N·m · temperature", role="title")[0])
-        self.torque_bars = TorqueBars(self.studio.robot.joint_names, model.config.soft_limit_nm)
+        robot = self.studio.robot
+        hard_limit_nm = float(np.max(robot.torque_limit_nm))
+        self.torque_bars = TorqueBars(robot.joint_names, model.config.soft_limit_nm, hard_limit_nm)
         self.column.addWidget(self.torque_bars)
         self.column.addWidget(make_line())
         heading, self.calm = make_heading("Stability", "")

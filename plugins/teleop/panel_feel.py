@@ -68,4 +68,4 @@ class FeelCard(QFrame):
             )
         if blocked:
             return f"{blocked[:1].upper()}{blocked[1:]}."
-        return "The hands follow the take. The box lies where it lies now."
+        return "The hands follow the take; the box stays."

@@ -204,20 +204,40 @@ class Album:
     # Review
 
     def _review(self) -> None:
-        visitor, dataset = self._visitor, self.window.studio.project.dataset_path
-        visitor.open("library")
-        visitor.rest(8.0)
-        self._picture("d-library")
-        episodes = sorted(dataset.glob("*/*/episode.json"))
+        visitor, window = self._visitor, self.window
+        dataset = window.studio.project.dataset_path
+        episodes = [str(path.parent) for path in sorted(dataset.glob("*/*/episode.json"))]
         if not episodes:
             raise VisitError("The project has no episode to replay.")
-        visitor.open("replay", episode=str(episodes[0].parent))
-        visitor.rest(3.0)
-        visitor.key(Qt.Key.Key_Space)
-        visitor.rest(4.0)
-        visitor.key(Qt.Key.Key_Space)
+        visitor.open("library")
+        library = window.host.load("library")
+        visitor.wait("facts of all episodes", lambda: library.shown and all(e.facts for e in library.shown), 60.0)
+        library.select(episodes[:2])
         visitor.rest(0.5)
+        self._picture("d-library")
+        visitor.open("replay", episode=episodes[0])
+        replay = window.host.load("replay")
+        visitor.wait("the take", lambda: replay.take is not None, 60.0)
+        self._label(replay)
+        visitor.rest(1.0)
         self._picture("e-replay")
+
+    def _label(self, replay: Any) -> None:
+        """By keys: each digit starts a label and ends it; the second one is chosen at the end."""
+        visitor = self._visitor
+        digits = (Qt.Key.Key_1, Qt.Key.Key_5, Qt.Key.Key_2, Qt.Key.Key_3, Qt.Key.Key_4)
+        if not replay.notes.labels:
+            for digit, pause in zip(digits, (2, 1, 2, 2, 3), strict=True):
+                for _ in range(pause):
+                    visitor.key(Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+                visitor.key(digit)
+                for _ in range(8):
+                    visitor.key(Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+                visitor.key(digit)
+            visitor.key(Qt.Key.Key_M)
+            visitor.wait("five labels", lambda: len(replay.notes.labels) == 5 and replay.notes.marks, 20.0)
+        replay.seek(replay.seconds(replay.notes.labels[2].start_ns) + 4.2)
+        replay.select(replay.notes.labels[2].id)
 
     # Train and plan
 

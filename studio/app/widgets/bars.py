@@ -68,15 +68,16 @@ class TorqueBars(QWidget):
 
     Args:
         names: joint names in order.
-        limit_nm: soft limit shown as ticks; the bar ends at 1.33 times it.
+        limit_nm: soft limit shown as ticks; the bar ends at 1.33 times it, and a value above it is orange.
+        hard_limit_nm: where control cuts, named in the key.
     """
 
     ROW_PX, GAP_PX = 24, 6
     joint_chosen = Signal(int)  # a row was pressed
 
-    def __init__(self, names: Sequence[str], limit_nm: float) -> None:
+    def __init__(self, names: Sequence[str], limit_nm: float, hard_limit_nm: float | None = None) -> None:
         super().__init__()
-        self.names, self.limit_nm = tuple(names), limit_nm
+        self.names, self.limit_nm, self.hard_limit_nm = tuple(names), limit_nm, hard_limit_nm
         self.follower_nm = np.zeros(len(self.names))
         self.leader_nm = np.zeros(len(self.names))
         self.temperature_c = np.zeros(len(self.names))
@@ -119,7 +120,8 @@ class TorqueBars(QWidget):
         painter.drawText(QRectF(17, y, 30, self.ROW_PX), Qt.AlignmentFlag.AlignVCenter, name)
         left, right = 46.0, self.width() - 90.0
         self._paint_bars(painter, joint, left, right, y)
-        painter.setPen(active.colour("text.1"))
+        above = max(abs(float(self.follower_nm[joint])), abs(float(self.leader_nm[joint]))) > self.limit_nm
+        painter.setPen(active.colour("state.stopped" if above else "text.1"))
         right_aligned = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         painter.drawText(QRectF(right + 8, y, 44, self.ROW_PX), right_aligned, signed(float(self.follower_nm[joint])))
         painter.setFont(active.font("small"))
@@ -157,7 +159,8 @@ class TorqueBars(QWidget):
         painter.setPen(QPen(active.colour("line.3"), 1))
         painter.drawLine(QPointF(x, y + 1), QPointF(x, y + 14))
         painter.setPen(active.colour("text.2"))
-        painter.drawText(QPointF(x + 6, y + 12), f"soft limit {self.limit_nm:g}")
+        hard = "" if self.hard_limit_nm is None else f", cut at {self.hard_limit_nm:g}"
+        painter.drawText(QPointF(x + 6, y + 12), f"soft limit {self.limit_nm:g}{hard}")
 
 
 class Meter(QWidget):

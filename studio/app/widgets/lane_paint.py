@@ -378,7 +378,8 @@ def _paint_legend_row(painter: QPainter, row: QRectF, curve: CurveLike, cursor_s
     painter.setPen(pen)
     painter.drawLine(QPointF(row.left(), row.center().y()), QPointF(row.left() + 12, row.center().y()))
     value = curve.pyramid.value_at(cursor_s)
-    number = "" if not np.isfinite(value) else (f"{value:.1f}" if abs(value) >= 0.05 or value == 0 else f"{value:.2f}")
+    number = "" if not np.isfinite(value) else f"{value:.1f}" if abs(value) >= 0.05 else f"{value:.2f}"
+    number = "0.0" if not number.strip("-0.") and number else number.replace("-", "−")
     painter.setPen(theme().colour("text.2"))
     name = {"commanded": "command"}.get(curve.name, curve.name)
     text = f"{name} {number} {unit}".rstrip()
