@@ -58,10 +58,14 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """One size and precision, both sides ready to plan."""
+    """One size, both sides ready to plan.
+
+    Args:
+        precisions: that both sides are run with.
+    """
 
     name: str
-    precision: str
+    precisions: tuple[str, ...]
     settings: PlannerConfig
     model: SkillModel
     value: LearnedValue | None
@@ -73,43 +77,43 @@ def run(arguments: list[str]) -> int:
     options = parse_arguments(Options, arguments, "bench mppi")
     load_pytorch_mppi()
     torch.set_num_threads(1)
+    model, value = load_model(options.bundle)
     result: dict[str, Any] = {
         "model": options.bundle or "random weights of the default sizes",
         "cores": cores(),
         "workloads": {},
         "costs": {},
     }
-    for match in make_matches(options):
-        _say(f"{match.name} {match.precision}")
-        result["costs"][f"{match.name}_{match.precision}"] = compare_costs(match)
+    for match in make_matches(options, model, value):
+        _say(f"{match.name}: costs")
+        for precision in match.precisions:
+            result["costs"][f"{match.name}_{precision}"] = compare_costs(match, precision)
         for load, neighbours in (("quiet", 0), ("busy", 1)):
+            _say(f"{match.name}: {load}")
             with busy_neighbour(neighbours) if neighbours else contextlib.nullcontext():
-                name = f"{match.name}_{match.precision}_{load}"
-                result["workloads"][name] = time_match(match, options.runs)
+                result["workloads"].update(time_match(match, load, options.runs))
     if options.states:
         _say("cost against samples")
-        model, value = load_model(options.bundle)
         result["curves"] = cost_curves(model, value, make_planning_cases(model, options.states, seed=1))
     write_result(result, options.json_path, text=_table(result))
     return 0
 
 
-def make_matches(options: Options) -> list[Match]:
+def make_matches(options: Options, model: SkillModel, value: LearnedValue | None) -> list[Match]:
     """Default and paper sizes, each in float32 and, where the processor has it, bfloat16."""
-    model, value = load_model(options.bundle)
     case = make_planning_cases(model, 1, seed=1)[0]
     sizes = ("default", "paper") if options.sizes == "all" else (options.sizes,)
     matches = []
     for name in sizes:
-        for precision in _precisions(model, value):
-            settings = single(PRESETS[name], precision=precision)
-            used = value if settings.cost != "distance" else None
-            matches.append(Match(name=name, precision=precision, settings=settings, model=model, value=used, case=case))
+        settings = single(PRESETS[name])
+        used = value if settings.cost != "distance" else None
+        precisions = _precisions(model, used, settings)
+        matches.append(Match(name=name, precisions=precisions, settings=settings, model=model, value=used, case=case))
     return matches
 
 
-def compare_costs(match: Match) -> dict[str, float]:
-    """The peer's samples through our rollouts.
+def compare_costs(match: Match, precision: str) -> dict[str, float]:
+    """The peer's samples, with its costs in float32, through our rollouts.
 
     Raises:
         StudioError: the costs differ by more than rounding explains; the timings would compare different work.
@@ -119,7 +123,7 @@ def compare_costs(match: Match) -> dict[str, float]:
     state = as_tensor(match.case.state)
     with torch.inference_mode():
         peer.command(state, shift_nominal_trajectory=False)
-    ours = make_rollouts(match.model, match.settings, match.value)[0]
+    ours = make_rollouts(match.model, single(match.settings, precision=precision), match.value)[0]
     assert ours is not None, "_precisions has checked it"
     ours.set_goal(score.goal)
     returns = ours.roll_out(state, peer.perturbed_action.transpose(0, 1).contiguous(), paths=False).returns
@@ -130,23 +134,30 @@ def compare_costs(match: Match) -> dict[str, float]:
         "median_relative_difference": float(np.median(np.abs(costs - theirs) / np.abs(theirs).clip(1e-6))),
         "spread": float(theirs.std()),
     }
-    least = _SAME_CORRELATION[match.precision]
+    least = _SAME_CORRELATION[precision]
     if not found["correlation"] >= least:
         raise StudioError(f"bench mppi: costs of {match.name} agree only to {found}; at least {least} is expected.")
     return found
 
 
-def time_match(match: Match, runs: int) -> dict[str, Any]:
-    """Both sides on one thread and on all cores, in turn; each side's quicker choice counts."""
+def time_match(match: Match, load: str, runs: int) -> dict[str, Any]:
+    """Everybody in turn: both sides, each precision, one thread and all cores.
+
+    Each side's quicker number of threads counts. The first row is the studio as it comes against the peer as it comes
+    (float32); the others compare equal precisions.
+    """
     contestants: dict[str, Callable[[], object]] = {}
-    choices = sorted({1, cores()})
-    for threads in choices:
-        contestants[f"ours {threads}"] = _our_call(match, threads)
-        contestants[f"peer {threads}"] = _peer_call(match, threads)
+    for precision in match.precisions:
+        for threads in sorted({1, cores()}):
+            contestants[f"ours {precision} {threads}"] = _our_call(match, precision, threads)
+            contestants[f"peer {precision} {threads}"] = _peer_call(match, precision, threads)
     times = interleaved(contestants, runs)
-    ours = min((times[f"ours {threads}"] for threads in choices), key=lambda found: found.median_ms)
-    peer = min((times[f"peer {threads}"] for threads in choices), key=lambda found: found.median_ms)
-    return _row(match, ours, peer, times, runs)
+    name, usual = f"{match.name}_{load}", match.precisions[-1]
+    rows = {name: {**_row(times, usual, "float32", runs), "all_ms": _all(times, "median_ms")}}
+    rows[name]["all_processor_ms"] = _all(times, "processor_ms")
+    for precision in match.precisions:
+        rows[f"{name}_{precision}"] = _row(times, precision, precision, runs)
+    return rows
 
 
 def make_goal_score(match: Match) -> GoalScore:
@@ -155,33 +166,41 @@ def make_goal_score(match: Match) -> GoalScore:
     return score
 
 
-def _row(match: Match, ours: Timing, peer: Timing, times: dict[str, Timing], runs: int) -> dict[str, Any]:
+def _row(times: dict[str, Timing], ours_in: str, peer_in: str, runs: int) -> dict[str, Any]:
+    ours, peer = _quickest(times, f"ours {ours_in} "), _quickest(times, f"peer {peer_in} ")
+    one = times[f"peer {peer_in} 1"].processor_ms / times[f"ours {ours_in} 1"].processor_ms
     return {
         "ours": round(ours.median_ms, 3),
         "peer": round(peer.median_ms, 3),
-        "peer_name": f"{PEER} {importlib.metadata.version(PEER)}, {match.precision} networks",
+        "peer_name": f"{PEER} {importlib.metadata.version(PEER)}, {peer_in} networks",
         "ratio": round(peer.median_ms / ours.median_ms, 3),
         "unit": "ms",
         "runs": runs,
         "spread": {"ours": ours.spread_ms, "peer": peer.spread_ms},
-        "processor_ratio": round(times["peer 1"].processor_ms / times["ours 1"].processor_ms, 3),
-        "all_ms": {name: round(found.median_ms, 3) for name, found in times.items()},
-        "all_processor_ms": {name: round(found.processor_ms, 3) for name, found in times.items()},
+        "precision": ours_in,
+        "processor_ratio": round(one, 3),
     }
 
 
-def _our_call(match: Match, threads: int) -> Callable[[], object]:
+def _quickest(times: dict[str, Timing], start: str) -> Timing:
+    return min((found for name, found in times.items() if name.startswith(start)), key=lambda found: found.median_ms)
+
+
+def _all(times: dict[str, Timing], what: str) -> dict[str, float]:
+    return {name: round(float(getattr(found, what)), 3) for name, found in times.items()}
+
+
+def _our_call(match: Match, precision: str, threads: int) -> Callable[[], object]:
     """A whole plan: all passes, the averaged plan's own exact path, the fan for the screen."""
-    settings = single(match.settings, threads=threads)
+    settings = single(match.settings, threads=threads, precision=precision, engine="native")
     planner = make_goal_planner(match.model, settings, seed=0, value=match.value)
     return lambda: planner.plan(match.case.state, match.case.goal, t_s=0.0)
 
 
-def _peer_call(match: Match, threads: int) -> Callable[[], object]:
+def _peer_call(match: Match, precision: str, threads: int) -> Callable[[], object]:
     """One command with as many rollouts as all our passes together, in one batch, which suits the peer best."""
     settings = single(match.settings, samples=match.settings.samples * match.settings.passes)
-    half = match.precision == "bfloat16"
-    model = PeerModel(match.model, match.value, make_goal_score(match), half=half)
+    model = PeerModel(match.model, match.value, make_goal_score(match), half=precision == "bfloat16")
     peer = make_peer(model, settings, temperature=1.0, noise=0.35)
     state = as_tensor(match.case.state)
 
@@ -194,11 +213,11 @@ def _peer_call(match: Match, threads: int) -> Callable[[], object]:
     return call
 
 
-def _precisions(model: SkillModel, value: LearnedValue | None) -> list[str]:
-    rollouts, reason = make_rollouts(model, PRESETS["default"], value)
+def _precisions(model: SkillModel, value: LearnedValue | None, settings: PlannerConfig) -> tuple[str, ...]:
+    rollouts, reason = make_rollouts(model, settings, value)
     if rollouts is None:
         raise StudioError(f"bench mppi: no native rollouts on this machine ({reason}). Install a C compiler.")
-    return ["float32", "bfloat16"] if rollouts.half else ["float32"]
+    return ("float32", "bfloat16") if rollouts.half else ("float32",)
 
 
 def _say(text: str) -> None:
@@ -211,6 +230,7 @@ def _table(result: dict[str, Any]) -> str:
         rows.append(
             f"{name:<28}{row['ours']:>10.1f}{row['peer']:>10.1f}{row['ratio']:>8.2f}{row['processor_ratio']:>12.2f}"
         )
+    rows += [f"costs agree, {name}: correlation {found['correlation']:.5f}" for name, found in result["costs"].items()]
     for curve in result.get("curves", []):
         rows.append(
             f"{curve['planner']:<28} N {curve['samples']:>5}  cost {curve['cost']:.2f} +- {curve['standard_error']:.2f}"

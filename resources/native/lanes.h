@@ -33,11 +33,25 @@ static inline lanes fill(float value) { return value - (lanes){0}; }
 static inline lanes choose(whole mask, lanes yes, lanes no) {
     return (lanes)((mask & (whole)yes) | (~mask & (whole)no));
 }
+#if LANES == 16
+static inline lanes smaller(lanes a, lanes b) { return (lanes)_mm512_min_ps((__m512)a, (__m512)b); }
+static inline lanes larger(lanes a, lanes b) { return (lanes)_mm512_max_ps((__m512)a, (__m512)b); }
+static inline lanes nearest(lanes x) { return (lanes)_mm512_roundscale_ps((__m512)x, 0); }
+static inline lanes times_power_of_two(lanes x, lanes power) {
+    return (lanes)_mm512_scalef_ps((__m512)x, (__m512)power);
+}
+#else
 static inline lanes smaller(lanes a, lanes b) { return choose(a < b, a, b); }
 static inline lanes larger(lanes a, lanes b) { return choose(a > b, a, b); }
-static inline lanes within(lanes x, float low, float high) { return smaller(larger(x, fill(low)), fill(high)); }
-static inline lanes magnitude(lanes x) { return (lanes)((whole)x & 0x7fffffff); }
 static inline lanes nearest(lanes x) { return (x + 12582912.0f) - 12582912.0f; }  // 1.5 * 2^23 rounds |x| < 2^22
+static inline lanes times_power_of_two(lanes x, lanes power) {
+    return x * (lanes)((__builtin_convertvector(power, whole) + 127) << 23);
+}
+#endif
+// Of two numbers the second is taken when one is none, so that limits do not hide it.
+static inline lanes within(lanes x, float low, float high) { return smaller(fill(high), larger(fill(low), x)); }
+static inline lanes not_negative(lanes x) { return larger(fill(0.0f), x); }
+static inline lanes magnitude(lanes x) { return (lanes)((whole)x & 0x7fffffff); }
 
 static inline lanes root(lanes x) {
 #if LANES == 16
@@ -60,8 +74,7 @@ static inline lanes power_of_e(lanes x) {
     sum = sum * rest + 1.6666665459e-1f;
     sum = sum * rest + 5.0000001201e-1f;
     sum = sum * rest * rest + rest + 1.0f;
-    whole exponent = (__builtin_convertvector(power, whole) + 127) << 23;
-    return sum * (lanes)exponent;
+    return times_power_of_two(sum, power);
 }
 
 static inline lanes sigmoid(lanes x) { return 1.0f / (1.0f + power_of_e(-x)); }
@@ -97,7 +110,7 @@ static inline lanes arc_cosine(lanes x) {
     sum = sum * positive + 0.0889789874f;
     sum = sum * positive - 0.2145988016f;
     sum = sum * positive + 1.5707963050f;
-    sum = sum * root(larger(1.0f - positive, fill(0.0f)));
+    sum = sum * root(not_negative(1.0f - positive));
     return choose(x < 0.0f, 3.14159265358979f - sum, sum);
 }
 

@@ -66,6 +66,19 @@ static inline void store_half(uint16_t *to, lanes value) {
     _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh((__m512)value));
 }
 
+// Activation and rounding of one panel; apart, because inlined it takes the registers from the sums above.
+__attribute__((noinline)) static void finish_half(const float *panel_out, int active, int last, void *output,
+                                                  int columns) {
+    for (int r = 0; r < ROWS; r++)
+        for (int part = 0; part < PANEL; part += LANES) {
+            lanes value = load(panel_out + r * PANEL + part);
+            if (active) value = silu(value);
+            const size_t place = (size_t)r * columns + part;
+            if (last) store((float *)output + place, value);
+            else store_half((uint16_t *)output + place, value);
+        }
+}
+
 static void dense_half(const Layer *layer, const uint16_t *input, int width, const float *added, int added_width,
                        void *output, int last, int rows) {
     const int columns = layer->panels * PANEL;
@@ -92,18 +105,27 @@ static void dense_half(const Layer *layer, const uint16_t *input, int width, con
                     sum[r][1] = _mm512_dpbf16_ps(sum[r][1], spread, second);
                 }
             }
+            float panel_out[ROWS * PANEL] __attribute__((aligned(64)));
+#pragma GCC unroll 12
             for (int r = 0; r < ROWS; r++) {
-                const size_t place = (size_t)(row + r) * columns + panel * PANEL;
-                for (int part = 0; part < 2; part++) {
-                    const lanes value = layer->silu ? silu((lanes)sum[r][part]) : (lanes)sum[r][part];
-                    if (last) store((float *)output + place + part * LANES, value);
-                    else store_half((uint16_t *)output + place + part * LANES, value);
-                }
+                store(panel_out + r * PANEL, (lanes)sum[r][0]);
+                store(panel_out + r * PANEL + LANES, (lanes)sum[r][1]);
             }
+            const size_t place = ((size_t)row * columns + panel * PANEL) * (last ? 4 : 2);
+            finish_half(panel_out, layer->silu, last, (char *)output + place, columns);
         }
     }
 }
 #endif
+
+// SiLU of one panel of ROWS rows; apart, because inlined it takes the registers from the sums.
+__attribute__((noinline)) static void activate(float *rows_out, int columns) {
+    for (int r = 0; r < ROWS; r++) {
+        float *to = rows_out + (size_t)r * columns;
+        store(to, silu(load(to)));
+        store(to + LANES, silu(load(to + LANES)));
+    }
+}
 
 static void dense_float(const Layer *layer, const float *input, int width, const float *added, int added_width,
                         float *output, int rows) {
@@ -128,11 +150,12 @@ static void dense_float(const Layer *layer, const float *input, int width, const
                     sum[r][1] += value * second;
                 }
             }
+#pragma GCC unroll 12
             for (int r = 0; r < ROWS; r++) {
                 float *to = output + (size_t)(row + r) * columns + panel * PANEL;
-                store(to, layer->silu ? silu(sum[r][0]) : sum[r][0]);
-                store(to + LANES, layer->silu ? silu(sum[r][1]) : sum[r][1]);
+                store(to, sum[r][0]), store(to + LANES, sum[r][1]);
             }
+            if (layer->silu) activate(output + (size_t)row * columns + panel * PANEL, columns);
         }
     }
 }

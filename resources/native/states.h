@@ -70,7 +70,7 @@ static void near_contact(const Model *model, Scratch *scratch, int row, int *ind
     for (int axis = 0; axis < 3; axis++)
         put(model, scratch, row, index, hyperbolic_tangent((-inside[axis] - face) / 0.02f));
     for (int axis = 0; axis < 3; axis++) {
-        const lanes beyond = magnitude(inside[axis]) - half, out = larger(beyond, fill(0.0f));
+        const lanes beyond = magnitude(inside[axis]) - half, out = not_negative(beyond);
         outside += out * out;
         deepest = larger(deepest, beyond);
     }
@@ -128,8 +128,8 @@ static void features_of(const Model *model, Scratch *scratch, int row) {
 // -------------------------------------------------------------------------------------------------- score of states
 
 static lanes distance_cost(const Score *score, lanes far_m, lanes turn_rad) {
-    const lanes far = larger(far_m - score->position_deadband_m, fill(0.0f)) / score->position_tolerance_m;
-    const lanes turned = larger(turn_rad - score->orientation_deadband_rad, fill(0.0f));
+    const lanes far = not_negative(far_m - score->position_deadband_m) / score->position_tolerance_m;
+    const lanes turned = not_negative(turn_rad - score->orientation_deadband_rad);
     return far + turned / score->orientation_tolerance_rad * score->rotation_weight;
 }
 
@@ -170,7 +170,7 @@ static void cost_of(const Model *model, const Score *score, Scratch *scratch, in
     else cost = distance_cost(score, far_m, turn_rad);
     for (int axis = 0; axis < 2; axis++) {
         const lanes place = score->goal[axis] - offset[axis];
-        outside += larger(score->low_m[axis] - place, fill(0.0f)) + larger(place - score->high_m[axis], fill(0.0f));
+        outside += not_negative(score->low_m[axis] - place) + not_negative(place - score->high_m[axis]);
     }
     cost += outside * score->area_weight;
     for (int arm = 0; arm < model->arms && score->approach_weight > 0.0f; arm++) {
@@ -182,7 +182,7 @@ static void cost_of(const Model *model, const Score *score, Scratch *scratch, in
         nearest_m = smaller(nearest_m, root(gap));
     }
     if (model->arms && score->approach_weight > 0.0f)
-        cost += larger(nearest_m - score->approach_from_m, fill(0.0f)) * score->approach_weight;
+        cost += not_negative(nearest_m - score->approach_from_m) * score->approach_weight;
     store(scratch->cost + row, cost);
 }
 
