@@ -204,8 +204,11 @@ class TeleopModel:
         if self.count_down.is_over(now_s) and not recording.on:
             self.studio.recording.start(split_s=self.config.split_s)
         self.player.tick(now_s)
-        for _, (path, error) in self._loader.poll():
-            self._incident_saved(path, error)
+        for what, result in self._loader.poll():
+            if what == "sound":
+                self._sound_switched(result)
+            else:
+                self._incident_saved(*result)
 
     def _take_ended(self, on: bool) -> None:
         if not on:  # counted here, because the screen may be hidden
@@ -255,21 +258,29 @@ class TeleopModel:
 
     def toggle_sound(self) -> None:
         """Switch the force sound; without a sound card it stays off and a notice says so."""
-        try:
-            if self.sound.on:
-                self.sound.stop()
-            else:
-                self.sound.start()
-        except DeviceError as error:
+        self._loader.ask("sound", _switch, self.sound)  # opening a sound card takes up to a second
+
+    def _sound_switched(self, error: DeviceError | None) -> None:
+        if error is not None:
             self.studio.notices.warn(str(error), detail=error.detail)
+        elif self.sound.on:
+            self.studio.notices.info(f"Force sound is on, {1000 * self.sound.latency_s:.0f} ms behind the force.")
         self.sound_changed.emit(self.sound.on)
 
     def close(self) -> None:
         self.studio.workers.message.disconnect(self._take_message)
         self.studio.state.recording.events.on.disconnect(self._take_ended)
-        self.sound.stop()
         self.player.close()
         self._loader.close()
+        self.sound.stop()
+
+
+def _switch(sound: ForceSound) -> DeviceError | None:
+    try:
+        sound.stop() if sound.on else sound.start()
+    except DeviceError as error:
+        return error
+    return None
 
 
 def make_model(studio: StudioApi) -> TeleopModel:

@@ -168,6 +168,8 @@ class TeleopPanel(QWidget):
     def _show_sound(self, on: bool) -> None:
         if self.view.works:
             self.sound_button.setChecked(on)
+            late = f", {1000 * self.model.sound.latency_s:.0f} ms behind" if on else ""
+            self.sound_button.setToolTip(f"Force sound on or off{late}")
 
     def toggle_panels(self) -> None:
         """Fold or unfold curves and side panel."""

@@ -46,8 +46,13 @@ class ForceSound:
     def on(self) -> bool:
         return self._stream is not None
 
+    @property
+    def latency_s(self) -> float:
+        """From a sample made to a sample heard, as the sound card says; 0 while it is off."""
+        return float(self._stream.latency) if self._stream is not None else 0.0
+
     def start(self) -> None:
-        """Open the sound card.
+        """Open the sound card; takes up to a second.
 
         Raises:
             DeviceError: there is none, or it is taken.

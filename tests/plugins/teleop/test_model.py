@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,14 +17,16 @@ from studio.app.host import PluginHost
 from studio.core.paths import plugins_dir
 from studio.core.records import Driver, PairState
 from studio.ipc.slot import SlotReader
+from tests.patience import PATIENCE_S
 from tests.plugins.feed import Feed
 
 
 @pytest.fixture
-def model(feed: Feed) -> TeleopModel:
+def model(feed: Feed) -> Iterator[TeleopModel]:
     host = PluginHost([(plugins_dir(), "here")], feed.studio, entry_points=False)
     host.add_commands()
-    return host.load("teleop")
+    yield host.load("teleop")
+    host.close()
 
 
 def connect(feed: Feed) -> np.ndarray:
@@ -172,6 +175,35 @@ def test_tone_grows_with_force_and_does_not_click() -> None:
     assert np.abs(tone.samples(2400)[:, 0]).max() > np.abs(later[:, 0]).max()
 
 
+def switch_sound(model: TeleopModel) -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while model._loader.busy:
+        assert time.monotonic() < end_s, "the sound card was not opened or refused"
+        model.tick(time.monotonic())
+        time.sleep(0.005)
+
+
+def test_the_delay_of_the_force_sound_is_said(model: TeleopModel, feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sounddevice
+
+    class Card:
+        latency = 0.024
+
+        def __init__(self, **_: object) -> None: ...
+        def start(self) -> None: ...
+        def stop(self) -> None: ...
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(sounddevice, "OutputStream", Card)
+    feed.studio.commands.run("teleop.sound")
+    switch_sound(model)
+    assert model.sound.on
+    assert feed.studio.notices.items[0].text == "Force sound is on, 24 ms behind the force."
+    feed.studio.commands.run("teleop.sound")
+    switch_sound(model)
+    assert not model.sound.on and model.sound.latency_s == 0.0
+
+
 def test_without_a_sound_card_a_notice_says_so(model: TeleopModel, feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
     import sounddevice
 
@@ -180,6 +212,7 @@ def test_without_a_sound_card_a_notice_says_so(model: TeleopModel, feed: Feed, m
 
     monkeypatch.setattr(sounddevice, "OutputStream", no_device)
     feed.studio.commands.run("teleop.sound")
+    switch_sound(model)
     assert not model.sound.on
     assert feed.studio.notices.items[0].text == NO_CARD == "No sound card: force sound is off."
     assert "device -1" in feed.studio.notices.items[0].detail
