@@ -47,8 +47,8 @@ class Hand:
         QTest.mousePress(view.canvas.surface, Qt.MouseButton.LeftButton, pos=self.here)
 
     def pull(self, place_m: np.ndarray, step_px: int = 3) -> None:
-        there = self._view.to_pixel(place_m).toPoint()
-        away = there - self.here
+        """By what is seen: as far as the target is from where the ring is now, wherever on it the mouse is."""
+        away = (self._view.to_pixel(place_m) - self._view.to_pixel(self._view.dragged_m)).toPoint()
         steps = max(1, max(abs(away.x()), abs(away.y())) // step_px)
         start = QPoint(self.here)
         for step in range(1, steps + 1):
