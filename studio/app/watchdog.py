@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 
@@ -17,17 +18,19 @@ _SAMPLE_S = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class LongTurn:
+class Turn:
     """One turn of the event loop.
 
     Args:
         wall_s: as a person feels it.
         busy_s: without the time in which the machine ran something else instead (run-queue wait).
+        worked_s: processor time of the window's own thread.
         where: the window thread's stack in the middle of it.
     """
 
     wall_s: float
     busy_s: float
+    worked_s: float
     where: str
 
 
@@ -77,7 +80,8 @@ class Watchdog(QObject):
     def __init__(self, limit_s: float = LIMIT_S) -> None:
         super().__init__()
         self.limit_s = limit_s
-        self.long_turns: list[LongTurn] = []
+        self.long_turns: list[Turn] = []
+        self.listener: Callable[[Turn], None] = lambda turn: None  # told of every turn
         self.turns = 0
         self.longest_busy_s = 0.0
         self._thread_id = threading.get_ident()
@@ -107,6 +111,11 @@ class Watchdog(QObject):
         self.turns, self.longest_busy_s = 0, 0.0
         self._last = Clocks.now()
 
+    @property
+    def looked(self) -> bool:
+        """Whether the stack of the turn that goes on was already looked at."""
+        return bool(self._stack)
+
     def report(self) -> str:
         return "\n\n".join(
             f"{turn.wall_s * 1e3:.0f} ms, busy {turn.busy_s * 1e3:.0f} ms\n{turn.where}" for turn in self.long_turns
@@ -117,9 +126,13 @@ class Watchdog(QObject):
         busy_s = now.busy_since(self._last, self._task)
         self.turns += 1
         self.longest_busy_s = max(self.longest_busy_s, busy_s)
+        turn = Turn(
+            wall_s=now.wall_s - self._last.wall_s, busy_s=busy_s, worked_s=now.worked_s - self._last.worked_s,
+            where="\n".join(self._stack),
+        )  # fmt: skip
+        self.listener(turn)
         if busy_s > self.limit_s + _BEAT_MS / 1000:
-            wall_s = now.wall_s - self._last.wall_s
-            self.long_turns.append(LongTurn(wall_s=wall_s, busy_s=busy_s, where="\n".join(self._stack)))
+            self.long_turns.append(turn)
         self._last, self._stack = now, []
 
     def _sample(self) -> None:

@@ -10,6 +10,7 @@ from studio.core.errors import ConfigError
 # name -> (module, one line for the overview). A module has `run(arguments: list[str]) -> int` and writes its JSON itself.
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "control": ("benchmarks.control", "CPU of the whole 16-motor cycle against the same with python-can"),
+    "gui": ("benchmarks.gui", "turns of the window's event loop in every situation, against the limit of 50 ms"),
     "mppi": ("benchmarks.mppi", "latency and cost of plans against pytorch_mppi on the same networks"),
     "frames": ("benchmarks.frames", "random frames into decoders, drives and the loop: nothing happens"),
 }

@@ -52,6 +52,11 @@ class SceneCanvas(QObject):
         self.surface.needed.connect(self.update)
         self.destroyed.connect(lambda _=None, view=self._number: detach_view(view))
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the picture does not show everything yet."""
+        return self._stale or self._drawing
+
     def update(self) -> None:
         """Something has changed; it is drawn soon, and not at all while nobody sees it."""
         self._stale = True
