@@ -331,6 +331,12 @@ class ReplayModel:
         self._studio.settings.set("replay.labels", names)
         self.notes_changed.emit()
 
+    def free_key(self) -> int:
+        """The first key that still has its first name and no label of this take; 0 when there is none."""
+        used = {item.key for item in self.notes.labels}
+        names = zip(self.label_names, LABEL_NAMES, strict=True)
+        return next((key for key, (now, first) in enumerate(names, 1) if key not in used and now == first), 0)
+
     @property
     def chosen(self) -> Annotation | None:
         """The selected label."""

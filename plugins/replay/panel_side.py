@@ -7,7 +7,17 @@ import time
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QInputDialog, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from plugins.replay.model import ReplayModel
 from plugins.replay.panel_voice import VoiceBox
@@ -173,7 +183,12 @@ class SidePanel(QFrame):
             key.pressed.connect(lambda number: self._studio.commands.run(f"replay.label_{number}"))
             key.renamed.connect(self._rename)
             column.addWidget(key)
-        column.addSpacing(6)
+        self.new_label = QPushButton("+   New label")
+        set_property(self.new_label, "kind", "link")
+        self.new_label.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.new_label.setToolTip("A word of your own on the next key that is not used yet")
+        self.new_label.clicked.connect(self._name_free_key)
+        column.addWidget(self.new_label, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self._make_chosen())
         self.voice = VoiceBox(self._studio, self._model)
         column.addWidget(self.voice)
@@ -223,6 +238,13 @@ class SidePanel(QFrame):
         for line in self.history:
             column.addWidget(line)
         return column
+
+    def _name_free_key(self) -> None:
+        free = self._model.free_key()
+        if free:
+            self._rename(free)
+        else:
+            self._studio.notices.warn("All eight keys are in use. Double-click a name to change it.")
 
     def _rename(self, key: int) -> None:
         dialog = QInputDialog(self)

@@ -197,7 +197,7 @@ class SceneLayers:
             if self.leader_m is not None:
                 self._add_rings(batch, camera, height_px)
         for joint in self._canvas.failed_joints:
-            self._add_circle(batch, camera, height_px, self.joint_m(joint), 38, 3.0, theme().rgba("state.fault"))
+            self._add_circle(batch, camera, height_px, self.joint_m(joint), 54, 3.0, theme().rgba("state.fault"))
 
     def _add_force(
         self, batch: lines.LineBatch, camera: Camera, height_px: float, pair: int, tip: FloatArray, force: FloatArray

@@ -291,3 +291,17 @@ def test_imported_vectors_replay_without_arms(host: PluginHost, studio: StudioAp
         model.lanes[2].curves[0].pyramid.value_at(1.0) + 0.1, abs=1e-5
     )
     assert not widget.views.isVisible() and studio.commands.blocked("replay.goal") == "this take has no box"
+
+
+def test_a_new_label_takes_the_next_free_key(model) -> None:
+    model.seek(1.0)
+    model.press_label(1)
+    model.seek(2.0)
+    model.press_label(1)
+    settle(model, lambda: model.notes.labels)
+    assert model.free_key() == 2
+    model.rename_label(2, "Twist")
+    assert model.label_names[1] == "Twist" and model.free_key() == 3
+    for key in range(3, 9):
+        model.rename_label(key, f"word {key}")
+    assert model.free_key() == 0
