@@ -48,7 +48,7 @@ class HandFollower:
             np.copyto(self.joint_target_rad, leader_rad, where=fresh)
             np.copyto(self._goal_rad, leader_rad, where=fresh)
             np.copyto(self.active, wanted)
-        if not self._any_active or not all(map(isfinite, targets_m.ravel().tolist())):
+        if not self._any_active or not isfinite(sum(targets_m.ravel().tolist())):
             self._left = 0
             return
         self._goal_rad[...] = self._kinematics.inverse(targets_m, self.joint_target_rad)

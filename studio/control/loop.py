@@ -169,6 +169,11 @@ class ControlLoop:
         """The object pose record of the last tick, shape [1]; a view that the next tick overwrites."""
         return self._pose
 
+    @property
+    def truth_record(self) -> np.ndarray:
+        """The truth record, shape [1], of the last tick whose number is a multiple of `TRUTH_EVERY`; a view."""
+        return self._truth
+
     def take_notices(self) -> list[tuple[str, str]]:
         """(level, sentence) pairs since the last call."""
         taken, self._arbiter.notices = self._arbiter.notices, []

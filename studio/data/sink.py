@@ -14,8 +14,8 @@ from studio.data.dataset import Dataset
 from studio.data.episode import EpisodeWriter, WriterSettings
 from studio.data.episode_info import EpisodeInfo
 
-_BLOCK_ROWS = 200
-_STEPPED = WriterSettings(fsync_interval_s=None, chunk_bytes=512 << 10, chunk_s=0.4)
+_BLOCK_ROWS = 400
+_STEPPED = WriterSettings(fsync_interval_s=None, chunk_bytes=1 << 20, chunk_s=0.9)
 
 
 class _Buffer:

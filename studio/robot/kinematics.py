@@ -43,8 +43,10 @@ class Kinematics:
     def tip_forces(self, q_rad: FloatArray, torque_nm: FloatArray) -> FloatArray:
         """Forces [pairs, 3] in N at the tips that fit joint torques [joints] best, torque = J^T force."""
         q, torque = q_rad.tolist(), torque_nm.tolist()
-        arms = range(len(self._bases))
-        return np.array([force_of_arm(self._lengths, q[4 * i : 4 * i + 4], torque[4 * i : 4 * i + 4]) for i in arms])
+        forces: list[float] = []  # flat, because NumPy takes three times as long to make an array of nested ones
+        for i in range(0, len(q), 4):
+            forces += force_of_arm(self._lengths, q[i : i + 4], torque[i : i + 4])
+        return np.array(forces).reshape(-1, 3)
 
     def gravity_nm(self, q_rad: FloatArray) -> FloatArray:
         """Torque [joints] in N*m that holds the arms still at [joints] rad (Pinocchio)."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from studio.control.stream import TRUTH_EVERY
 from studio.core.clock import NS_PER_S, SteppedClock
 from studio.core.config import check_range, make_config
 from studio.core.errors import ConfigError, StudioError
@@ -34,7 +35,8 @@ from studio.sim.operator.player import ScriptedOperator
 from studio.workers.rig import Simulation, make_simulation
 
 WORLDS = ("dual_arm_box",)
-_LOOK_EVERY = 8  # ticks between samples of the report (50 Hz)
+_LOOK_EVERY = 2 * TRUTH_EVERY  # ticks between samples of the report (50 Hz)
+_HAND_EVERY = 4  # ticks between two targets of a hand: 100 Hz, as a device in a real hand would give them
 _TELL_EVERY = 400
 
 
@@ -100,16 +102,18 @@ class _Coverage:
 
     def __init__(self, simulation: Simulation, ticks: int, pairs: int) -> None:
         count = ticks // _LOOK_EVERY + 1
-        self._world, self._clock = simulation.world, simulation.clock
+        pose, truth = simulation.loop.pose_record[0], simulation.loop.truth_record[0]
+        self._t_ns, self._force_n = simulation.loop.pose_record["t_ns"], truth["contact_force_n"]
+        self._position_m, self._orientation_xyzw = pose["position_m"], pose["orientation_xyzw"]
         self._t_s, self._position = np.zeros(count), np.zeros((count, 3))
         self._orientation, self._force = np.zeros((count, 4)), np.zeros((count, pairs, 3))
         self.count = 0
 
     def look(self) -> None:
         i = self.count
-        self._t_s[i] = self._clock.now_ns() * 1e-9
-        self._position[i], self._orientation[i] = self._world.object_pose()
-        self._force[i] = self._world.contact_forces_n()
+        self._t_s[i] = self._t_ns[0] * 1e-9
+        self._position[i], self._orientation[i] = self._position_m, self._orientation_xyzw
+        self._force[i] = self._force_n
         self.count += 1
 
     def measure(self, task: Task) -> PlayReport:
@@ -143,16 +147,19 @@ class Play:
         self._simulation.engage()
         gc.collect()
         gc.freeze()
+        gc.disable()  # nothing in a tick makes cycles; those of the rest are found once a simulated second
         stopped = False
         try:
             for tick in range(self._simulation.loop.tick_count, self._ticks):
                 self._tick(tick)
                 if tick % _TELL_EVERY == 0:
+                    gc.collect(1)
                     tell(tick / self._ticks)
                     if asked():
                         stopped = True
                         break
         finally:
+            gc.enable()
             gc.unfreeze()
             episodes = self._sink.close()
         wall_s = time.perf_counter() - began_s
@@ -224,10 +231,11 @@ class _Hands:
         view.t_ns = int(self._t_ns[0])
         if self._ticks % _LOOK_EVERY == 0:  # the scripted hand needs the tips only when it takes hold
             view.tip_position_m = self._kinematics.tip_positions(view.follower_position_rad)
-        self._ticks += 1
         operator.update(view, intent)
         inputs.hand_active[:] = intent.hand_active
-        inputs.hand_count += 1
+        if self._ticks % _HAND_EVERY == 0:
+            inputs.hand_count += 1
+        self._ticks += 1
         inputs.dead_man = intent.dead_man
         if intent.put_object_back:
             self._simulation.loop.put_object_back()
