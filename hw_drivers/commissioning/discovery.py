@@ -20,7 +20,7 @@ from studio.core.protocols import Bus, CanFrame, Clock
 
 LISTEN_S = 1.2  # the status rate may be 1 Hz
 POWER_ON_WAIT_S = 5.0  # V3 drives say nothing in their first seconds
-_ANSWER_S = 0.02
+ANSWER_S = 0.05  # serial adapters may hold an answer back for 16 ms
 SerialExchange = Callable[[bytes], bytes]
 _ROOM_C = (5.0, 45.0)  # a drive that has been off for an hour is within
 
@@ -155,21 +155,21 @@ def _from_reply(frame: CanFrame, dialect: Dialect) -> FoundDrive:
     )
 
 
-def ask_legacy(bus: Bus, clock: Clock, drive_id: int) -> FoundDrive | None:
+def ask_legacy(bus: Bus, clock: Clock, drive_id: int, answer_s: float = ANSWER_S) -> FoundDrive | None:
     """The exit frame to one drive, and its reply. A motor that held a load lets go of it."""
-    replies = [f for f in _ask(bus, clock, CanFrame(drive_id, EXIT)) if is_reply(f) and f.data[0] == drive_id]
+    replies = [f for f in _ask(bus, clock, CanFrame(drive_id, EXIT), answer_s) if is_reply(f) and f.data[0] == drive_id]
     if not replies:
         return None
     return _from_reply(replies[0], Dialect.LEGACY if len(replies) == 1 else Dialect.CONFLICT)
 
 
-def ask_v3(bus: Bus, clock: Clock, drive_id: int) -> FoundDrive | None:
+def ask_v3(bus: Bus, clock: Clock, drive_id: int, answer_s: float = ANSWER_S) -> FoundDrive | None:
     """A V3 command of zero gains and zero torque, and what answers: a status frame or a reply of the legacy shape.
 
     The layout of the answer is not documented, so both are taken. A drive that held a load lets go of it.
     """
     zero = encode_command(find_range("AK60-6", "v3"), 0.0, 0.0, 0.0, 0.0, 0.0)  # the same bytes for every range
-    for frame in _ask(bus, clock, CanFrame(0x800 | drive_id, zero, True)):
+    for frame in _ask(bus, clock, CanFrame(0x800 | drive_id, zero, True), answer_s):
         if is_status(frame) and frame.arbitration_id & 0xFF == drive_id:
             return _from_status(frame, Dialect.V3_QUERY)
         if is_reply(frame) and frame.data[0] == drive_id:
@@ -177,13 +177,13 @@ def ask_v3(bus: Bus, clock: Clock, drive_id: int) -> FoundDrive | None:
     return None
 
 
-def _ask(bus: Bus, clock: Clock, question: CanFrame) -> list[CanFrame]:
+def _ask(bus: Bus, clock: Clock, question: CanFrame, answer_s: float) -> list[CanFrame]:
     """What comes back within the answer time; adapters that echo our own frame are seen through."""
     while bus.receive(0.0) is not None:
         pass  # nothing older may be taken for the answer
     bus.send(question)
     asked = (question.arbitration_id, question.data, question.extended)
-    return [f for f in listen(bus, clock, _ANSWER_S) if (f.arbitration_id, f.data, f.extended) != asked]
+    return [f for f in listen(bus, clock, answer_s) if (f.arbitration_id, f.data, f.extended) != asked]
 
 
 def discover(
@@ -194,6 +194,7 @@ def discover(
     powered_for_s: float = POWER_ON_WAIT_S,
     nothing_can_fall: bool = False,
     listen_s: float = LISTEN_S,
+    answer_s: float = ANSWER_S,
 ) -> Discovery:
     """Search a bus.
 
@@ -204,6 +205,7 @@ def discover(
         powered_for_s: how long the motors have had power; the search waits until V3 drives can speak.
         nothing_can_fall: a person says that no motor holds a load; only then V3 drives are asked.
         listen_s: how long to listen first.
+        answer_s: how long to wait for an answer of each drive.
     """
     if powered_for_s < POWER_ON_WAIT_S:
         clock.sleep_until_ns(clock.now_ns() + int((POWER_ON_WAIT_S - powered_for_s) * 1e9))
@@ -211,11 +213,11 @@ def discover(
     found = {drive.drive_id: drive for drive in statuses(frames)}
     foreign = sum(not (is_status(f) or is_known_other(f)) for f in frames)
     for drive_id in drive_ids:
-        if drive_id not in found and (answer := ask_legacy(bus, clock, drive_id)) is not None:
+        if drive_id not in found and (answer := ask_legacy(bus, clock, drive_id, answer_s)) is not None:
             found[drive_id] = answer
     if nothing_can_fall:
         for drive_id in drive_ids:
-            if drive_id not in found and (answer := ask_v3(bus, clock, drive_id)) is not None:
+            if drive_id not in found and (answer := ask_v3(bus, clock, drive_id, answer_s)) is not None:
                 found[drive_id] = answer
     return Discovery(drives=_marked(found), foreign_frames=foreign, asked_v3=nothing_can_fall)
 

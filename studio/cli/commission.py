@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -93,10 +94,13 @@ def _commission(options: CommissionArguments) -> int:
     settings = apply_settings(CommissionSettings(), list(options.set))
     folder = options.out or calibration_dir(options.robot if options.bus != "twin" else "rehearsals")
     calibration = _stored(options, rows[0], folder)
-    machine = _run(options, rows, settings, calibration)
     path = calibration_path(folder, options.joint)
-    if machine.calibration.steps or path.is_file():
-        save_calibration(folder, machine.calibration)
+    with _bench(options, rows, settings, calibration) as (machine, go_through):
+        try:
+            go_through()
+        finally:  # what has passed is kept, whatever ended it
+            if machine.calibration.steps or path.is_file():
+                save_calibration(folder, machine.calibration)
     result = _result_json(options, machine, path, load_calibrations(folder))
     write_result(result, options.json, text=_result_text(machine, path))
     return 0 if machine.passed else 4
@@ -121,28 +125,29 @@ def _stored(options: CommissionArguments, row: MotorRange, folder: Path) -> Moto
     return replace(fresh, steps=kept.steps) if same else fresh
 
 
-def _run(
+@contextlib.contextmanager
+def _bench(
     options: CommissionArguments,
     rows: tuple[MotorRange, ...],
     settings: CommissionSettings,
     calibration: MotorCalibration,
-) -> Commissioning:
+) -> Iterator[tuple[Commissioning, Callable[[], None]]]:
+    """A machine on a bus or a twin, and what brings it to its end: a person, or one who is played."""
+    steps = CHECKS[options.check]
     if options.bus == "twin":
         clock = SteppedClock()
         truth = find_range(options.twin_model or rows[0].model, options.firmware, parse_overrides(options.motor))
         drive = make_drive(truth, calibration.drive_id, options.rehearse)
         link = MotorLink(TwinBus([drive], clock), clock, rows[0], calibration.drive_id)
-        machine = Commissioning(link, settings, calibration, CHECKS[options.check], rows)
-        rehearse(machine, TwinOperator(drive=drive, settings=settings))
-        return machine
+        machine = Commissioning(link, settings, calibration, steps, rows)
+        yield machine, lambda: rehearse(machine, TwinOperator(drive=drive, settings=settings))
+        return
     if options.rehearse != "none" or options.twin_model:
         raise ConfigError("--rehearse and --twin-model are for twins. Leave out --bus, or leave them out.")
-    bus, clock = _open(options.bus)
+    bus, wall = _open(options.bus)
     with contextlib.closing(bus):
-        link = MotorLink(bus, clock, rows[0], calibration.drive_id)
-        machine = Commissioning(link, settings, calibration, CHECKS[options.check], rows)
-        _run_with_person(machine)
-        return machine
+        machine = Commissioning(MotorLink(bus, wall, rows[0], calibration.drive_id), settings, calibration, steps, rows)
+        yield machine, lambda: _run_with_person(machine)
 
 
 def _open(where: str) -> tuple[Bus, Clock]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tomllib
 from collections.abc import Callable
@@ -12,15 +13,20 @@ import pytest
 
 from hw_drivers.bus.can_bus import PythonCanBus
 from hw_drivers.commissioning.discovery import Dialect, discover
+from hw_drivers.commissioning.link import MotorLink
+from hw_drivers.commissioning.machine import CHECKS, Commissioning, Phase
 from hw_drivers.commissioning.twin_bench import TwinOperator, make_drive
 from hw_drivers.commissioning.work import Ask, CommissionSettings
 from hw_drivers.motors.dialect_twin import DriveTwin, TwinBus
 from hw_drivers.motors.models import find_range
 from studio.cli import commission
 from studio.cli.main import main
+from studio.core.calibration import MotorCalibration
 from studio.core.clock import SteppedClock, WallClock
 from studio.core.errors import DeviceError
 from studio.core.protocols import CanFrame
+from tests.patience import PATIENCE_S
+from tests.process.arm_twins import ArmTwins
 
 
 def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
@@ -116,6 +122,8 @@ def test_a_person_who_goes_away_leaves_a_motor_that_is_off(
     assert main(["commission", "--bus", "socketcan:can0", "--out", str(tmp_path)]) == 1
     assert person.operator.drive.torque_units == 0.0
     assert "stopped by you" in capsys.readouterr().err
+    kept = tomllib.loads((tmp_path / "leader.L1.toml").read_text())
+    assert list(kept["steps"]) == ["reply", "position", "velocity"]  # what was done is kept
 
 
 def test_a_refused_step_is_offered_again(
@@ -171,11 +179,34 @@ def test_discovery_over_python_can(firmware: str, dialect: Dialect) -> None:
     bus.drive = make_drive(find_range("AK60-6", firmware), 3)
     bus.drive.power_on(clock.now_ns())
     try:
-        found = discover(bus, clock, [2, 3], listen_s=0.3)
+        found = discover(bus, clock, [2, 3], listen_s=0.3, answer_s=0.2)
     finally:
         bus.close()
         bus.far.close()
     assert [(d.drive_id, d.dialect) for d in found.drives] == [(3, dialect)]
+
+
+def test_over_a_serial_line_to_drives_in_their_own_process(tmp_path: Path) -> None:
+    """The whole path: our link, python-can, pyserial, a pseudo-terminal, slcan, the drives."""
+    twins, clock = ArmTwins("leader", tmp_path / "bus"), WallClock()
+    try:
+        bus = PythonCanBus("slcan", str(twins.link), clock, sleep_after_open=0.0)
+        with contextlib.closing(bus):
+            found = discover(bus, clock, [2, 3, 30], listen_s=0.2, answer_s=1.0)
+            assert [(d.drive_id, d.dialect) for d in found.drives] == [(2, Dialect.LEGACY), (3, Dialect.LEGACY)]
+            row = find_range("AK60-6")
+            calibration = MotorCalibration(joint="x", drive_id=2, model=row.model, firmware="legacy", source=row.source)
+            machine = Commissioning(MotorLink(bus, clock, row, 2), CommissionSettings(), calibration, CHECKS["zero"])
+            end_ns = clock.now_ns() + int(PATIENCE_S * 1e9)
+            while machine.phase is not Phase.FINISHED and clock.now_ns() < end_ns:
+                if machine.phase is Phase.REFUSED:
+                    machine.again()  # a busy machine may have kept the twin from answering in time
+                machine.answer("done") if machine.question is not None else machine.tick()
+            assert machine.passed, machine.refusals
+            assert abs(machine.sample.reply.position_rad) < 0.01
+    finally:
+        twins.close()
+    assert machine.calibration.number("reply", "reply_bytes") == 8
 
 
 WRONG = [
