@@ -36,6 +36,11 @@ class ViewRate:
         self._late_s += 0.1 * (max(late_s, 0.0) - self._late_s)
 
     @property
+    def late(self) -> bool:
+        """Whether the event loop comes later than half a period, smoothed: there is too much to do."""
+        return self._late_s > 0.5 * self._fastest_s
+
+    @property
     def period_s(self) -> float:
         return min(self._slowest_s, self._fastest_s + 2.0 * self._late_s)
 

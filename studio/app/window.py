@@ -288,13 +288,21 @@ class StudioWindow(QMainWindow):
         self._view.note_late(now_s - self._last_tick_s - 1 / theme().number("motion.view_hz"))
         self._last_tick_s = now_s
         self.session.poll()
+        worked = self._tick_slow(now_s)
+        if worked and self._view.late:
+            return  # on a busy machine the panel has its turn next time
         if self._view.due(now_s) and not self.isMinimized():
             self.screens.call(self.studio.state.screen, "tick", now_s)
+
+    def _tick_slow(self, now_s: float) -> bool:
+        """At most one of the things that are done once in a while; whether there was one."""
         if self._status_pace.due(now_s):
             self._tick_status(now_s)
-        if self._losses_pace.due(now_s):
+        elif self._losses_pace.due(now_s):
             self.studio.jobs.refresh()
-        self._collector.tick(now_s, settled=not self.screens.assembly.names)
+        else:
+            return self._collector.tick(now_s, settled=not self.screens.assembly.names)
+        return True
 
     def _tick_status(self, now_s: float) -> None:
         self.session.update_numbers()
