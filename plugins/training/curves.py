@@ -41,14 +41,23 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class PlotData:
-    """One plot: thin training, thick held-out, dashed reference."""
+    """One plot of a stage: thin training, thick held-out, dashed reference, and the runs that are compared."""
 
     name: str
     title: str
     hint: str
+    stage: str
     training: Series
     held_out: Series
     reference: Series
+    others: tuple[Series, ...] = ()
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """First and last step shown."""
+        curves = (self.training, self.held_out, self.reference, *self.others)
+        starts = [curve.steps[0] for curve in (self.training, self.held_out) if curve.steps]
+        return min(starts, default=0.0), max((curve.steps[-1] for curve in curves if curve.steps), default=1.0)
 
 
 def stages(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -91,19 +100,39 @@ def series(rows: Sequence[dict[str, Any]], stage: str, key: str) -> Series:
     return Series(steps=tuple(s for s, _ in found), values=tuple(v for _, v in found))
 
 
-def make_plots(rows: Sequence[dict[str, Any]], reference: Sequence[dict[str, Any]], stage: str) -> list[PlotData]:
-    """What the plots of a stage show."""
-    return [
-        PlotData(
-            name=name,
-            title=words(name)[0],
-            hint=words(name)[1],
-            training=series(rows, stage, name),
-            held_out=series(rows, stage, HELD_OUT + name),
-            reference=_reference(reference, stage, name),
-        )
-        for name in choose(rows, stage)
-    ]
+def make_plots(
+    rows: Sequence[dict[str, Any]],
+    reference: Sequence[dict[str, Any]],
+    stage: str,
+    others: Sequence[Sequence[dict[str, Any]]] = (),
+) -> list[PlotData]:
+    """What the plots of a stage show; a stage with fewer than four metrics is filled up with those before it."""
+    wanted = [(stage, name) for name in choose(rows, stage)]
+    for earlier in [name for name in stages(rows) if name != stage][::-1]:
+        wanted += [(earlier, name) for name in choose(rows, earlier)][: PLOTS - len(wanted)]
+    return [_plot(rows, reference, others, *place, shown=stage) for place in wanted[:PLOTS]]
+
+
+def _plot(
+    rows: Sequence[dict[str, Any]],
+    reference: Sequence[dict[str, Any]],
+    others: Sequence[Sequence[dict[str, Any]]],
+    stage: str,
+    name: str,
+    *,
+    shown: str,
+) -> PlotData:
+    title, hint = words(name)
+    return PlotData(
+        name=name,
+        title=title,
+        hint=hint if stage == shown else f"{hint} · {STAGE_WORDS.get(stage, stage)}",
+        stage=stage,
+        training=series(rows, stage, name),
+        held_out=series(rows, stage, HELD_OUT + name),
+        reference=_reference(reference, stage, name),
+        others=tuple(_reference(other, stage, name) for other in others),
+    )
 
 
 def _reference(rows: Sequence[dict[str, Any]], stage: str, name: str) -> Series:

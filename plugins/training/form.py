@@ -136,3 +136,14 @@ def problems(config: Any, texts: dict[str, str]) -> dict[str, str]:
         if problem:
             found[setting.partition("=")[0]] = problem
     return found
+
+
+def stage_marks(config: Any) -> list[tuple[float, str]]:
+    """Where each later stage begins, as a share of the whole, from the stages' own limits; empty when unknown."""
+    parts = [(entry.name, getattr(config, entry.name)) for entry in dataclasses.fields(config)]
+    phases = [(name, part) for name, part in parts if dataclasses.is_dataclass(part) and hasattr(part, "steps")]
+    unit = "seconds" if all(part.seconds or not part.steps for _, part in phases) else "steps"  # type: ignore[attr-defined]
+    sizes = [float(getattr(part, unit)) if part.steps else 0.0 for _, part in phases]  # type: ignore[attr-defined]
+    whole = sum(sizes)
+    ends = [sum(sizes[: i + 1]) / whole for i in range(len(sizes) - 1)] if whole else []
+    return [(end, phases[i + 1][0].replace("_", " ")) for i, end in enumerate(ends) if sizes[i + 1]]

@@ -13,8 +13,9 @@ from typing import Any
 
 from psygnal import Signal
 
+from plugins.training.compare import COLOURS, comparison, explained_shares, read_held_out, read_run
 from plugins.training.curves import PlotData, log_lines, make_plots, stages, steps_per_second
-from plugins.training.form import FormField, check, make_fields, make_settings, problems
+from plugins.training.form import FormField, check, make_fields, make_settings, problems, stage_marks
 from plugins.training.sources import Source, read_sources
 from plugins.training.words import can_resume
 from studio.app.api import Loader, RunView, StudioApi
@@ -23,6 +24,7 @@ from studio.methods.table import METHODS, MethodEntry
 
 CUSTOM = "custom"
 _LOOK_S = 3.0
+COMPARED_MAX = len(COLOURS)
 _TRIES = {"planner": "mppi", "goal_class": "easy", "goals": 20, "seed": 1}
 
 
@@ -49,6 +51,7 @@ class TrainingModel:
         self.problems: dict[str, str] = {}
         self.try_goals, self.tell = False, True
         self.chosen = ""
+        self.compared: list[str] = []
         self.stage = ""
         self.rows: list[dict[str, Any]] = []
         self.choose_preset(next(iter(self.method.presets())))
@@ -182,7 +185,7 @@ class TrainingModel:
 
     def use_skills(self) -> None:
         if self.bundle is not None:
-            self._studio.navigate("deploy", bundle=str(self.bundle))
+            self._studio.navigate("skills", bundle=str(self.bundle))
 
     @property
     def bundle(self) -> Path | None:
@@ -283,7 +286,35 @@ class TrainingModel:
     def plots(self) -> list[PlotData]:
         last = self.last_run
         reference = self._studio.jobs.run(last.id).metrics() if last is not None else []
-        return make_plots(self.rows, reference, self.shown_stage)
+        others = [self._studio.jobs.run(identity).metrics() for identity in self.others]
+        return make_plots(self.rows, reference, self.shown_stage, others)
+
+    # comparing
+
+    @property
+    def others(self) -> list[str]:
+        """Runs that are compared with the chosen one."""
+        return [identity for identity in self.compared if identity != self.chosen]
+
+    def toggle_compare(self) -> None:
+        """Take the chosen run into the comparison, or out of it."""
+        if self.chosen in self.compared:
+            self.compared.remove(self.chosen)
+        elif self.run is not None:
+            self.compared = [*self.compared, self.chosen][-COMPARED_MAX:]
+        self.runs_changed.emit()
+        self.curves_changed.emit()
+
+    def comparison(self) -> tuple[list[str], list[tuple[str, list[str]]]]:
+        """Titles of the compared runs, the chosen one first, and the rows of the table."""
+        titles = {run.id: run.title for run in self.runs}
+        names = [identity for identity in (self.chosen, *self.others) if identity in titles]
+        runs = [read_run(self._studio, identity, titles[identity], self._config_of) for identity in names]
+        return [run.title for run in runs], comparison(runs)
+
+    def explained(self) -> list[tuple[str, float]]:
+        """Shares of held-out change that the chosen run predicts: (what, 0..1); none before it is done."""
+        return explained_shares(read_held_out(self._studio, self.chosen)) if self.run is not None else []
 
     @property
     def last_run(self) -> RunView | None:
@@ -316,22 +347,23 @@ class TrainingModel:
         return next((float(row["held_out/loss"]) for row in reversed(rows) if "held_out/loss" in row), float("nan"))
 
     def stage_marks(self) -> list[tuple[float, str]]:
-        """Where each later stage begins, as a share of the whole, from the settings' own limits; empty when unknown."""
-        parts = [(f.name, getattr(self.run_config, f.name)) for f in dataclasses.fields(self.run_config)]
-        phases = [(name, part) for name, part in parts if dataclasses.is_dataclass(part) and hasattr(part, "steps")]
-        unit = "seconds" if all(part.seconds or not part.steps for _, part in phases) else "steps"  # type: ignore[attr-defined]
-        sizes = [float(getattr(part, unit)) if part.steps else 0.0 for _, part in phases]  # type: ignore[attr-defined]
-        whole = sum(sizes)
-        ends = [sum(sizes[: i + 1]) / whole for i in range(len(sizes) - 1)] if whole else []
-        return [(end, phases[i + 1][0].replace("_", " ")) for i, end in enumerate(ends) if sizes[i + 1]]
+        """Where each later stage begins, as a share of the whole, from the settings' own limits."""
+        return stage_marks(self.run_config)
 
     @property
     def run_config(self) -> Any:
         """The settings of the chosen run, or those of the form when it has none."""
         if self.run is None or self.spec.get("method") not in METHODS:
             return self.config
-        entry = METHODS[str(self.spec["method"])]
-        return check(entry.make_config(str(self.spec.get("preset") or "small")), list(self.spec.get("set") or []))[0]
+        return self._config_of(self.spec)
+
+    @staticmethod
+    def _config_of(spec: dict[str, Any]) -> Any:
+        """The settings a run was started with; None for a method that is not here."""
+        if spec.get("method") not in METHODS:
+            return None
+        entry = METHODS[str(spec["method"])]
+        return check(entry.make_config(str(spec.get("preset") or "small")), list(spec.get("set") or []))[0]
 
     # called by the window
 
@@ -362,6 +394,7 @@ def make_model(studio: StudioApi) -> TrainingModel:
         "cancel": (model.cancel, lambda: "" if model.run and model.run.active else "nothing is running"),
         "resume": (model.resume, lambda: "" if can_resume(model.run) else "no stopped run is chosen"),
         "skills": (model.use_skills, model.blocked_skills),
+        "compare": (model.toggle_compare, lambda: "" if model.run else "there is no run"),
         "next_run": (lambda: model.step_run(1), lambda: ""),
         "previous_run": (lambda: model.step_run(-1), lambda: ""),
     }

@@ -44,6 +44,7 @@ class TrainingPanel(QWidget):
         row.addWidget(self.form)
         row.addWidget(self.progress, 1)
         row.addWidget(self.runs)
+        self.runs.card.toggled.connect(self.progress.show_card)
         model.runs_changed.connect(self._show_run)
         model.curves_changed.connect(self.progress.show_curves)
 

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from plugins.training.form import FIRST_FIELDS, FormField
 from plugins.training.model import CUSTOM, TrainingModel
 from plugins.training.sources import Source, cores, day_text, memory_text
+from plugins.training.words import when_text
 from studio.app.api import StudioApi
 from studio.app.theme import set_property
 from studio.app.widgets.control import KeyButton, SegmentedControl, ValueRow
@@ -278,7 +279,7 @@ class FormPanel(QFrame):
             self.datasets.setCurrentIndex(model.sources.index(source))
             self.episodes.setText(f"{source.episodes} episode{'s' if source.episodes != 1 else ''}")
             self.amount.setText(amount_text(source))
-            self.marks.setText(f"{source.labels} labels · {source.left_out} left out")
+            self.marks.setText(f"{labels_text(source)} · {source.left_out} left out")
         self._show_lineage()
         self.show_button()
 
@@ -310,6 +311,11 @@ def amount_text(source: Source) -> str:
     """`40:12 min · 965 000 ticks`."""
     minutes = f"{int(source.seconds) // 60}:{int(source.seconds) % 60:02d} min"
     return f"{minutes} · {source.ticks:,} ticks".replace(",", " ")
+
+
+def labels_text(source: Source) -> str:
+    """Which version of the labels training will see: `Labels as of 14:41`."""
+    return f"{source.labels} labels as of {when_text(source.labels_unix_s)}" if source.labels else "no labels"
 
 
 def _caption(text: str) -> QLabel:

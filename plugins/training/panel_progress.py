@@ -11,11 +11,15 @@ from PySide6.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
+    QTextBrowser,
     QVBoxLayout,
     QWidget,
 )
 
+from plugins.training.card import card_text
+from plugins.training.compare import COLOURS
 from plugins.training.curves import STAGE_WORDS, PlotData
 from plugins.training.model import TrainingModel
 from plugins.training.words import can_resume, time_left_text, when_text
@@ -88,9 +92,23 @@ class ProgressPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._make_head())
-        column.addWidget(self._make_plots(), 1)
-        column.addWidget(self._make_legend())
-        column.addWidget(self._make_log())
+        self.card = QTextBrowser()
+        self.card.setFrameShape(QFrame.Shape.NoFrame)
+        self.card.document().setDocumentMargin(20)
+        self.card.hide()
+        column.addWidget(self.card, 1)
+        self.curves = QWidget()
+        inner = QVBoxLayout(self.curves)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(0)
+        inner.addWidget(self._make_plots(), 1)
+        inner.addWidget(self._make_legend())
+        self.log = self._make_log()
+        self.table = ComparisonTable()
+        self.table.hide()
+        inner.addWidget(self.log)
+        inner.addWidget(self.table)
+        column.addWidget(self.curves, 1)
         self.show_run()
         self.show_curves()
 
@@ -101,7 +119,9 @@ class ProgressPanel(QWidget):
         column.setContentsMargins(24, 8, 20, 12)
         column.setSpacing(4)
         row = QHBoxLayout()
+        row.setSpacing(12)
         self.big, self.small = QLabel(), QLabel()
+        self.small.setContentsMargins(0, 0, 0, 6)  # on the line of the big words
         set_property(self.big, "type", "headline")
         set_property(self.small, "type", "value")
         set_property(self.small, "tone", "2")
@@ -202,6 +222,13 @@ class ProgressPanel(QWidget):
         column.addWidget(self.detail)
         return box
 
+    def show_card(self, on: bool) -> None:
+        """The model card of the chosen run's bundle instead of the curves."""
+        if on:
+            self.card.setMarkdown(card_text(self._model.bundle))
+        self.card.setVisible(on)
+        self.curves.setVisible(not on)
+
     def _show_detail(self, on: bool) -> None:
         view = self._model.run
         self.detail.setVisible(on)
@@ -253,22 +280,25 @@ class ProgressPanel(QWidget):
         data = self._model.plots
         rows = self._model.rows
         self.waiting.setVisible(not data)
-        span = self._span(data)
         for index, plot in enumerate(self.plots):
             plot.setVisible(index < len(data))
             if index < len(data):
-                fill(plot, data[index], span)
+                fill(plot, data[index])
         last = self._model.last_run
-        self.reference.setText(f"last run, {last.title}" if last is not None else "last run: none yet")
+        reference = f"last run, {last.title}" if last is not None else "last run: none yet"
+        self.reference.setText(
+            reference if not self._model.others else f"compared: {len(self._model.others)} in colour"
+        )
         self._show_stages(self._model.stages if rows else [])
+        self._show_comparison()
 
-    def _span(self, data: list[PlotData]) -> tuple[float, float]:
-        steps = [
-            s for plot in data for curve in (plot.training, plot.held_out, plot.reference) for s in curve.steps[-1:]
-        ]
-        starts = [s for plot in data for curve in (plot.training, plot.held_out) for s in curve.steps[:1]]
-        first = min(starts, default=0.0)
-        return (0.0 if self._model.shown_stage in self._model.stages[:1] else first), max(steps, default=1.0)
+    def _show_comparison(self) -> None:
+        """Compared runs: a table in the log's place."""
+        on = bool(self._model.others)
+        self.log.setVisible(not on)
+        self.table.setVisible(on)
+        if on:
+            self.table.show_rows(*self._model.comparison())
 
     def _show_stages(self, stages: list[str]) -> None:
         stages = stages if len(stages) > 1 else []
@@ -289,12 +319,55 @@ class ProgressPanel(QWidget):
         return button
 
 
-def fill(plot: LossPlot, data: PlotData, span: tuple[float, float]) -> None:
+class ComparisonTable(QScrollArea):
+    """What differs between runs, and what each reached; the chosen run first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedHeight(190)
+        self.setWidgetResizable(True)
+        self._rows: list[tuple[str, ...]] = []
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        return self._rows
+
+    def show_rows(self, titles: list[str], rows: list[tuple[str, list[str]]]) -> None:
+        lines = [("", *titles), *((name, *texts) for name, texts in rows)]
+        if lines == self._rows:
+            return
+        self._rows = lines
+        body = QWidget()
+        set_property(body, "ground", "1")
+        grid = QGridLayout(body)
+        grid.setContentsMargins(16, 10, 16, 10)
+        grid.setHorizontalSpacing(20)
+        grid.setVerticalSpacing(4)
+        for y, line in enumerate(lines):
+            for x, text in enumerate(line):
+                grid.addWidget(_cell(text, head=y == 0, column=x), y, x)
+        grid.setColumnStretch(len(titles), 1)
+        grid.setRowStretch(len(lines), 1)
+        self.setWidget(body)
+
+
+def _cell(text: str, *, head: bool, column: int) -> QLabel:
+    label = QLabel(text)
+    set_property(label, "type", "strong" if head else "small")
+    set_property(label, "tone", "2" if column == 0 else "1")
+    if head and column > 0:
+        colour = "cat.2" if column == 1 else COLOURS[(column - 2) % len(COLOURS)]
+        label.setStyleSheet(f"color: {theme().hex(colour)};")
+    return label
+
+
+def fill(plot: LossPlot, data: PlotData) -> None:
     """Hand a plot its curves."""
     plot.set_title(data.title, data.hint)
     curves = (LossCurve(steps=s.steps, values=s.values) for s in (data.training, data.held_out, data.reference))
     training, held_out, reference = curves
-    plot.set_curves(training, held_out, reference, span)
+    others = [(LossCurve(steps=s.steps, values=s.values), COLOURS[i % len(COLOURS)]) for i, s in enumerate(data.others)]
+    plot.set_curves(training, held_out, LossCurve() if others else reference, data.span, others)
 
 
 def stage_words(stage: str) -> str:

@@ -6,21 +6,22 @@ import math
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from plugins.training.curves import words
+from plugins.training.compare import COLOURS
 from plugins.training.model import TrainingModel
 from plugins.training.words import when_text
 from studio.app.api import RunView, StudioApi
 from studio.app.theme import set_property, theme
+from studio.app.widgets.bars import Meter
 from studio.app.widgets.control import KeyButton, ValueRow
 from studio.app.widgets.loss_plot import number_text
-from studio.core.errors import DataError
+from studio.app.widgets.switch import Switch
 
 _ROWS = 40
 _ICONS = {"done": ("ok", "text.2"), "failed": ("cancelled", "state.fault"), "lost": ("cancelled", "state.fault"),
           "cancelled": ("cancelled", "text.3"), "paused": ("pause", "state.stopped")}  # fmt: skip
-_RESULTS = 6
+_RESULTS = 4
 
 
 class RunRow(QWidget):
@@ -31,11 +32,12 @@ class RunRow(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.view: RunView | None = None
-        self.sub, self.value, self.chosen = "", "", False
+        self.sub, self.value, self.chosen, self.mark = "", "", False, ""
         self.setFixedHeight(48)
 
-    def show_run(self, view: RunView, sub: str, value: str, *, chosen: bool) -> None:
-        self.view, self.sub, self.value, self.chosen = view, sub, value, chosen
+    def show_run(self, view: RunView, sub: str, value: str, *, chosen: bool, mark: str = "") -> None:
+        """`mark` is the token colour of its curves in a comparison."""
+        self.view, self.sub, self.value, self.chosen, self.mark = view, sub, value, chosen, mark
         self.setAccessibleName(f"{view.title}, {sub}, {value}")
         self.setToolTip(view.message)
         self.update()
@@ -57,6 +59,10 @@ class RunRow(QWidget):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(theme().colour("bg.3"))
             painter.drawRoundedRect(area.adjusted(0, 1, 0, -1), 5, 5)
+        if self.mark:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme().colour(self.mark))
+            painter.drawRoundedRect(QRectF(0, 8, 3, area.height() - 16), 1.5, 1.5)
         self._paint_state(painter, QRectF(10, 15, 18, 18))
         middle = Qt.AlignmentFlag.AlignVCenter
         painter.setFont(theme().font("strong"))
@@ -138,22 +144,41 @@ class RunsPanel(QFrame):
         column.setContentsMargins(8, 0, 0, 0)
         column.setSpacing(4)
         column.addWidget(_heading("When done"))
-        self.try_goals, self.tell = QCheckBox("Try 20 goals in simulation"), QCheckBox("Tell me")
+        self.try_goals, self.tell = Switch("Try 20 goals in simulation"), Switch("Tell me")
         self.tell.setChecked(self._model.tell)
         self.try_goals.toggled.connect(lambda on: setattr(self._model, "try_goals", on))
         self.tell.toggled.connect(lambda on: setattr(self._model, "tell", on))
         column.addWidget(self.try_goals)
         column.addWidget(self.tell)
-        self.results_title = _heading("Held-out results")
+        self.results_title = _heading("How much better than none?")
         column.addWidget(self.results_title)
-        self.results = [ValueRow("") for _ in range(_RESULTS)]
+        self.results = [ShareRow() for _ in range(_RESULTS)]
         for row in self.results:
             column.addWidget(row)
-        column.addSpacing(10)
-        self.skills = KeyButton("Use these skills", "Enter", kind="main", icon="ghost")
+        self.results_note = QLabel("Share of held-out change predicted. None: nothing moves, 0 %.")
+        self.results_note.setWordWrap(True)
+        set_property(self.results_note, "type", "small")
+        set_property(self.results_note, "tone", "3")
+        column.addWidget(self.results_note)
+        column.addLayout(self._make_links())
+        column.addSpacing(6)
+        self.skills = KeyButton("See these skills", "Enter", kind="main", icon="ghost")
         self.skills.clicked.connect(lambda: self._studio.commands.run("training.skills"))
         column.addWidget(self.skills)
         return foot
+
+    def _make_links(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        self.card, self.compare = QPushButton("Model card"), QPushButton("Compare")
+        self.compare.setToolTip("C: take the chosen run into the comparison, or out of it")
+        for link in (self.card, self.compare):
+            set_property(link, "kind", "link")
+            link.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            row.addWidget(link)
+        row.addStretch(1)
+        self.card.setCheckable(True)
+        self.compare.clicked.connect(lambda: self._studio.commands.run("training.compare"))
+        return row
 
     def _add_row(self) -> None:
         row = RunRow()
@@ -174,53 +199,55 @@ class RunsPanel(QFrame):
                 view = runs[index]
                 value = model.held_out(view.id)
                 text = "–" if math.isnan(value) else number_text(value)
-                row.show_run(view, run_words(view), text, chosen=view.id == model.chosen)
+                sub = run_words(view, str(self._studio.jobs.run(view.id).spec.get("preset", "")))
+                others = model.others
+                mark = COLOURS[others.index(view.id) % len(COLOURS)] if view.id in others else ""
+                mark = mark or ("cat.2" if view.id in model.compared else "")
+                row.show_run(view, sub, text, chosen=view.id == model.chosen, mark=mark)
         self.empty.setVisible(not runs)
         blocked = model.blocked_skills()
         self.skills.setEnabled(not blocked)
         self.skills.setToolTip(blocked)
-        set_property(self.skills, "kind", "main")
+        done = model.run is not None and model.run.state == "done" and not model.running
+        set_property(self.skills, "kind", "primary" if done and not blocked else "main")
+        self.compare.setText("Out of the comparison" if model.chosen in model.compared else "Compare")
         self._show_results()
 
     def _show_results(self) -> None:
-        values = held_out_results(self._studio, self._model.run)
+        values = self._model.explained()[:_RESULTS]
         self.results_title.setVisible(bool(values))
+        self.results_note.setVisible(bool(values))
         for index, row in enumerate(self.results):
             row.setVisible(index < len(values))
             if index < len(values):
-                row.name_label.setText(values[index][0])
-                row.set_value(values[index][1])
+                row.show_share(*values[index])
 
 
-def held_out_results(studio: StudioApi, view: RunView | None) -> list[tuple[str, str]]:
-    """What the finished run's `result.json` says of held-out data, the telling numbers first."""
-    if view is None or view.state not in ("done", "cancelled"):
-        return []
-    try:
-        found = studio.jobs.run(view.id).result().get("held_out", {})
-    except DataError:
-        return []
-    numbers = {k: v for k, v in found.items() if isinstance(v, (int, float))} if isinstance(found, dict) else {}
-    names = sorted(numbers, key=lambda name: (not name.endswith(("_mm", "_deg")), not name.startswith("nll"), name))
-    return [_result(name, float(numbers[name])) for name in names[:_RESULTS]]
+class ShareRow(QWidget):
+    """A name, a percentage and its bar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 2, 0, 2)
+        column.setSpacing(2)
+        self.row, self.meter = ValueRow(""), Meter("cat.2")
+        column.addWidget(self.row)
+        column.addWidget(self.meter)
+
+    def show_share(self, name: str, share: float) -> None:
+        self.row.name_label.setText(name)
+        self.row.set_value(f"{100 * share:.0f} %")
+        self.meter.set_share(share)
 
 
-def _result(name: str, value: float) -> tuple[str, str]:
-    """`Where the box goes, after 2 s` and `31.2 mm`."""
-    title, hint = words(name)
-    unit, _, when = hint.partition("after ")
-    unit = unit.strip() if unit.strip() in ("mm", "°", "nats", "m", "rad") else ""
-    when = when.removesuffix(" of skills")
-    return f"{title}, {when}" if when else title, f"{number_text(value)} {unit}".strip()
-
-
-def run_words(view: RunView) -> str:
-    """`running, 46 %`, `today 11:20`, `stopped at step 900`."""
+def run_words(view: RunView, preset: str = "") -> str:
+    """`running, 46 %`, `11:20 · small`, `stopped at step 900`."""
     if view.active:
         return f"{view.state}, {view.share * 100:.0f} %" if view.state == "running" and view.steps else view.state
     if view.state == "done":
-        return when_text(view.created_s)
-    word = {"failed": "failed", "lost": "ended from outside", "cancelled": "cancelled"}.get(view.state, view.state)
+        return f"{when_text(view.created_s)} · {preset}" if preset else when_text(view.created_s)
+    word = {"failed": "stopped", "lost": "ended from outside", "cancelled": "cancelled"}.get(view.state, view.state)
     return f"{word} at step {view.step}" if view.step else word
 
 

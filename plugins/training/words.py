@@ -6,6 +6,8 @@ import time
 
 from studio.app.api import RunView
 
+MEASURED_STEPS = 10  # before that, a time left would be a guess
+
 STATE_WORDS = {
     "done": "Done",
     "failed": "Failed",
@@ -22,7 +24,7 @@ def time_left_text(view: RunView | None) -> tuple[str, str]:
         return "No run yet", ""
     if view.state in STATE_WORDS:
         return STATE_WORDS[view.state], ""
-    if view.time_left_s is None:
+    if view.time_left_s is None or view.step < MEASURED_STEPS:
         return "measuring", ""
     low, high = view.time_left_s
     if high < 90:

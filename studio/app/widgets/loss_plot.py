@@ -34,6 +34,7 @@ class CurveArea(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.training = self.held_out = self.reference = LossCurve()
+        self.others: Sequence[tuple[LossCurve, str]] = ()  # of compared runs, with their token colours
         self.span, self.limits = (0.0, 1.0), (0.0, 1.0)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         theme().changed.connect(self.update)
@@ -51,6 +52,8 @@ class CurveArea(QWidget):
         dash = [float(n) for n in theme().tokens.value("plot.dash_reference")]
         self._paint_curve(painter, area, self.reference, "text.3", number("plot.width_reference"), dash)
         self._paint_curve(painter, area, self.training, "cat.1", number("plot.width_raw"), [], opacity=0.75)
+        for curve, key in self.others:
+            self._paint_curve(painter, area, curve, key, number("plot.width_review"), [])
         self._paint_curve(painter, area, self.held_out, "cat.2", number("plot.width_smoothed"), [])
         if len(self.held_out.values):
             painter.setPen(Qt.PenStyle.NoPen)
@@ -124,15 +127,20 @@ class LossPlot(QWidget):
         self.hint.setText(hint)
 
     def set_curves(
-        self, training: LossCurve, held_out: LossCurve, reference: LossCurve, span: tuple[float, float]
+        self,
+        training: LossCurve,
+        held_out: LossCurve,
+        reference: LossCurve,
+        span: tuple[float, float],
+        others: Sequence[tuple[LossCurve, str]] = (),
     ) -> None:
         """Draw over steps `span`; the value shown is the newest held-out one, else training."""
         newest = held_out if len(held_out.values) else training
         self.value.setText(number_text(newest.values[-1]) if len(newest.values) else "–")
         area = self.area
-        area.training, area.held_out, area.reference = training, held_out, reference
+        area.training, area.held_out, area.reference, area.others = training, held_out, reference, others
         area.span = (span[0], max(span[1], span[0] + 1.0))
-        area.limits = value_limits((training, held_out, reference))
+        area.limits = value_limits((training, held_out, reference, *(curve for curve, _ in others)))
         area.update()
 
 

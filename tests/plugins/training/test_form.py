@@ -75,7 +75,10 @@ def test_plots_follow_what_the_method_reports() -> None:
     assert plots[0].title == "Total loss" and plots[0].held_out.values == (4.1, 2.3)
     assert plots[0].training.steps == (100.0, 300.0) and plots[0].reference.values == (4.1,)
     assert plots[3].held_out.values == ()  # goal is not measured on held-out data here
-    assert [p.name for p in make_plots(ROWS, [], "flow")] == ["loss", "nll_flow", "nll_gaussian"]
+    filled = make_plots(ROWS, [], "flow", [ROWS])
+    assert [p.name for p in filled] == ["loss", "nll_flow", "nll_gaussian", "loss"]
+    assert filled[3].stage == "skills" and filled[3].hint.endswith("· skills")  # four plots, whatever the stage reports
+    assert filled[3].others[0].values == filled[3].held_out.values
 
 
 def test_a_foreign_metric_still_gets_a_plot_and_a_unit() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
@@ -121,10 +123,17 @@ def test_one_click_trains_and_the_bundle_can_be_used(panel, model, studio: Studi
     model.choose_stage("skills")
     assert model.plots[0].title == "Total loss" and len(model.plots[0].held_out.values) >= 1
     assert panel.progress.plots[0].value.text() != "–"
+    names = [row.row.name_label.text() for row in panel.runs.results if row.isVisible()]
+    assert names[0] == "Where the box goes" and panel.runs.results[0].row.value_label.text().endswith("%")
+    qtbot.mouseClick(panel.runs.card, Qt.MouseButton.LeftButton)
+    text = panel.progress.card.toPlainText()
+    assert "Comes from" in text and "3 episodes" in text and "session_0001/episode_000001" in text
+    assert not panel.progress.curves.isVisible()
+    qtbot.mouseClick(panel.runs.card, Qt.MouseButton.LeftButton)
     asked = []
     studio.navigator = lambda screen, **arguments: asked.append((screen, arguments))
     qtbot.mouseClick(panel.runs.skills, Qt.MouseButton.LeftButton)
-    assert asked == [("deploy", {"bundle": str(studio.project.folder("bundles") / "play-1")})]
+    assert asked == [("skills", {"bundle": str(studio.project.folder("bundles") / "play-1")})]
 
 
 def test_a_killed_training_is_said_and_can_go_on(panel, model, studio: StudioApi, qtbot) -> None:
@@ -148,6 +157,46 @@ def test_a_killed_training_is_said_and_can_go_on(panel, model, studio: StudioApi
     assert model.run.state == "cancelled" and panel.progress.big.text() == "Cancelled"
 
 
+def test_runs_are_compared_with_the_settings_that_differ(panel, model, studio: StudioApi, qtbot) -> None:
+    for seed, batch in ((1, "16"), (2, "24")):
+        model.enter("stage_1.batch", batch)
+        model.set_seed(seed)
+        run = studio.project.folder("runs") / f"{seed}-train"
+        run.mkdir(parents=True)
+        spec = {
+            "method": "haptic_play",
+            "preset": "small",
+            "seed": seed,
+            "set": model.settings,
+            "title": f"play-{seed}",
+        }
+        write_run(run, spec, loss=0.5 / seed)
+    studio.jobs.refresh()
+    assert [view.title for view in model.runs] == ["play-2", "play-1"]
+    studio.commands.run("training.compare")
+    studio.commands.run("training.next_run")
+    assert model.others == ["2-train"] and panel.progress.table.isVisible() and not panel.progress.log.isVisible()
+    rows = {line[0]: line[1:] for line in panel.progress.table.rows}
+    assert rows[""] == ("play-1", "play-2") and rows["Seed"] == ("1", "2")
+    assert rows["stage 1.batch"] == ("16", "24") and rows["held-out loss"] == ("0.5", "0.25")
+    assert "skill size" not in rows  # the same in both
+    plot = panel.progress.plots[0]
+    assert plot.area.others[0][0].values == (0.25,) and plot.area.others[0][1] == "cat.4"
+    studio.commands.run("training.previous_run")
+    studio.commands.run("training.compare")
+    assert not model.others and panel.progress.log.isVisible()
+
+
+def write_run(folder: Path, spec: dict, *, loss: float) -> None:
+    """A finished run as its worker leaves it."""
+    job = {"format_version": 1, "kind": "train", "created_s": 1000.0 + spec["seed"], "spec": spec}
+    (folder / "job.json").write_text(json.dumps(job))
+    (folder / "status.json").write_text(json.dumps({"state": "done", "step": 40, "steps": 40, "message": "Done."}))
+    row = {"step": 40, "t_s": 1.0, "stage": "skills", "loss": loss, "held_out/loss": loss}
+    (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    (folder / "result.json").write_text(json.dumps({"held_out": {"loss": loss}}))
+
+
 def view(**values: object) -> RunView:
     return RunView(
         **{"id": "a", "kind": "train", "title": "a", "path": "", "created_s": 0.0, "state": "running", **values}
@@ -155,9 +204,10 @@ def view(**values: object) -> RunView:
 
 
 def test_time_left_is_a_range_with_a_unit() -> None:
-    assert time_left_text(view(time_left_s=(290.0, 430.0))) == ("5 to 7 min", "left")
-    assert time_left_text(view(time_left_s=(20.2, 31.0))) == ("20 to 31 s", "left")
-    assert time_left_text(view(time_left_s=(119.0, 121.0))) == ("2 to 3 min", "left")
+    assert time_left_text(view(step=400, time_left_s=(290.0, 430.0))) == ("5 to 7 min", "left")
+    assert time_left_text(view(step=400, time_left_s=(20.2, 31.0))) == ("20 to 31 s", "left")
+    assert time_left_text(view(step=400, time_left_s=(119.0, 121.0))) == ("2 to 3 min", "left")
     assert time_left_text(view()) == ("measuring", "")
+    assert time_left_text(view(step=9, time_left_s=(119.0, 121.0))) == ("measuring", "")
     assert time_left_text(view(state="failed")) == ("Failed", "")
     assert time_left_text(None) == ("No run yet", "")
