@@ -32,6 +32,8 @@ class Scene:
     object_edge_m: float
     friction_table_object: float
     friction_tip_object: float
+    tip_stiffness_n_m: float
+    tip_damping_n_s_m: float
     tag_family: str
     tag_edge_m: float
     tag_ids: tuple[int, ...]
@@ -53,4 +55,6 @@ def load_scene(name: str = "dual_arm_box") -> Scene:
     check_range("scene", "object_edge_m", scene.object_edge_m, 0.02, 0.5, " m")
     check_range("scene", "friction_table_object", scene.friction_table_object, 0.05, 2)
     check_range("scene", "friction_tip_object", scene.friction_tip_object, 0.05, 2)
+    check_range("scene", "tip_stiffness_n_m", scene.tip_stiffness_n_m, 1e3, 1e6, " N/m")
+    check_range("scene", "tip_damping_n_s_m", scene.tip_damping_n_s_m, 0.1, 1e4, " N*s/m")
     return scene

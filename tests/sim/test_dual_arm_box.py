@@ -95,6 +95,26 @@ def test_contact_is_felt_at_the_leader_and_known_to_the_world(bench: Bench) -> N
     assert record[0]["linear_velocity_m_s"][1] < 0.0
 
 
+def test_a_tip_that_strikes_is_not_rigid(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    above = bench.hands_m.copy()
+    above[0] = [0.02, 0.16, 0.08]
+    bench.move(above, 0.6)
+    step, forces_n = bench.world.step, [0.0]
+
+    def step_and_look(duration_s: float) -> None:
+        for _ in range(5):
+            step(duration_s / 5)
+            forces_n.append(float(np.linalg.norm(bench.world.contact_forces_n()[0])))
+
+    monkeypatch.setattr(bench.world, "step", step_and_look)
+    below = above.copy()
+    below[0, 2] = 0.012
+    bench.move(below, 0.15)  # onto the table, at half a metre per second
+    bench.run(0.1)
+    assert forces_n[-1] > 1.0  # it arrived
+    assert max(forces_n) < 60.0  # a rigid tip gives 270 N in one physics step
+
+
 def test_drives_report_the_torque_of_the_spring(bench: Bench) -> None:
     bench.run(0.3)
     target = bench.hands_m.copy()

@@ -71,10 +71,11 @@ def test_tip_turns_the_box_over_and_shifts_it(place_m: tuple[float, float], yaw_
     assert effect.peak_nm < 8.5  # free travel included
 
 
-def test_slide_carries_the_box_without_turning_it() -> None:
-    effect = play_once(primitives.slide, 0, (0.0, 0.06))
+@pytest.mark.parametrize("seed", [0, 3])
+def test_slide_carries_the_box_without_turning_it(seed: int) -> None:
+    effect = play_once(primitives.slide, seed, (0.0, 0.06))
     assert np.linalg.norm(effect.moved_m[:2]) > 0.03
-    assert abs(effect.yaw_rad) < 0.4 and not effect.flipped
+    assert abs(effect.yaw_rad) < 0.15 and not effect.flipped  # more shows that friction is solved badly
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
