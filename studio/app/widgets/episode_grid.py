@@ -17,12 +17,14 @@ from PySide6.QtCore import (
     QRectF,
     QSize,
     Qt,
+    QTimer,
     Signal,
 )
-from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPainterPath, QPen, QPolygonF, QResizeEvent
+from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from studio.app.theme import theme
+from studio.app.widgets.card_pictures import CardPictures
 from studio.app.widgets.polygon import make_polygon
 
 CARD_HEIGHT_PX = 218
@@ -100,6 +102,7 @@ class CardDelegate(QStyledItemDelegate):
     def __init__(self, grid: EpisodeGrid) -> None:
         super().__init__(grid)
         self._grid = grid
+        self.pictures = CardPictures()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         return self._grid.gridSize()
@@ -112,17 +115,38 @@ class CardDelegate(QStyledItemDelegate):
         state = option.state  # type: ignore[attr-defined]
         selected = bool(state & QStyle.StateFlag.State_Selected)
         focused = bool(state & QStyle.StateFlag.State_HasFocus) and self._grid.hasFocus()
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if card.left_out:
-            painter.setOpacity(0.55)
-        _paint_frame(painter, box, selected=selected, focused=focused)
-        _paint_picture(painter, QRectF(box.left() + 1, box.top() + 1, box.width() - 2, _PICTURE_PX), card)
-        _paint_words(painter, box, card)
-        painter.setOpacity(1.0)
-        if selected:
-            _paint_tick(painter, QRectF(box.left() + 9, box.top() + 9, 18, 18))
-        painter.restore()
+        ratio = painter.device().devicePixelRatioF()
+        size, look = (round(box.width()), round(box.height())), (selected, focused, ratio, theme().name)
+        picture = self.pictures.get(
+            card.key, (card, size, *look), lambda: _make_picture(card, size, ratio, selected, focused)
+        )
+        if picture is None:
+            _paint_frame(painter, box, selected=selected, focused=focused)
+        else:
+            painter.drawPixmap(box.topLeft(), picture)
+
+
+def _make_picture(card: Card, size: tuple[int, int], ratio: float, selected: bool, focused: bool) -> QPixmap:
+    """A whole card, transparent around its corners."""
+    picture = QPixmap(round(size[0] * ratio), round(size[1] * ratio))
+    picture.setDevicePixelRatio(ratio)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter, box = QPainter(picture), QRectF(0, 0, *size)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    if card.left_out:
+        painter.setOpacity(0.55)
+    _paint_card(painter, box, card, selected=selected, focused=focused)
+    painter.end()
+    return picture
+
+
+def _paint_card(painter: QPainter, box: QRectF, card: Card, *, selected: bool, focused: bool) -> None:
+    _paint_frame(painter, box, selected=selected, focused=focused)
+    _paint_picture(painter, QRectF(box.left() + 1, box.top() + 1, box.width() - 2, _PICTURE_PX), card)
+    _paint_words(painter, box, card)
+    painter.setOpacity(1.0)
+    if selected:
+        _paint_tick(painter, QRectF(box.left() + 9, box.top() + 9, 18, 18))
 
 
 def _paint_frame(painter: QPainter, box: QRectF, *, selected: bool, focused: bool) -> None:
@@ -272,7 +296,8 @@ class EpisodeGrid(QListView):
         self._quiet = False
         self.list = CardList(self)
         self.setModel(self.list)
-        self.setItemDelegate(CardDelegate(self))
+        self.delegate = CardDelegate(self)
+        self.setItemDelegate(self.delegate)
         self.setViewMode(QListView.ViewMode.IconMode)
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setMovement(QListView.Movement.Static)
@@ -322,6 +347,12 @@ class EpisodeGrid(QListView):
         """Add the card under the keyboard to the selection, or take it away."""
         if self.currentIndex().isValid():
             self.selectionModel().select(self.currentIndex(), QItemSelectionModel.SelectionFlag.Toggle)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        self.delegate.pictures.begin()
+        super().paintEvent(event)
+        if self.delegate.pictures.owed:
+            QTimer.singleShot(0, self.viewport(), self.viewport().update)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Cards share the width, so that no column is cut."""
