@@ -127,7 +127,7 @@ class MotorBuses:
     ) -> None:
         _check(buses, len(ranges))
         self.motors, self._now_ns = len(ranges), now_ns
-        self._ranges = list(ranges)
+        self.ranges = list(ranges)
         ids = dict(pair for bus in buses for pair in zip(bus.motors, bus.drive_ids, strict=True))
         self._codec = MitArrayCodec(ranges, [ids[motor] for motor in range(self.motors)])
         self._special = [[special_frame(row, special) for row in ranges] for special in Special]
@@ -193,7 +193,7 @@ class MotorBuses:
         for lane in self._lanes:
             chosen = [(drive, motor) for drive, motor in lane.motor_of_drive.items() if motors[motor]]
             for row, (drive, motor) in enumerate(chosen):
-                put_frame(self._outgoing, lane.first + row, command_can_id(self._ranges[motor], drive), frames[motor])
+                put_frame(self._outgoing, lane.first + row, command_can_id(self.ranges[motor], drive), frames[motor])
             if chosen:
                 lane.counts.refused += len(chosen) - lane.transport.send(len(chosen))
                 self._address(lane)
@@ -201,7 +201,7 @@ class MotorBuses:
     def _address(self, lane: _Lane) -> None:
         """The identifiers of all commands of a bus, in the order in which they are sent."""
         for row, (drive, motor) in enumerate(lane.motor_of_drive.items()):
-            put_frame(self._outgoing, lane.first + row, command_can_id(self._ranges[motor], drive), bytes(8))
+            put_frame(self._outgoing, lane.first + row, command_can_id(self.ranges[motor], drive), bytes(8))
 
     def collect(self, deadline_ns: int = 0) -> MotorStates:
         """The second half: what has come and comes until the deadline; without one, what is there already."""
@@ -298,13 +298,13 @@ class MotorBuses:
         """Remember the heads of a cycle in which every bus gave exactly one whole reply per motor."""
         rows = ((lane, row) for lane in self._lanes for row in lane.rows[: lane.expected])
         motors = [self._motor_of(owner, *take_frame(self._incoming, row)) for owner, row in rows]
-        self._known.learn(motors, [self._ranges[motor].status_feedback for motor in motors])
+        self._known.learn(motors, [self.ranges[motor].status_feedback for motor in motors])
 
     def _motor_of(self, lane: _Lane, can_id: int, data: bytes) -> int:
         """Whose reply this is; -1: nobody's."""
         motor = lane.motor_of_drive.get(drive_of(can_id, data), -1)
         of_status = bool(can_id & EXTENDED_FLAG)
-        return motor if motor >= 0 and self._ranges[motor].status_feedback is of_status else -1
+        return motor if motor >= 0 and self.ranges[motor].status_feedback is of_status else -1
 
     def _finish(self, *, complete: bool) -> MotorStates:
         states = self.states

@@ -15,10 +15,11 @@ from hw_drivers.bus.motor_buses import MotorBuses
 from hw_drivers.bus.motor_states import MotorStates
 from studio.core.errors import DeviceError
 from studio.core.geometry import FloatArray
-from studio.core.protocols import Clock
+from studio.core.protocols import STATE_POSITION, Clock
 
 _ANSWER_S = 0.5  # longest that `open` waits; also for adapters that must wake up
 _ASK_AGAIN_S = 0.05
+_SLACK_RAD = 0.05  # noise, quantisation, and angles measured a little further apart than they are read
 _BUS_SENTENCES = {
     BusError.NO_ACKNOWLEDGE: "does not acknowledge. Check motor power, termination and wiring",
     BusError.BUS_OFF: "has switched itself off after errors. Check wiring and termination",
@@ -43,6 +44,11 @@ class BusPlant:
         self._t_ns = np.zeros(self.motors, dtype=np.int64)
         self._all = np.ones(self.motors, dtype=bool)
         self._told = [BusError.NONE] * len(buses.names)
+        self._speed_rad_ns = np.array([1e-9 * motor.velocity_rad_s for motor in buses.ranges])
+        self._position_rad, self._moved_rad = np.zeros(self.motors), np.zeros(self.motors)
+        self._most_rad, self._jumped = np.zeros(self.motors), np.zeros(self.motors, dtype=bool)
+        self._good_ns, self._any_jumped = np.zeros(self.motors, dtype=np.int64), False
+        self._troubles: list[str] = []
 
     def open(self) -> None:
         """Drain, then ask every drive with a harmless exit frame and await its reply.
@@ -52,6 +58,9 @@ class BusPlant:
         """
         self.buses.clear_errors()
         self.buses.collect()
+        self._t_ns[:] = 0
+        self._good_ns[:] = 0
+        self._jumped[:], self._any_jumped = False, False
         start_ns = self._clock.now_ns()
         asked = self.buses.states.sequence.copy()
         while self._clock.now_ns() - start_ns < _ANSWER_S * 1e9:
@@ -78,11 +87,46 @@ class BusPlant:
         self.buses.send_special(Special.EXIT, motors)
 
     def read(self, states: FloatArray, t_ns: NDArray[np.int64]) -> None:
-        """What has come since the last command. A motor whose reply is not valid keeps its old time, and so ages."""
-        now = self.buses.collect()
+        """What has come since the last command. A motor whose reply is not valid keeps its old time, and so ages.
+
+        A reply whose position lies further from the last one than the motor can turn in that time is not valid: a
+        sector or a wrap was lost (spec/hardware.md 1.6), and nothing may follow such an angle.
+        """
+        now, read_ns = self.buses.collect(), self._clock.now_ns()
+        good = now.valid
+        position_rad = now.values[:, STATE_POSITION]
+        np.subtract(position_rad, self._position_rad, self._moved_rad)
+        np.absolute(self._moved_rad, self._moved_rad)
+        np.subtract(read_ns, self._good_ns, self._most_rad)
+        np.multiply(self._most_rad, self._speed_rad_ns, self._most_rad)
+        np.add(self._most_rad, _SLACK_RAD, self._most_rad)
+        if self._any_jumped or (self._moved_rad > self._most_rad).any():
+            good = good & ~self._find_jumps(now)
+        np.copyto(self._position_rad, position_rad, where=good)
+        np.copyto(self._t_ns, now.t_ns, where=good)
+        np.copyto(self._good_ns, read_ns, where=good)
         np.copyto(states, now.values)
-        np.copyto(self._t_ns, now.t_ns, where=now.valid)
+        states[:, STATE_POSITION] = self._position_rad
         t_ns[...] = self._t_ns
+
+    def _find_jumps(self, now: MotorStates) -> NDArray[np.bool_]:
+        """Motors that cannot have turned as far as they said, once; told once, and so until `open`."""
+        fresh = now.valid & (self._t_ns > 0) & (self._moved_rad > self._most_rad) & ~self._jumped
+        for motor in np.flatnonzero(fresh).tolist():
+            bus, drive = self._place(motor)
+            self._troubles.append(
+                f"Drive {drive} on bus {bus} jumped by {self._moved_rad[motor]:.2f} rad. Power it again and zero it."
+            )
+        self._jumped |= fresh
+        self._any_jumped = bool(self._jumped.any())
+        return self._jumped
+
+    def _place(self, motor: int) -> tuple[str, int]:
+        for bus, name in enumerate(self.buses.names):
+            for drive, row in self.buses.drives_of(bus).items():
+                if row == motor:
+                    return name, drive
+        return "?", 0
 
     def send(self, commands: FloatArray, sent: FloatArray) -> None:
         self.buses.send(commands, sent)
@@ -94,7 +138,7 @@ class BusPlant:
 
     def take_troubles(self) -> list[str]:
         """Sentences about buses whose state has changed for the worse since the last call."""
-        troubles: list[str] = []
+        troubles, self._troubles = self._troubles, []
         for bus, name in enumerate(self.buses.names):
             error = BusError(int(self.buses.states.bus_error[bus]))
             if error is not self._told[bus] and error in _BUS_SENTENCES:

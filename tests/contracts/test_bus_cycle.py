@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -220,3 +221,34 @@ def test_the_plant_opens_reads_and_names_who_is_silent(rig: Rig) -> None:
     rig.lines[0].drives.faults.inject(make_fault("lost_reply", 2), 0)
     with pytest.raises(DeviceError, match=r"drives \[2\]"):
         plant.open()
+
+
+def test_an_angle_that_jumped_is_not_followed_until_opened_again(rig: Rig) -> None:
+    """A lost sector or a wrap: the motor counts as silent, and the loop keeps its last good angle."""
+    plant = BusPlant(rig.buses, WallClock())
+    plant.open()
+    states, t_ns, sent = np.zeros((7, 5)), np.zeros(7, dtype=np.int64), np.zeros((7, 5))
+
+    def tick() -> None:
+        plant.send(rig.commands, sent)
+        time.sleep(0.005)
+        plant.read(states, t_ns)
+
+    end_s = time.monotonic() + PATIENCE_S
+    while (t_ns == 0).any() and time.monotonic() < end_s:
+        tick()
+    angles = itertools.cycle([12.1, 0.6])  # again and again: after a long pause of this test a jump may be a motion
+    while not (troubles := plant.take_troubles()) and time.monotonic() < end_s:
+        rig.ports(1).state[1, 0] = next(angles)
+        tick()
+    assert "Drive 6 on bus" in troubles[0] and "jumped by 11.50 rad" in troubles[0]
+    heard_ns, kept_rad = int(t_ns[5]), float(states[5, 0])
+    for _ in range(5):
+        tick()
+    assert t_ns[5] == heard_ns and (np.delete(t_ns, 5) > heard_ns).all()
+    assert states[5, 0] == kept_rad
+    rig.ports(1).state[1, 0] = 3.0
+    plant.open()
+    while abs(states[5, 0] - 3.0) > 0.01 and time.monotonic() < end_s:
+        tick()
+    assert states[5, 0] == pytest.approx(3.0, abs=0.01)

@@ -1,0 +1,131 @@
+"""`bench faults`: every fault of the catalogue in every state over both transports, and what came of each.
+
+In process: the stepped clock, faults on a leader's and on a follower's bus. Serial: twins in four processes behind
+pseudo-terminals, in real time. Every miss is listed by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from benchmarks.fault_cases import CASES, STATES, FaultCase
+from benchmarks.fault_rig import FaultRig, SerialRig, SteppedRig
+from benchmarks.fault_run import FaultRun, RunResult, reset
+from hw_drivers.bus.wire_fault import FaultKind
+from studio.cli.output import ProgressBar, parse_arguments, write_result
+from studio.core.records import PairState
+from studio.robot.description import Robot, load_robot
+
+_LEADER_BUS, _FOLLOWER_BUS, _DRIVE = 0, 2, 2
+_TRANSPORTS = ("in_process", "serial")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The campaign of injected faults.
+
+    Args:
+        transport: `in_process`, `serial`, or `both`.
+        case: only cases whose name contains this.
+        json_path: write the result as JSON; `-` prints it.
+    """
+
+    transport: str = "both"
+    case: str = ""
+    json_path: Annotated[str | None, tyro.conf.arg(name="json")] = field(default=None)
+
+
+def run_in_process(robot: Robot, cases: Iterable[FaultCase], tell: Callable[[], None]) -> list[RunResult]:
+    """A fresh rig for every run; every fault on a leader's and on a follower's bus."""
+    results: list[RunResult] = []
+    for case in cases:
+        for state in STATES:
+            for bus in (_LEADER_BUS, _FOLLOWER_BUS):
+                rig = SteppedRig(robot)
+                results.append(FaultRun(rig, bus, _DRIVE).run(case, state, "in_process"))
+                rig.close()
+                tell()
+    return results
+
+
+def run_serial(robot: Robot, cases: Iterable[FaultCase], tell: Callable[[], None]) -> list[RunResult]:
+    """Processes are kept between runs; only an adapter that was pulled out needs new ones."""
+    results: list[RunResult] = []
+    rig: FaultRig | None = None
+    try:
+        for case in cases:
+            for state in STATES:
+                rig = rig or SerialRig(robot)
+                reset(rig)
+                results.append(FaultRun(rig, _FOLLOWER_BUS, _DRIVE).run(case, state, "serial"))
+                tell()
+                if case.kind == FaultKind.UNPLUG:
+                    rig.close()
+                    rig = None
+    finally:
+        if rig is not None:
+            rig.close()
+    return results
+
+
+def summarise(results: list[RunResult]) -> dict[str, Any]:
+    """Counts, times and every violation."""
+    active = [r for r in results if r.outcome is not None]
+    classes = {name: sum(r.outcome == name for r in active) for name in ("tolerated", "stopped", "needs_layer_4")}
+    return {
+        "runs": len(results),
+        "violations": [{"case": r.name, "what": what} for r in results for what in r.wrong],
+        "classes": classes,
+        "stop_ms": _spread([r.stop_ms for r in results]),
+        "damping_ms": _spread([r.damping_ms for r in results]),
+        "stall_ms": _spread([r.stall_ms for r in results]),
+        "peak_torque_nm": max((r.peak_torque_nm for r in results), default=0.0),
+        "peak_speed_rad_s": max((r.peak_speed_rad_s for r in results), default=0.0),
+        "transports": {name: sum(r.transport == name for r in results) for name in _TRANSPORTS},
+        "cases": [_describe(r) for r in results],
+    }
+
+
+def _spread(times_ms: list[float | None]) -> dict[str, float | int]:
+    known = [t for t in times_ms if t is not None]
+    if not known:
+        return {"p50": 0.0, "max": 0.0, "count": 0}
+    return {"p50": round(float(np.median(known)), 3), "max": round(max(known), 3), "count": len(known)}
+
+
+def _describe(result: RunResult) -> dict[str, Any]:
+    values = asdict(result)
+    values["case"], values["state"] = result.case.name, PairState(result.state).name.lower()
+    return values
+
+
+def run(arguments: list[str]) -> int:
+    """Run the campaign; ends with code 5 when anything was violated."""
+    options = parse_arguments(Options, arguments, "main.py bench faults")
+    robot = load_robot()
+    cases = [case for case in CASES if options.case in case.name]
+    chosen = _TRANSPORTS if options.transport == "both" else (options.transport,)
+    runs = len(cases) * len(STATES) * (2 * ("in_process" in chosen) + ("serial" in chosen))
+    bar, done = ProgressBar("faults", runs), 0
+
+    def tell() -> None:
+        nonlocal done
+        done += 1
+        bar.update(done)
+
+    results: list[RunResult] = []
+    if "in_process" in chosen:
+        results += run_in_process(robot, cases, tell)
+    if "serial" in chosen:
+        results += run_serial(robot, cases, tell)
+    bar.close()
+    result = summarise(results)
+    lines = [f"{r.name}: {what}" for r in results for what in r.wrong]
+    lines.append(f"{len(results)} runs, {len(lines)} violations, {result['classes']}, stop {result['stop_ms']} ms")
+    write_result(result, options.json_path, text="\n".join(lines))
+    return 5 if result["violations"] else 0
