@@ -47,6 +47,8 @@ class PlannerConfig:
         unstick_skills: how many random skills then.
         hold_after_windows: a plan older than this many windows means hold (methods 1b, asynchronous deployment).
         from_prediction: plan from where the running skill is predicted to end instead of from the measured state.
+        serial: plan only while the arms hold, one skill per plan; for comparison (methods 1b: its delay destabilised
+            the authors' robot and simulation).
         fan: rollouts published for the screen.
         engine: `torch` rolls out in torch, `native` in the library built from resources/native, `auto` in the
             library where there is a compiler and the model is of a kind it knows.
@@ -82,6 +84,7 @@ class PlannerConfig:
     unstick_skills: int = 4
     hold_after_windows: float = 3.0
     from_prediction: bool = True
+    serial: bool = False
     fan: int = 140
     engine: str = "auto"
     precision: str = "auto"

@@ -69,9 +69,10 @@ class SkillExecutor:
     Args:
         skills: the trained model.
         hold_after_windows: age of a plan, in windows, beyond which the arms hold.
+        serial: every plan is used for one skill, then the arms hold until the next plan comes.
     """
 
-    def __init__(self, skills: Skills, *, hold_after_windows: float = 3.0) -> None:
+    def __init__(self, skills: Skills, *, hold_after_windows: float = 3.0, serial: bool = False) -> None:
         joints = StateReader(skills.task).joints
         if joints is None or skills.action_size != 2 * (joints.stop - joints.start):
             raise ConfigError(
@@ -81,6 +82,7 @@ class SkillExecutor:
         self._skills = skills
         self._joints = joints
         self._size = joints.stop - joints.start
+        self._serial = serial
         self._limit_ns = round(hold_after_windows * window_ns(skills))
         self._object = object_spans(skills.task)
         self.reset()
@@ -157,6 +159,9 @@ class SkillExecutor:
     def _begin_window(self, measured: Tensor, t_ns: int, hold: bool) -> None:
         if self._newest is not None and self._newest is not self._plan:
             self._plan, self._stage = self._newest, 0
+        elif self._serial:
+            self._holding = True
+            return
         elif not self._holding:
             self._stage += 1
         plan = self._plan

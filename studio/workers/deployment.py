@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from studio.core.config import apply_settings
 from studio.core.errors import ConfigError
 from studio.core.geometry import FloatArray
 from studio.core.observation import StateReader, check_goal
@@ -18,6 +19,7 @@ from studio.learning.bundle import check_fits_robot, load_bundle
 from studio.learning.imagination import LearnedActor, make_learned_actor
 from studio.learning.skill_model import SkillModel, make_skill_model
 from studio.learning.value import LearnedValue, make_learned_value
+from studio.planning.config import PlannerConfig, planner_preset
 from studio.workers.tap import StateTap, Tap
 
 STALE_STATE_NS = 100_000_000  # older than this, the arms are not moved by it
@@ -62,6 +64,14 @@ def pose_stream(info: dict[str, Any]) -> str:
     """The object pose stream that a bundle names; the world's when it names none."""
     names = [str(name) for name in info.get("streams", [])]
     return next((name for name in names if name.startswith("object_pose.")), "object_pose.world")
+
+
+def make_settings(values: dict[str, Any]) -> PlannerConfig:
+    """Planner settings of a `deploy` message: a preset, `key=value` changes, and `hold_after_windows` by itself."""
+    changes = [str(value) for value in values.get("set", [])]
+    if "hold_after_windows" in values:
+        changes.append(f"hold_after_windows={float(values['hold_after_windows'])}")
+    return apply_settings(planner_preset(str(values.get("preset", "default"))), changes)
 
 
 class GoalTap:

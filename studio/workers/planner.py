@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from studio.core.config import apply_settings
 from studio.core.errors import StudioError
 from studio.core.geometry import FloatArray, matrix_to_quaternion
 from studio.core.observation import object_spans, pose_errors
@@ -28,11 +27,11 @@ from studio.ipc.slot import SlotReader, SlotWriter
 from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.planning.arrival import Arrival
 from studio.planning.budget import SampleBudget
-from studio.planning.config import PlannerConfig, planner_preset
+from studio.planning.config import PlannerConfig
 from studio.planning.planner import TimedPlan
 from studio.planning.sampling import Plan, shift_controls
 from studio.planning.skills import Skills, window_ns
-from studio.workers.deployment import Deployment, Surroundings, load_deployment, newest_deploy
+from studio.workers.deployment import Deployment, Surroundings, load_deployment, make_settings, newest_deploy
 from studio.workers.planning_engine import make_goal_planner
 from studio.workers.priority import obtain_niceness
 from studio.workers.skill_samples import SkillSampler, answer_samples
@@ -176,6 +175,8 @@ class DeployedPlanner:
         measured, t_ns = found
         if self._arrival.look(measured, goal) and self._policy_rests():
             return None
+        if self.settings.serial and not self._policy_waits(now_ns):
+            return None
         if self._controls is None or not self.settings.from_prediction or self._policy_holds(now_ns):
             skills = 0 if self._controls is None else 1
             return Start(state=measured, measured=measured, state_t_ns=t_ns, skills=skills)
@@ -263,14 +264,14 @@ class DeployedPlanner:
         target = self._target.read()
         return target is not None and bool(target["hold"])
 
+    def _policy_waits(self, now_ns: int) -> bool:
+        """Serial mode: the policy has done what the newest plan says, and holds."""
+        done = self._controls is None or self._running_id() == self._publisher.plan_id
+        return done and self._policy_holds(now_ns)
+
     def _running_id(self) -> int:
         target = self._target.read()
         return 0 if target is None else int(target["plan_id"])
-
-
-def make_settings(values: dict[str, Any]) -> PlannerConfig:
-    """Preset and `key=value` changes of a `deploy` message."""
-    return apply_settings(planner_preset(str(values.get("preset", "default"))), [str(v) for v in values.get("set", [])])
 
 
 class PlannerWorker:

@@ -24,7 +24,7 @@ from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.planning.arrival import Arrival
 from studio.planning.executor import Motion, SkillExecutor, SkillPlan
 from studio.planning.skills import window_ns
-from studio.workers.deployment import Deployment, Surroundings, load_deployment, newest_deploy
+from studio.workers.deployment import Deployment, Surroundings, load_deployment, make_settings, newest_deploy
 from studio.workers.priority import obtain_niceness
 from studio.workers.skill_run import SkillRun
 from studio.workers.tap import Tap
@@ -43,8 +43,10 @@ class DeployedPolicy:
         joints = StateReader(task).joints
         if joints is None:
             raise ConfigError(f"Bundle {deployment.path.name}: task {task.name} has no joints. Pick another bundle.")
-        plan_windows = float(deployment.values.get("hold_after_windows", 3.0))
-        self.executor = SkillExecutor(deployment.model, hold_after_windows=plan_windows)
+        settings = make_settings(deployment.values)
+        self.executor = SkillExecutor(
+            deployment.model, hold_after_windows=settings.hold_after_windows, serial=settings.serial
+        )
         self._link = link
         self._skill_run: SkillRun | None = None
         self.tick_ns = round(1e9 / deployment.model.rate_hz)

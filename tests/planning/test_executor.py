@@ -14,6 +14,18 @@ from tests.planning.toy import ToySkills, toy_state
 TICK_NS = 10_000_000
 
 
+def test_serial_execution_uses_a_plan_for_one_skill_then_holds() -> None:
+    skills = ToySkills()
+    executor = SkillExecutor(skills, serial=True)
+    controls = torch.full((4, 2), 0.5)
+    executor.offer(SkillPlan(plan_id=1, goal_id=1, state_t_ns=0, controls=controls))
+    holds = [executor.step(toy_state(), 10_000_000 * tick).hold for tick in range(skills.window + 3)]
+    assert holds == [False] * skills.window + [True] * 3
+    executor.offer(SkillPlan(plan_id=2, goal_id=1, state_t_ns=130_000_000, controls=controls))
+    assert not executor.step(toy_state(), 140_000_000).hold
+    assert executor.plan_id == 2
+
+
 def make_plan(plan_id: int, *controls: float, t_ns: int = 0) -> SkillPlan:
     rows = torch.tensor(controls)[:, None].repeat(1, 2)
     return SkillPlan(plan_id=plan_id, goal_id=3, state_t_ns=t_ns, controls=rows)

@@ -168,6 +168,18 @@ def test_without_delay_the_plan_ring_shows_fans_and_ages_stay_small(stage: Stage
     assert ages and max(ages[1:]) < 0.65  # at most three windows and the rest of one
 
 
+def test_serial_planning_holds_between_skills(stage: Stage, bundle: Path) -> None:
+    stage.set_goal(0.08)
+    stage.deploy(bundle, set=[*SMALL, "serial=true"], delay_s=0.2)
+    stage.until(lambda: len({int(t["plan_id"]) for t in stage.body.targets}) > 4, "four plans")
+    targets = stage.body.targets[1:]
+    runs = [int(target["plan_id"]) for target in targets if not target["hold"]]
+    held = {int(target["plan_id"]) for target in targets if target["hold"]}
+    done = sorted(set(runs))[:-1]
+    assert 2 * len(held.intersection(done)) >= len(done)  # seen waiting; a busy machine may oversleep some waits
+    assert max(runs.count(plan) for plan in done) <= 20  # ticks of one skill, never of a second
+
+
 def test_a_plan_that_takes_too_long_makes_the_next_ones_smaller(stage: Stage, bundle: Path) -> None:
     stage.set_goal(0.08)
     sizes = ["samples=300", "stages=4", "passes=1", "fan=8", "budget_s=0.0001", "least_samples=24"]
