@@ -25,6 +25,7 @@ from studio.core.calibration import MotorCalibration
 from studio.core.clock import SteppedClock, WallClock
 from studio.core.errors import DeviceError
 from studio.core.protocols import CanFrame
+from studio.workers import bench
 from tests.patience import PATIENCE_S
 from tests.process.arm_twins import ArmTwins
 
@@ -96,7 +97,7 @@ def _at_the_bench(monkeypatch: pytest.MonkeyPatch, rehearsal: str, words: Callab
     drive = make_drive(find_range("AK60-6"), 1, rehearsal)
     bus = TwinBus([drive], clock)
     person = Person(drive, words)
-    monkeypatch.setattr(commission, "_open", lambda where: (bus, clock))
+    monkeypatch.setattr(bench, "open_bus", lambda where: (bus, clock))
     monkeypatch.setattr(commission, "_ask", person.ask)
     return person
 
@@ -237,7 +238,7 @@ def test_a_bus_that_dies_under_torque_lets_go(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = _at_the_bench(monkeypatch, "none")
-    bus, _ = commission._open("x:y")
+    bus, _ = bench.open_bus("x:y")
     send = bus.send
     monkeypatch.setattr(bus, "send", lambda frame: _broken(person.operator.drive, send, frame))
     assert main(["commission", "--bus", "socketcan:can0", "--out", str(tmp_path)]) == 4
