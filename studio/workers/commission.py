@@ -1,0 +1,155 @@
+"""The worker behind the commissioning wizard: one motor at a time, questions out, answers in.
+
+In: `begin` (fields of `BenchRequest`), `answer` {choice}, `again`, `leave`, `abort`, `discover` (the same fields and
+`nothing_can_fall`), `end`. Out: `ready`, `state` {phase, step, title, steps, index, question, refusals, sample} when it
+changes and five times a second, `finished` (what the command prints as JSON), `discovery` {drives, advice}, `said`.
+On a twin nobody stands at the arm: whoever answers has it done for them. The end of the session lets go of the motor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import time
+from typing import Any
+
+from hw_drivers.commissioning.machine import STEPS, Commissioning, Phase
+from studio.core.config import make_config
+from studio.core.errors import DeviceError, SafetyError, StudioError
+from studio.ipc.messages import Message
+from studio.ipc.worker_link import WorkerLink, run_worker
+from studio.workers.bench import Bench, BenchRequest, search_bus
+
+_TELL_S = 0.2
+_IDLE_S = 0.2
+
+
+class CommissionWorker:
+    """Messages in, a machine ticked, its state out."""
+
+    def __init__(self, link: WorkerLink) -> None:
+        self._link = link
+        self._bench: Bench | None = None
+        self._told: tuple[Any, ...] = ()
+        self._told_s = 0.0
+
+    def run(self) -> None:
+        while not self._link.ending:
+            idle = self._bench is None
+            for message in self._link.wait(_IDLE_S) if idle else self._link.receive():
+                self._handle(message)
+            if self._bench is not None:
+                self._step(self._bench)
+        self.close()
+
+    def _handle(self, message: Message) -> None:
+        try:
+            if message.name == "begin":
+                self._begin(message.values)
+            elif message.name == "discover":
+                self._discover(dict(message.values))
+            elif self._bench is not None:
+                self._tell_machine(self._bench, message)
+        except StudioError as error:
+            self._link.say("error", str(error), error.detail)
+
+    def _begin(self, values: dict[str, Any]) -> None:
+        if self._bench is not None:
+            raise SafetyError(f"Joint {self._bench.request.joint} is being commissioned. Finish or abort it first.")
+        request = make_config(BenchRequest, {"in_real_time": True, **values}, where="commission")
+        self._bench, self._told = Bench(request), ()
+
+    def _discover(self, values: dict[str, Any]) -> None:
+        if self._bench is not None:
+            raise SafetyError("A motor is being commissioned on a bus. Finish or abort it before searching.")
+        nothing_can_fall = bool(values.pop("nothing_can_fall", False))
+        powered_for_s = float(values.pop("powered_for_s", 0.0))
+        request = make_config(BenchRequest, values, where="discover")
+        found = search_bus(request, nothing_can_fall=nothing_can_fall, powered_for_s=powered_for_s)
+        self._link.send(Message(name="discovery", values=found))
+
+    def _tell_machine(self, bench: Bench, message: Message) -> None:
+        machine = bench.machine
+        if message.name == "answer":
+            question, choice = machine.question, str(message.values.get("choice", ""))
+            if question is not None and bench.operator is not None and choice == question.choices[0]:
+                bench.operator.respond(question)
+            machine.answer(choice)
+        elif message.name == "again":
+            machine.again()
+        elif message.name == "leave":
+            machine.leave()
+        elif message.name == "abort":
+            machine.abort()
+
+    def _step(self, bench: Bench) -> None:
+        """One cycle of the motor; an adapter that fails ends the run."""
+        try:
+            if bench.machine.phase not in (Phase.FINISHED, Phase.ABORTED):
+                bench.machine.tick()
+        except StudioError as error:
+            danger = " The motor may still give torque: cut its supply." if bench.machine.gives_torque else ""
+            self._link.say("error", f"{error}{danger}", error.detail)
+            self.close()
+            return
+        self._tell(bench.machine)
+        if bench.machine.phase in (Phase.FINISHED, Phase.ABORTED):
+            self.close()
+
+    def _tell(self, machine: Commissioning) -> None:
+        now_s = time.monotonic()
+        key = (machine.phase, machine.index, machine.question, len(machine.refusals))
+        if key == self._told and now_s - self._told_s < _TELL_S:
+            return
+        self._told, self._told_s = key, now_s
+        self._link.send(Message(name="state", values=_state(machine)))
+
+    def close(self) -> None:
+        """Let go of the motor, keep what has passed, say how it ended."""
+        bench, self._bench = self._bench, None
+        if bench is None:
+            return
+        if bench.machine.phase is not Phase.FINISHED:
+            with contextlib.suppress(DeviceError):  # said already, or nobody is left to hear it
+                bench.machine.abort()
+        bench.save()
+        self._link.send(Message(name="finished", values={**bench.result(), "phase": str(bench.machine.phase)}))
+        bench.close()
+
+
+def _state(machine: Commissioning) -> dict[str, Any]:
+    question, reply = machine.question, machine.sample.reply
+    return {
+        "phase": str(machine.phase),
+        "step": machine.step,
+        "title": machine.title,
+        "steps": [{"name": name, "title": STEPS[name][0]} for name in machine.steps],
+        "index": machine.index,
+        "question": None
+        if question is None
+        else {"key": question.key, "text": question.text, "choices": list(question.choices)},
+        "refusals": [{"step": refusal.step, "reason": refusal.reason} for refusal in machine.refusals],
+        "passed": {name: dict(step.numbers) for name, step in machine.calibration.steps.items()},
+        "sample": {
+            "position_rad": reply.position_rad,
+            "velocity_rad_s": reply.velocity_rad_s,
+            "torque_nm": reply.torque_nm,
+            "temperature_c": reply.temperature_c,
+            "error_code": reply.error_code,
+            "age_s": min(machine.link.silence_s, 1e6),
+        },
+    }
+
+
+def run(link: WorkerLink) -> None:
+    worker = CommissionWorker(link)
+    link.send(Message(name="ready"))
+    gc.freeze()
+    try:
+        worker.run()
+    finally:
+        worker.close()
+
+
+if __name__ == "__main__":
+    run_worker(run)
