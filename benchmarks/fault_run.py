@@ -20,6 +20,7 @@ from studio.workers.guard import GUARD_PERIOD_S, SilenceWatch
 
 _DAMPING_TICKS, _STOP_TICKS = 2, 5
 _AFTER_TICKS, _LATCH_TICKS = 60, 12
+_ANSWER_TICKS = 400  # a starved twin may take a while until it answers every tick
 _APART_RAD = 0.4  # far enough that aligning takes longer than a run
 _PULL_RAD, _PULL_TICKS = 0.15, 40
 _TORQUE_SLACK_NM = 0.01
@@ -90,6 +91,10 @@ class FaultRun:
             rig.place(1, apart)
         rig.plant.open()
         self._ticks(3)
+        for _ in range(_ANSWER_TICKS):
+            if next(row.ok for row in rig.loop.gate() if row.name == "motors"):
+                break
+            self._ticks(1)
         if state is PairState.DISABLED:
             return self._state() is state
         rig.loop.engage()
@@ -268,13 +273,14 @@ def reset(rig: FaultRig) -> None:
     rig.pull(rig.robot.home_rad, held=False)
     rig.loop.stop()
     for _ in range(30):
-        rig.plant.buses.clear_errors()
         rig.tick()
     end_s = time.monotonic() + 20.0
     while rig.loop.powered and time.monotonic() < end_s:
         rig.tick()
     for side in (0, 1):
         rig.place(side, rig.robot.home_rad)
+    rig.tick()
+    rig.plant.open()  # the arms were placed anew, which no motor can turn so fast
     for _ in range(10):
         rig.tick()
     rig.loop.clear_fault()

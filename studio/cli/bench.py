@@ -12,6 +12,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "control": ("benchmarks.control", "CPU of the whole 16-motor cycle against the same with python-can"),
     "gui": ("benchmarks.gui", "turns of the window's event loop in every situation, against the limit of 50 ms"),
     "mppi": ("benchmarks.mppi", "latency and cost of plans against pytorch_mppi on the same networks"),
+    "faults": ("benchmarks.faults", "every injected fault in every state over both transports"),
     "frames": ("benchmarks.frames", "random frames into decoders, drives and the loop: nothing happens"),
 }
 
