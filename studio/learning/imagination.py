@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from studio.core.errors import DataError
-from studio.learning.base_agent import AgentSettings, BaseAgent, Transitions
 from studio.learning.bundle import Bundle
 from studio.learning.cvae import encode_windows
 from studio.learning.distributions import BASE_LIMIT, base_from_gaussian, gaussian_from_base, gaussian_sample
+from studio.learning.skill_agent import AgentSettings, SkillAgent, Transitions
 from studio.learning.skill_model import SkillModel
 from studio.learning.skill_networks import SkillNetworks
 from studio.learning.value import GoalValue, HindsightGoals
@@ -101,7 +101,7 @@ class Imagined:
         return self._filled
 
     @torch.no_grad()
-    def imagine(self, agent: BaseAgent, starts: Tensor, goals: Tensor, generator: torch.Generator) -> None:
+    def imagine(self, agent: SkillAgent, starts: Tensor, goals: Tensor, generator: torch.Generator) -> None:
         """Roll the actor out from states [B, S] towards goals [B, 12] and keep what it would have met."""
         states, controls = [starts], []
         for _ in range(self._skills):
@@ -142,7 +142,7 @@ def joined(first: Transitions, second: Transitions) -> Transitions:
 class LearnedActor:
     """A bundle's actor as a planner calls it: the mode of its answer for states [N, S] and one goal [12]."""
 
-    def __init__(self, agent: BaseAgent, world: SkillWorld) -> None:
+    def __init__(self, agent: SkillAgent, world: SkillWorld) -> None:
         self._agent, self._world = agent.eval().requires_grad_(False), world
 
     @torch.inference_mode()
@@ -162,7 +162,7 @@ def make_learned_actor(bundle: Bundle, model: SkillModel) -> LearnedActor | None
         described = bundle.info["agent"]
         goals = GoalValue(model.task, model.networks.features.size, (1,))
         settings = AgentSettings(control_limit=float(described["control_limit"]))
-        agent = BaseAgent(goals.input_size, model.skill_size, tuple(described["hidden"]), settings)
+        agent = SkillAgent(goals.input_size, model.skill_size, tuple(described["hidden"]), settings)
         agent.load_state_dict(bundle.parts["agent"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise DataError(

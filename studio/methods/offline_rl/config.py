@@ -30,7 +30,7 @@ class OfflineRlConfig:
         imagined_skills: N_m.
         imagine_every: updates between imaginations; `imagine_batch` paths each time.
         imagined_kept: most imagined transitions kept.
-        divergence, first_alpha, conservative: see `studio.learning.base_agent.AgentSettings`.
+        divergence, first_alpha, conservative: see `studio.learning.skill_agent.AgentSettings`.
         threads: torch threads.
         updates: how long.
     """

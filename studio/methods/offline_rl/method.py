@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from studio.core.errors import DataError
-from studio.learning.base_agent import AgentSettings, BaseAgent, agent_loss
 from studio.learning.bundle import Bundle, load_bundle, save_bundle
 from studio.learning.imagination import Imagined, SkillWorld, joined, recorded_transitions
 from studio.learning.kinematics import ArmGeometry
+from studio.learning.skill_agent import AgentSettings, SkillAgent, agent_loss
 from studio.learning.skill_model import make_skill_model
 from studio.learning.training import Phase, Reporter, Training, TrainingResult, TrainingSettings
 from studio.learning.value import GoalValue, HindsightGoals, ValueSettings
@@ -67,7 +67,7 @@ class OfflineRl:
         )
         goals = GoalValue(self.task, model.networks.features.size, (1,))  # only how goals are seen
         self.world = SkillWorld(model.networks, model.prior, goals, radius=config.radius)
-        self.agent = BaseAgent(goals.input_size, model.skill_size, config.hidden, self.settings)
+        self.agent = SkillAgent(goals.input_size, model.skill_size, config.hidden, self.settings)
         hindsight = ValueSettings(future_share=config.future_share, future_s=config.future_s)
         tick_s = 1.0 / model.rate_hz
         self._goals = HindsightGoals(self.windows, self.task, hindsight, tick_s=tick_s)

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from studio.learning.base_agent import AgentSettings, BaseAgent, Transitions, agent_loss
 from studio.learning.distributions import base_from_gaussian, gaussian_from_base
+from studio.learning.skill_agent import AgentSettings, SkillAgent, Transitions, agent_loss
 
 
-def one_dimension(mean: float, free: float, limit: float) -> BaseAgent:
+def one_dimension(mean: float, free: float, limit: float) -> SkillAgent:
     """An actor that answers with one Gaussian before the tanh, whatever it sees."""
-    agent = BaseAgent(1, 1, (4,), AgentSettings(control_limit=limit))
+    agent = SkillAgent(1, 1, (4,), AgentSettings(control_limit=limit))
     with torch.no_grad():
         agent.actor[-1].weight.zero_()  # type: ignore[union-attr]
         agent.actor[-1].bias.copy_(torch.tensor([mean, free]))  # type: ignore[union-attr]
@@ -69,7 +69,7 @@ def test_it_learns_to_go_to_goals_from_random_motion(conservative: float) -> Non
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
     settings = AgentSettings(divergence=1.0, conservative=conservative, target_rate=0.02)
-    agent = BaseAgent(2, 1, (64, 64), settings)
+    agent = SkillAgent(2, 1, (64, 64), settings)
     optimiser = torch.optim.Adam([p for p in agent.parameters() if p.requires_grad], lr=2e-3)
     statistics = {}
     for _ in range(700):
@@ -87,7 +87,7 @@ def test_it_learns_to_go_to_goals_from_random_motion(conservative: float) -> Non
 
 
 def test_each_loss_moves_its_own_parameters_only() -> None:
-    agent, generator = BaseAgent(2, 1, (8,), AgentSettings()), torch.Generator().manual_seed(0)
+    agent, generator = SkillAgent(2, 1, (8,), AgentSettings()), torch.Generator().manual_seed(0)
     data = batch_of(*corridor(64, generator))
     loss, _ = agent_loss(agent, data, generator)
     loss.backward()

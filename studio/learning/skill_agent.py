@@ -59,7 +59,7 @@ class Transitions:
     recorded: Tensor
 
 
-class BaseAgent(nn.Module):
+class SkillAgent(nn.Module):
     """Actor, two critics with slow copies, and the weight alpha.
 
     Args:
@@ -102,7 +102,7 @@ class BaseAgent(nn.Module):
             slow.lerp_(quick, self.settings.target_rate)
 
 
-def agent_loss(agent: BaseAgent, batch: Transitions, generator: torch.Generator) -> tuple[Tensor, Statistics]:
+def agent_loss(agent: SkillAgent, batch: Transitions, generator: torch.Generator) -> tuple[Tensor, Statistics]:
     """Critic, actor and alpha losses in one sum; each has gradients for its own parameters only."""
     settings = agent.settings
     alpha = agent.log_alpha.exp().detach()
@@ -124,14 +124,14 @@ def agent_loss(agent: BaseAgent, batch: Transitions, generator: torch.Generator)
     return loss, {name: value.detach() for name, value in statistics.items()}
 
 
-def _frozen_values(agent: BaseAgent, inputs: Tensor, control: Tensor) -> Tensor:
+def _frozen_values(agent: SkillAgent, inputs: Tensor, control: Tensor) -> Tensor:
     """Q [2, N] with a gradient for the control alone."""
     seen = torch.cat([inputs, control], dim=-1)
     frozen = ({name: p.detach() for name, p in critic.named_parameters()} for critic in agent.critics)
     return torch.stack([functional_call(c, f, (seen,))[:, 0] for c, f in zip(agent.critics, frozen, strict=True)])
 
 
-def _optimism(agent: BaseAgent, batch: Transitions, generator: torch.Generator) -> Tensor:
+def _optimism(agent: SkillAgent, batch: Transitions, generator: torch.Generator) -> Tensor:
     """E_s[log mean_u exp Q(s, u) - Q(s, u_data)] over recorded transitions; u uniform in the box."""
     rows = batch.recorded.nonzero().flatten()
     inputs, count = batch.now[rows], agent.settings.conservative_samples
