@@ -41,8 +41,9 @@ class Watch:
         self._robot, self._settings, self._frame, self._period_s = robot, settings, frame, period_s
         self._low, self._high = _bounds(robot, settings)
         shape = frame.measured.shape
-        self._above, self._below = np.empty(shape, dtype=bool), np.empty(shape, dtype=bool)
-        self._all_good = np.ones(shape, dtype=bool).tobytes()
+        self._good = np.empty((2, *shape), dtype=bool)  # above the lower bound, below the upper one
+        self._above, self._below = self._good
+        self._all_good = np.ones_like(self._good).tobytes()
         self._before_ns = np.full(frame.motors, -1, dtype=np.int64)
         self._same = np.empty(frame.motors, dtype=bool)
         self._missed = np.zeros(frame.motors, dtype=np.int64)
@@ -66,8 +67,7 @@ class Watch:
         measured = frame.measured
         np.greater_equal(measured, self._low, self._above)
         np.less_equal(measured, self._high, self._below)
-        np.logical_and(self._above, self._below, self._above)
-        trouble = silence or self._above.tobytes() != self._all_good
+        trouble = silence or self._good.tobytes() != self._all_good
         if trouble or self._dirty:
             self._judge()
             self._dirty = trouble
@@ -81,7 +81,7 @@ class Watch:
     def _judge(self) -> None:
         timeouts = self._robot.timeouts
         missed = self._missed.reshape(2, self._frame.joints)
-        good = self._above.copy()
+        good = self._above & self._below
         for pair, span in enumerate(self._frame.spans):
             most = int(missed[:, span].max())
             self.late[pair] = most >= timeouts.motor_late_ticks
