@@ -27,6 +27,7 @@ class TrainingPanel(QWidget):
         self._shown = ("", "")
         set_property(self, "ground", "1")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._studio = studio
 
     def build(self) -> Iterator[None]:
@@ -47,6 +48,9 @@ class TrainingPanel(QWidget):
         self.runs.card.toggled.connect(self.progress.show_card)
         model.runs_changed.connect(self._show_run)
         model.curves_changed.connect(self.progress.show_curves)
+
+    def shown(self) -> None:
+        self.setFocus()  # keys act on the runs until a field is pressed
 
     def open(self, run: str = "") -> None:
         """Show a run by its identity."""

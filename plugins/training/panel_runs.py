@@ -208,8 +208,8 @@ class RunsPanel(QFrame):
         blocked = model.blocked_skills()
         self.skills.setEnabled(not blocked)
         self.skills.setToolTip(blocked)
-        done = model.run is not None and model.run.state == "done" and not model.running
-        set_property(self.skills, "kind", "primary" if done and not blocked else "main")
+        seen = model.running and not blocked  # one primary button a screen: else it is Train
+        set_property(self.skills, "kind", "primary" if seen else "main")
         self.compare.setText("Out of the comparison" if model.chosen in model.compared else "Compare")
         self._show_results()
 
