@@ -233,6 +233,7 @@ def _table(result: dict[str, Any]) -> str:
     rows += [f"costs agree, {name}: correlation {found['correlation']:.5f}" for name, found in result["costs"].items()]
     for curve in result.get("curves", []):
         rows.append(
-            f"{curve['planner']:<28} N {curve['samples']:>5}  cost {curve['cost']:.2f} +- {curve['standard_error']:.2f}"
+            f"{curve['planner']:<28} N {curve['samples']:>5}  rollouts {curve['rollouts']:>5}  cost {curve['cost']:.2f}"
+            f"  against the peer's best {curve['against_peer'][0]:+.2f} +- {curve['against_peer'][1]:.2f}"
         )
     return "\n".join(rows)

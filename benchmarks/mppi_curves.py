@@ -35,13 +35,18 @@ MakePlan = Callable[[Case, int], Tensor]  # a case and its number -> U* [H, d]
 _VARIANTS: dict[str, dict[str, object]] = {
     "ours": {},
     "ours, one pass": {"passes": 1},
+    "ours, four passes": {"passes": 4},
     "ours, base proposals only": {"base_share": 1.0, "refine_base_share": 1.0},
     "ours, no warm start": {"base_share": 1.0, "inject_previous": False},
 }
 
 
 def cost_curves(model: SkillModel, value: LearnedValue | None, cases: list[Case]) -> list[dict[str, Any]]:
-    """Rows {planner, samples, rollouts, cost, standard_error, ms}; samples are N of one pass."""
+    """Rows {planner, samples, rollouts, cost, standard_error, against_peer, ms}; samples are N of one pass.
+
+    `against_peer` is the mean difference, state by state, to the peer with the most samples, with its standard error:
+    states differ far more from each other than planners do.
+    """
     judge = Judge(model, value)
     rows = []
     for (name, changes), samples in itertools.product(_VARIANTS.items(), _SAMPLES):
@@ -52,6 +57,10 @@ def cost_curves(model: SkillModel, value: LearnedValue | None, cases: list[Case]
         settings = single(PRESETS["default"], samples=samples, passes=1)
         plans = peer_plans(model, value, settings, temperature=temperature, noise=noise)
         rows.append({**_row(PEER, settings, judge, cases, plans), "temperature": temperature, "noise": noise})
+    best = np.array(rows[-1]["costs"])
+    for row in rows:
+        difference = np.array(row.pop("costs")) - best
+        row["against_peer"] = [float(difference.mean()), _standard_error(difference)]
     return rows
 
 
@@ -119,7 +128,12 @@ def _row(name: str, settings: PlannerConfig, judge: Judge, cases: list[Case], pl
         "planner": name,
         "samples": settings.samples,
         "rollouts": settings.samples * settings.passes,
+        "costs": costs,
         "cost": float(np.mean(costs)),
-        "standard_error": float(np.std(costs, ddof=1) / np.sqrt(len(costs))) if len(costs) > 1 else 0.0,
+        "standard_error": _standard_error(np.array(costs)),
         "ms": 1e3 * took_s / (len(cases) * _REPLANS),
     }
+
+
+def _standard_error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
