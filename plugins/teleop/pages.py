@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from plugins.teleop.gate import make_rows
 from plugins.teleop.model import TeleopModel
-from plugins.teleop.words import bus_words, farthest_joint
+from plugins.teleop.words import bus_words, dead_man_words, farthest_joint
 from studio.app.theme import set_property, theme
 from studio.app.widgets.bars import Blocks, Meter, TorqueBars
 from studio.app.widgets.control import KeyButton, ValueRow, ValueSlider, make_heading, make_line
@@ -177,8 +177,8 @@ class RunPage(Page):
             self.column.addWidget(part)
         self.ahead, self.session = ValueRow("Leader ahead of follower"), ValueRow("Session")
         self.farthest, self.loop = ValueRow("Farthest joint"), ValueRow("Loop late p99")
-        self.bus = ValueRow("Bus load, worst case")
-        for row in (self.ahead, self.farthest, self.loop, self.bus, self.session):
+        self.bus, self.dead_man = ValueRow("Bus load, worst case"), ValueRow("Dead-man")
+        for row in (self.dead_man, self.ahead, self.farthest, self.loop, self.bus, self.session):
             row.setFixedHeight(18)
             self.column.addWidget(row)
         self._add_buttons()
@@ -211,6 +211,7 @@ class RunPage(Page):
         self.calm.setText("Calm" if calm else "Watch it")
         set_property(self.calm, "tone", "good" if calm else "fair")
         self.energy_note.setText(f"energy left in the tank {energy_j:.3f} J · warns below {config.energy_warn_j:.3f}")
+        self.dead_man.set_value(*dead_man_words(bool(record["dead_man"]), self.studio.robot.dead_man_latched))
         self.ahead.set_value(f"{apart_m * 1000:.0f} mm")
         self.farthest.set_value(farthest_joint(self.studio.robot.joint_names, record))
         link, clock = self.studio.state.link, self.model.clock

@@ -106,3 +106,8 @@ def bus_words(loads: Sequence[float]) -> tuple[str, str]:
     if not loads:
         return "no bus, simulated", "2"
     return f"{100 * max(loads):.0f} % of 70", "1" if max(loads) <= 0.70 else "fault"
+
+
+def dead_man_words(held: bool, latched: bool) -> tuple[str, str]:
+    """What control sees of the dead-man, and its tone."""
+    return ("latched" if latched else "held", "engaged") if held else ("free", "2")

@@ -21,6 +21,8 @@ from studio.ipc.ring import RingWriter
 from studio.robot.description import load_robot
 from tests.patience import PATIENCE_S
 
+_FEWEST_TICKS = 10
+
 
 class Feed:
     """A session folder with hand-written streams."""
@@ -79,13 +81,14 @@ def make_screen(feed: Feed, screen: str) -> tuple[PluginHost, Any, Any]:
 
 
 def run(feed: Feed, panel: Any, seconds: float = 0.4) -> None:
-    """Write records and tick the panel as the window would."""
-    end_s = time.monotonic() + seconds
-    while time.monotonic() < end_s:
+    """Write records and tick the panel as the window would; on a busy machine longer, so that everything had a turn."""
+    end_s, ticks = time.monotonic() + seconds, 0
+    while time.monotonic() < end_s or ticks < _FEWEST_TICKS:
         feed.write()
         panel.tick(time.monotonic())
         QApplication.processEvents()
         time.sleep(0.01)
+        ticks += 1
 
 
 def connect(feed: Feed, panel: Any) -> None:

@@ -16,7 +16,9 @@ from pytestqt.qtbot import QtBot
 from studio.app.theme import apply_theme
 from studio.core.records import Driver, PairState
 from studio.ipc.slot import SlotReader
+from tests.patience import PATIENCE_S
 from tests.plugins.feed import Feed, connect, make_screen, run
+from tests.plugins.recording import write_dataset
 
 
 @pytest.fixture
@@ -165,7 +167,11 @@ def test_see_the_two_seconds_stands_still_and_goes_live_again(panel: Any, feed: 
     feed.record["follower_reply_age_s"][0, 2] = 0.0125
     run(feed, panel, 0.8)
     QTest.mouseClick(panel.fault.see, Qt.MouseButton.LeftButton)
-    run(feed, panel, 0.2)
+    end_s = time.monotonic() + PATIENCE_S
+    while not panel.force_plot.items[0].getData()[0][-1] > 0.05:  # live, nothing lies after now
+        assert time.monotonic() < end_s, "the curves did not stand still"
+        run(feed, panel, 0.1)
+    run(feed, panel, 0.5)  # until all of the half second after is there
     still = panel.force_plot.items[0].getData()[0].copy()
     run(feed, panel, 0.3)
     np.testing.assert_array_equal(panel.force_plot.items[0].getData()[0], still)
@@ -186,3 +192,38 @@ def test_nothing_is_felt_while_motors_are_off(panel: Any, feed: Feed) -> None:
     feed.record["contact_force_n"][0] = [(3.0, 4.0, 0.0), (0.0, 0.0, 14.0)]
     run(feed, panel, 0.4)
     assert np.max(panel.force_plot.items[0].getData()[1]) == 0.0
+
+
+def test_a_take_to_feel_waits_behind_engage(panel: Any, feed: Feed) -> None:
+    folder = write_dataset(feed.studio.project.dataset_path, 1, seconds=2.0, cameras=())[0].path
+    assert not panel.feel.isVisible()
+    panel.open(take=str(folder))
+    end_s = time.monotonic() + PATIENCE_S
+    while panel.model.player.path is None and time.monotonic() < end_s:
+        run(feed, panel, 0.1)
+    run(feed, panel, 0.3)
+    assert panel.feel.isVisible() and panel.feel.title.text() == "Feel episode 1, 2 s"
+    assert panel.feel.fact.text() == "Engage the arms first." and not panel.feel.play.isEnabled()
+    feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
+    run(feed, panel, 0.4)
+    slot = SlotReader(feed.session.folder.slot_path("hands"))
+    QTest.mouseClick(panel.feel.play, Qt.MouseButton.LeftButton)
+    run(feed, panel, 0.3)
+    value = slot.read()
+    assert value is not None and value["hand_active"].tolist() == [1, 1]
+    assert panel.feel.play.text() == "Let go"
+    feed.set_state(PairState.HOLDING, Driver.OPERATOR)
+    run(feed, panel, 0.4)
+    value = slot.read()
+    assert value is not None and value["hand_active"].tolist() == [0, 0], "Hold lets go of the hands"
+    QTest.mouseClick(panel.feel.close_button, Qt.MouseButton.LeftButton)
+    assert not panel.feel.isVisible()
+    slot.close()
+
+
+def test_the_dead_man_is_said(panel: Any, feed: Feed) -> None:
+    feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
+    feed.record["dead_man"] = 1
+    run(feed, panel, 0.4)
+    said = panel.run.dead_man.value_label.text()
+    assert said == ("latched" if feed.robot.dead_man_latched else "held")
