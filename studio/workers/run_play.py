@@ -32,6 +32,7 @@ from studio.robot.description import Robot, load_robot
 from studio.robot.kinematics import Kinematics
 from studio.sim.camera import SimulatedCamera
 from studio.sim.operator.player import ScriptedOperator
+from studio.workers.calibration import describe_calibration
 from studio.workers.rig import Simulation, make_simulation
 
 WORLDS = ("dual_arm_box",)
@@ -133,6 +134,7 @@ class Play:
         self._simulation = make_simulation(robot, self.task, config.seed, self._links, clock)
         loop = self._simulation.loop
         settings = {"source": "play", **asdict(config), "robot_name": robot.name, "rate_hz": robot.loop_rate_hz}
+        settings["calibration"] = describe_calibration(config.robot)
         dataset = Dataset.create(Path(config.out), robot=robot.name, task=config.task)
         self._sink = EpisodeSink(dataset, loop.streams, config=settings)
         self._links.sink = self._sink
