@@ -27,8 +27,8 @@ from studio.ipc.messages import Message
 from studio.jobs.run import Run
 
 SCREENS = (
-    "a-teleoperate-idle", "b-teleoperate-contact", "d-library", "e-replay", "f-train", "h-goals", "i-deploy",
-    "l-command-palette", "m-plugin-error",
+    "a-teleoperate-idle", "b-teleoperate-contact", "d-library", "e-replay", "f-train", "g-skills", "h-goals",
+    "i-deploy", "l-command-palette", "m-plugin-error",
 )  # fmt: skip
 
 # The plugin of the design's picture m: it needs a package that is not there.
@@ -95,6 +95,7 @@ class Album:
                 self._teleoperate,
                 self._fault,
                 self._review,
+                self._skills,
                 self._goals,
                 self._deploy,
                 self._broken,
@@ -260,11 +261,31 @@ class Album:
         if run.status().state != "done":
             raise VisitError(f"Training ended as {run.status().state}: {run.status().message}")
 
+    def _skills(self) -> None:
+        """Eight skills; one is done once, so that what happened lies over what was predicted, then sampled again."""
+        visitor = self._visitor
+        model: Any = self.window.host.load("skills")
+        visitor.open("skills")
+        visitor.wait("eight skills", lambda: len(model.skills) == 8, 60.0)
+        visitor.key(Qt.Key.Key_4)
+        for _ in range(4):
+            if model.executions:
+                break
+            visitor.key(Qt.Key.Key_Return)
+            visitor.wait("the skill has ended", lambda: model.doing is None, 60.0)
+        visitor.rest(1.0)
+        self._picture("g-skills")
+
     def _goals(self) -> None:
         visitor = self._visitor
         panel = visitor.open("goals")
-        visitor.rest(2.0)
+        model: Any = self.window.host.load("goals")
+        if not model.library:
+            model.add_examples()
+        visitor.wait("the film of an episode", lambda: model.desk.film is not None, 30.0)
         visitor.click_table(_view(panel), np.array([0.07, -0.05, 0.0]))
+        for _ in range(4):
+            visitor.key(Qt.Key.Key_Comma)  # 20° to the left
         visitor.rest(1.5)
         self._picture("h-goals")
 
