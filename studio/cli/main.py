@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("studio.cli.bench", "side-by-side measurements and campaigns, each by its name"),
     "commission": ("studio.cli.commission", "check a motor before it is trusted; rehearse it on twins"),
     "can": ("studio.cli.can", "motor frames as bytes: encode, decode, servo, models"),
-    "uart": ("studio.cli.uart", "serial frames of the drives: encode, decode"),
+    "uart": ("studio.cli.uart", "serial frames of the drives: encode, decode, query"),
     "methods": ("studio.cli.methods", "every method with its source, status and presets"),
     "doctor": ("studio.cli.doctor", "what this machine can and cannot do, and what to type where something lacks"),
     "screenshots": ("studio.cli.screenshots", "pictures of every screen, made from the real window"),

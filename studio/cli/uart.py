@@ -1,4 +1,4 @@
-"""`uart encode | decode`: frames of the drives' serial port, without a drive."""
+"""`uart encode | decode | query`: frames of the drives' serial port; only `query` needs a drive."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from hw_drivers.motors.codec_uart import FRAMINGS
+from hw_drivers.motors.serial_port import DrivePort
 from hw_drivers.motors.uart_commands import VALUES_SCALE, decode_uart, encode_uart, find_command
 from studio.cli.can import parse_hex
 from studio.cli.output import parse_arguments, write_result
-from studio.core.errors import ConfigError
+from studio.core.errors import ConfigError, DeviceError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,32 @@ class Decode:
         return 0
 
 
-_Command = Annotated[Encode, tyro.conf.subcommand("encode")] | Annotated[Decode, tyro.conf.subcommand("decode")]
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """Which dialect a drive's serial port speaks and what it tells of itself; moves nothing."""
+
+    port: str
+    """The adapter, such as /dev/ttyUSB0."""
+    json: str | None = None
+    """Write the result as JSON to this path; - for standard output."""
+
+    def run(self) -> int:
+        with DrivePort(self.port) as port:
+            answer = port.values()
+        if answer is None:
+            raise DeviceError(f"No drive answered on {self.port}. Check its power, the plug, and 921600 baud.")
+        firmware, message = answer
+        result = {"port": self.port, "firmware": firmware, "values": message.values}
+        shown = ", ".join(f"{key} {value}" for key, value in message.values.items())
+        write_result(result, self.json, text=f"{firmware}: {shown}")
+        return 0
+
+
+_Command = (
+    Annotated[Encode, tyro.conf.subcommand("encode")]
+    | Annotated[Decode, tyro.conf.subcommand("decode")]
+    | Annotated[Query, tyro.conf.subcommand("query")]
+)
 
 
 def run(arguments: list[str]) -> int:
