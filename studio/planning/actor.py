@@ -31,7 +31,7 @@ class ActorPlanner:
     """
 
     def __init__(self, skills: Skills, actor: Actor, settings: PlannerConfig, *, seed: int) -> None:
-        self.settings = settings
+        self.settings, self.engine = settings, "torch"
         self._skills, self._actor = skills, actor
         self._score = GoalScore(skills.task, settings, tips=skills.tips)
         self._generator = torch.Generator().manual_seed(seed)

@@ -37,6 +37,11 @@ class Planner(Protocol):
     @property
     def settings(self) -> PlannerConfig: ...
 
+    @property
+    def engine(self) -> str:
+        """What does the arithmetic, in words."""
+        ...
+
     def reset(self, seed: int | None = None) -> None:
         """Another goal or episode."""
         ...
@@ -68,6 +73,7 @@ class GoalPlanner:
         seed: of the samples.
         value: learned goal-conditioned value for `settings.cost == "value"`.
         rollouts: something quicker than torch for the same model and score; None rolls out in torch.
+        engine: what rolls out, in words, for people.
     """
 
     def __init__(
@@ -78,8 +84,9 @@ class GoalPlanner:
         seed: int,
         value: Value | None = None,
         rollouts: GoalRollouts | None = None,
+        engine: str = "torch",
     ) -> None:
-        self.settings = settings
+        self.settings, self.engine = settings, engine
         self._skills = skills
         self._score = GoalScore(skills.task, settings, tips=skills.tips, value=value)
         self._generator = torch.Generator().manual_seed(seed)

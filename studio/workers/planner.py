@@ -7,6 +7,7 @@ Source: methods paper section 1b (asynchronous deployment, latency option).
 
 from __future__ import annotations
 
+import gc
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -143,6 +144,7 @@ class DeployedPlanner:
         self._planner = make_goal_planner(
             deployment.model, settings, seed=seed, value=deployment.value, actor=deployment.actor
         )
+        self.engine = self._planner.engine
         self._publisher = PlanPublisher(link, deployment.model, settings)
         self._surroundings = Surroundings(link.session, deployment)
         self._target = Tap(link.session.slot_path("target"))
@@ -325,7 +327,14 @@ class PlannerWorker:
         except StudioError as error:
             self._link.say("error", str(error), error.detail)
             return
-        ready = {"bundle": str(deployment.path), "settings": asdict(settings), "window_s": deployment.model.window_s}
+        gc.collect()
+        gc.freeze()
+        ready = {
+            "bundle": str(deployment.path),
+            "settings": asdict(settings),
+            "window_s": deployment.model.window_s,
+            "engine": self._deployed.engine,
+        }
         self._link.send(Message(name="ready", values=ready))
 
     def _plan_once(self) -> float:

@@ -34,8 +34,9 @@ def make_goal_planner(
                 "planner.algorithm is rl, but this bundle has no actor. Train one on it with `train offline_rl`."
             )
         return ActorPlanner(model, actor, settings, seed=seed)
-    rollouts, _ = make_rollouts(model, settings, value)
-    return GoalPlanner(model, settings, seed=seed, value=value, rollouts=rollouts)
+    rollouts, reason = make_rollouts(model, settings, value)
+    engine = f"torch: {reason}" if rollouts is None else f"native, {'bfloat16' if rollouts.half else 'float32'}"
+    return GoalPlanner(model, settings, seed=seed, value=value, rollouts=rollouts, engine=engine)
 
 
 def make_rollouts(

@@ -158,7 +158,9 @@ def test_without_a_library_torch_plans_and_native_is_refused(monkeypatch: pytest
     rollouts, reason = make_rollouts(model, settings, value)
     assert rollouts is None
     assert reason == "no C compiler"
-    plan = make_goal_planner(model, settings, seed=0, value=value).plan(make_state(0), GOAL, t_s=0.0).plan
+    planner = make_goal_planner(model, settings, seed=0, value=value)
+    assert planner.engine == "torch: no C compiler"
+    plan = planner.plan(make_state(0), GOAL, t_s=0.0).plan
     assert bool(torch.isfinite(plan.controls).all())
     with pytest.raises(ConfigError, match="engine is native, but no C compiler"):
         make_goal_planner(model, dataclasses.replace(settings, engine="native"), seed=0, value=value)
