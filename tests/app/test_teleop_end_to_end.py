@@ -116,6 +116,7 @@ def test_a_hand_dragged_by_mouse_is_felt_recorded_and_replayed(studio_window: St
     wait_until(qtbot, lambda: studio.state.recording.on, what="the take runs")
     assert panel.band.take.isVisible() and panel.band.take.on
 
+    wait_until(qtbot, lambda: bool(panel._follower_tips_m.any()), what="the panel shows the arms")
     start_m, follower_start_m = panel._leader_tips_m.copy(), panel._follower_tips_m.copy()
     view.set_view("Front")
     hand = Hand(window, view, qtbot, 0)

@@ -87,7 +87,7 @@ def test_an_error_from_the_outside_is_one_line_without_a_traceback(tmp_path: Pat
 
 @pytest.mark.parametrize("when", ["starting", "open"])
 def test_it_ends_cleanly(tmp_path: Path, when: str) -> None:
-    """SIGINT while it starts and while it is open: workers gone, exit code 0. The project is made in the data folder."""
+    """SIGINT while it starts and while it is open: workers gone, exit code 0."""
     environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
     command = [sys.executable, str(ROOT / "main.py"), "gui"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
