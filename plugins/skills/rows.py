@@ -12,7 +12,7 @@ from studio.app.theme import theme
 from studio.app.widgets.scene_ghost import BADGE_PX, paint_badge
 
 ROW_PX = 40
-_COLUMNS = {"Box moves": (124.0, 66.0), "Turns": (190.0, 42.0), "± end": (230.0, 52.0)}  # left and width, px
+_COLUMNS = {"Box moves": (124.0, 66.0), "Turns": (190.0, 42.0), "± mm": (238.0, 44.0)}  # left and width, px
 _BAR_PX = (294.0, 24.0)
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _MIDDLE = Qt.AlignmentFlag.AlignVCenter
@@ -67,7 +67,7 @@ class SkillRow(QWidget):
         return {
             "Box moves": f"{1000 * skill.moved_m:.0f} mm",
             "Turns": f"{np.degrees(skill.turn_rad):.0f}°",
-            "± end": f"{1000 * skill.spread_m:.0f} mm",
+            "± mm": f"{1000 * skill.spread_m:.0f}",
         }
 
     def sizeHint(self) -> QSize:

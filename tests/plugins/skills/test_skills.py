@@ -131,7 +131,7 @@ def test_the_table_and_the_ghosts_show_what_was_answered(panel: Any, feed: Feed,
     run(feed, panel, 0.3)
     rows = [row for row in panel.table.rows if row.isVisible()]
     assert [row.skill.title for row in rows] == ["Push left", "Push away"]
-    assert rows[0].values() == {"Box moves": "70 mm", "Turns": "0°", "± end": "12 mm"}
+    assert rows[0].values() == {"Box moves": "70 mm", "Turns": "0°", "± mm": "12"}
     assert "left hand" in rows[0].accessibleName() and panel.caption.label.text().startswith(
         "2 skills from here, 2.0 s"
     )
