@@ -29,6 +29,9 @@ _DEGREES = 57.29577951308232
 
 def check_reply(context: Context) -> Steps:
     """The motor answers in the dialect of its row, without error, at a temperature that can be."""
+    yield from ask(
+        "free", "From now on the motor holds nothing. Let the arm rest so that nothing can fall, then confirm."
+    )
     samples = yield from watch(context, 1.5)
     if context.facts.get("foreign_shape", 0) and not samples:
         other = (

@@ -69,7 +69,7 @@ class Commissioning:
         link: to the motor; torque flows only in steps that need it.
         settings: the bench and the limits.
         calibration: what is stored of this motor; replaced by a new value with every step that passes.
-        steps: names from `STEPS`.
+        steps: names from `STEPS`, `reply` first; before its question is answered nothing is sent.
         candidates: rows of an unresolved model; the velocity step decides among them, and until then only steps
             without torque run.
         date: UTC time of a result.
@@ -85,16 +85,16 @@ class Commissioning:
         date: Callable[[], str] = _utc_now,
     ) -> None:
         unknown = [name for name in steps if name not in STEPS]
-        if unknown or not steps:
-            raise ConfigError(f"There is no commissioning step {unknown}. Steps: {', '.join(STEPS)}.")
+        if unknown or not steps or steps[0] != "reply":
+            raise ConfigError(f"Commissioning steps {list(steps)}: begin with reply, go on with {', '.join(STEPS)}.")
         if len(candidates) > 1 and any(name not in _HAND_ONLY for name in steps):
             raise ConfigError("The model is not decided. Run the gear check first; no torque before that.")
         self.link, self.settings, self.calibration = link, settings, calibration
         self.steps, self.candidates, self._date = tuple(steps), tuple(candidates), date
         self.index, self.refusals = 0, list[Refusal]()
         self.question: Ask | None = None
-        self.sample: Sample = link.cycle()
-        self._torque = False
+        self.sample: Sample = link.cycle(silent=True)
+        self._torque = self._may_speak = False
         self._work: Steps | None = None
         self._start_step()
 
@@ -120,7 +120,7 @@ class Commissioning:
     def tick(self) -> None:
         """One cycle of the motor; returns after one period."""
         if self.phase is not Phase.RUNNING:
-            self.sample = self.link.cycle()
+            self.sample = self.link.cycle(silent=not self._may_speak)
             return
         request = self._request
         if isinstance(request, Drive):
@@ -167,6 +167,7 @@ class Commissioning:
             asked = "Nothing is asked" if self.question is None else f"Choose one of {', '.join(self.question.choices)}"
             raise SafetyError(f"Answer {choice!r} was not expected. {asked}.")
         self.question, self.phase = None, Phase.RUNNING
+        self._may_speak = True  # the first question of all is whether nothing can fall
         self.link.drain()
         self._send(choice)
 
@@ -249,7 +250,8 @@ class Commissioning:
         self._let_go()
 
     def _let_go(self) -> None:
-        self.link.release()
+        if self._may_speak:
+            self.link.release()
         self._torque = False
 
     def _pass(self, result: StepResult) -> None:

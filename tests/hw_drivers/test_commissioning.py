@@ -188,6 +188,7 @@ def test_a_person_who_does_nothing(key: str, step: str, said: str) -> None:
 
 def test_a_joint_that_is_not_clamped() -> None:
     bench = Bench("legacy", check="gain", before=PASSED)
+    bench.machine.answer("done")
     while bench.machine.question is None:
         bench.machine.tick()
     bench.machine.answer("done")  # and nobody clamps it
@@ -271,6 +272,17 @@ def test_a_step_that_asks_for_too_much_is_stopped() -> None:
     assert bench.released()
 
 
+@pytest.mark.parametrize("firmware", FIRMWARES)
+def test_nothing_is_sent_before_a_person_says_that_nothing_can_fall(firmware: str) -> None:
+    bench = Bench(firmware)
+    assert bench.machine.question is not None and bench.machine.question.key == "free"
+    for _ in range(50):
+        bench.machine.tick()
+    assert bench.bus.sent == []
+    bench.machine.abort()
+    assert bench.bus.sent == []
+
+
 def test_no_frame_carries_torque_outside_the_torque_steps() -> None:
     bench = Bench("v3", check="gear").run()
     assert bench.machine.passed
@@ -281,7 +293,8 @@ def test_no_frame_carries_torque_outside_the_torque_steps() -> None:
 
 def test_unknown_steps() -> None:
     bench = Bench("legacy")
-    with pytest.raises(ConfigError, match="no commissioning step"):
-        Commissioning(bench.link, SETTINGS, bench.machine.calibration, ["dance"])
+    for steps in (["dance"], ["reply", "dance"], ["position"], []):
+        with pytest.raises(ConfigError, match="begin with reply"):
+            Commissioning(bench.link, SETTINGS, bench.machine.calibration, steps)
     with pytest.raises(ConfigError, match=r"clamp_torque is 5 N\*m; allowed"):
         CommissionSettings(clamp_torque=5.0)

@@ -40,6 +40,11 @@ class Wizard:
             time.sleep(0.01)
         raise AssertionError("the worker did not say it")
 
+    def begin(self, **values: Any) -> None:
+        self.send("begin", **values)
+        self.wait_for_question("free")
+        self.send("answer", choice="done")
+
     def wait_for_question(self, key: str) -> dict[str, Any]:
         found = self.wait(lambda m: m.name == "state" and (m.values["question"] or {}).get("key") == key)
         return found.values
@@ -57,7 +62,7 @@ def wizard(tmp_path: Path) -> Iterator[Wizard]:
 
 
 def test_a_wizard_checks_a_position(wizard: Wizard, tmp_path: Path) -> None:
-    wizard.send("begin", joint="leader.L1", check="position", folder=str(tmp_path / "kept"))
+    wizard.begin(joint="leader.L1", check="position", folder=str(tmp_path / "kept"))
     state = wizard.wait_for_question("first_pin")
     assert state["phase"] == "asking" and state["steps"][0] == {"name": "reply", "title": "The motor answers"}
     assert state["sample"]["age_s"] < 60 and state["passed"]["reply"]["reply_bytes"] == 8
@@ -75,7 +80,7 @@ def test_a_wizard_checks_a_position(wizard: Wizard, tmp_path: Path) -> None:
 
 
 def test_a_refusal_waits_for_a_decision_and_the_next_motor_can_begin(wizard: Wizard, tmp_path: Path) -> None:
-    wizard.send("begin", check="position", rehearse="no_reply", folder=str(tmp_path / "kept"))
+    wizard.begin(check="position", rehearse="no_reply", folder=str(tmp_path / "kept"))
     state = wizard.wait(lambda m: m.name == "state" and m.values["phase"] == "refused").values
     assert "does not answer" in state["refusals"][0]["reason"]
     wizard.send("leave")
@@ -91,12 +96,12 @@ def test_a_refusal_waits_for_a_decision_and_the_next_motor_can_begin(wizard: Wiz
 
 
 def test_abort_and_the_end_of_the_session_keep_what_has_passed(wizard: Wizard, tmp_path: Path) -> None:
-    wizard.send("begin", check="position", folder=str(tmp_path / "a"))
+    wizard.begin(check="position", folder=str(tmp_path / "a"))
     wizard.wait_for_question("first_pin")
     wizard.send("abort")
     assert wizard.wait(lambda m: m.name == "finished").values["phase"] == "aborted"
     assert set(load_calibrations(tmp_path / "a").motors["leader.L1"].steps) == {"reply"}
-    wizard.send("begin", check="position", folder=str(tmp_path / "b"))
+    wizard.begin(check="position", folder=str(tmp_path / "b"))
     wizard.wait_for_question("first_pin")
     wizard.supervisor.stop("commission")
     assert set(load_calibrations(tmp_path / "b").motors["leader.L1"].steps) == {"reply"}
