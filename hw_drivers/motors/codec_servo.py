@@ -184,6 +184,9 @@ def decode_status(arbitration_id: int, data: bytes) -> ServoStatus:
     Raises:
         DataError: another id or length.
     """
+    if arbitration_id >> 8 in (START_PACKET, JUMP_START_PACKET):
+        what = "the start of servo mode" if arbitration_id >> 8 == START_PACKET else "a jump start"
+        raise DataError(f"Frame {arbitration_id:#010x} tells {what}, and no state. Wait for an id 0x29.. .")
     if arbitration_id >> 8 != STATUS_PACKET or len(data) != 8:
         raise DataError(
             f"Frame {arbitration_id:#010x} with {len(data)} bytes is no status frame; one has id 0x29.. and 8 bytes."

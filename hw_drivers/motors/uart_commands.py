@@ -15,7 +15,7 @@ from hw_drivers.motors.codec_uart import decode_frame, encode_frame, find_framin
 from studio.core.errors import ConfigError, DataError, SafetyError
 
 VALUES_SCALE, OLD_VALUES_SCALE = 1000.0, 1_000_000.0  # steps per degree of a GET_VALUES reply, new and older manuals
-STREAM_SCALE = 10_000.0  # of the position stream; 1000 elsewhere
+STREAM_SCALE, OTHER_STREAM_SCALE = 10_000.0, 1000.0  # of the position stream: manual V1.0.18, and elsewhere
 _INT32_DEG = 2147.0  # what four bytes hold at 1,000,000 steps per degree
 
 FAULT_NAMES = (  # the serial port's own codes, unlike the error byte on CAN
@@ -221,41 +221,45 @@ def _field_bytes(field: ServoField, value: float, where: str) -> bytes:
     return scaled_integer(field, value, where)
 
 
-def decode_uart(frame: bytes, firmware: str, *, position_scale: float = VALUES_SCALE) -> UartMessage:
+def decode_uart(
+    frame: bytes, firmware: str, *, position_scale: float = VALUES_SCALE, stream_scale: float = STREAM_SCALE
+) -> UartMessage:
     """One whole frame of either direction.
 
     Args:
         position_scale: steps per degree in a GET_VALUES reply.
+        stream_scale: steps per degree of the position stream.
 
     Raises:
         DataError: damaged, unknown, or of another length than its command has.
     """
-    return decode_payload(decode_frame(frame, firmware), firmware, position_scale=position_scale)
+    payload = decode_frame(frame, firmware)
+    return decode_payload(payload, firmware, position_scale=position_scale, stream_scale=stream_scale)
 
 
-def decode_payload(payload: bytes, firmware: str, *, position_scale: float = VALUES_SCALE) -> UartMessage:
+def decode_payload(
+    payload: bytes, firmware: str, *, position_scale: float = VALUES_SCALE, stream_scale: float = STREAM_SCALE
+) -> UartMessage:
     """As `decode_uart`, for a payload that a parser has checked."""
-    number, data = payload[0], payload[1:]
+    number, data, scales = payload[0], payload[1:], (position_scale, stream_scale)
     if firmware == "v3" and number in _V3_SELECTIVE_IDS:
-        return _decode(("selective", number), data, position_scale)
+        return _decode(("selective", number), data, scales)
     for name, command in COMMANDS.items():
         if command.number(firmware) == number:
-            return _decode((name, number), data, position_scale)
+            return _decode((name, number), data, scales)
     raise DataError(f"Serial command {number} is unknown in dialect {firmware}. Check the dialect.")
 
 
-def _decode(command: tuple[str, int], data: bytes, position_scale: float) -> UartMessage:
+def _decode(command: tuple[str, int], data: bytes, scales: tuple[float, float]) -> UartMessage:
     name, number = command
     if name == "values" and data:
-        return UartMessage(name, number, True, _decode_values(data, position_scale))
+        return UartMessage(name, number, True, _decode_values(data, scales[0]))
     if name == "selective" and len(data) > 4:
         return UartMessage(name, number, True, _decode_selected(data))
     if name == "rotor_position":
         if len(data) != 4:
             raise _wrong_length(name, data, "4")
-        return UartMessage(
-            name, number, True, {"position_deg": int.from_bytes(data, "big", signed=True) / STREAM_SCALE}
-        )
+        return UartMessage(name, number, True, {"position_deg": int.from_bytes(data, "big", signed=True) / scales[1]})
     if name == "firmware" and data:
         return UartMessage(name, number, True, {"data": data.hex()})
     if COMMANDS[name].text:

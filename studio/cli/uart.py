@@ -9,7 +9,7 @@ import tyro
 
 from hw_drivers.motors.codec_uart import FRAMINGS
 from hw_drivers.motors.serial_port import DrivePort
-from hw_drivers.motors.uart_commands import VALUES_SCALE, decode_uart, encode_uart, find_command
+from hw_drivers.motors.uart_commands import STREAM_SCALE, VALUES_SCALE, decode_uart, encode_uart, find_command
 from studio.cli.can import parse_hex
 from studio.cli.output import parse_arguments, write_result
 from studio.core.errors import ConfigError, DeviceError
@@ -49,6 +49,8 @@ class Decode:
     """Dialect; auto looks at the first byte."""
     position_scale: float = VALUES_SCALE
     """Steps per degree in a reply to `values`: 1000, or 1000000 in older manuals."""
+    stream_scale: float = STREAM_SCALE
+    """Steps per degree of the position stream: 10000, or 1000 in other descriptions."""
     json: str | None = None
     """Write the result as JSON to this path; - for standard output."""
 
@@ -56,10 +58,12 @@ class Decode:
         data = parse_hex(self.frame, "--frame")
         if self.position_scale not in (1e3, 1e6):
             raise ConfigError(f"--position-scale is {self.position_scale:g}; allowed 1000 or 1000000.")
+        if self.stream_scale not in (1e3, 1e4):
+            raise ConfigError(f"--stream-scale is {self.stream_scale:g}; allowed 1000 or 10000.")
         firmware = self.firmware
         if firmware == "auto":
             firmware = "v3" if data[:1] == bytes([FRAMINGS["v3"].head]) else "legacy"
-        message = decode_uart(data, firmware, position_scale=self.position_scale)
+        message = decode_uart(data, firmware, position_scale=self.position_scale, stream_scale=self.stream_scale)
         result = {"command": message.command, "id": message.number, "firmware": firmware, "reply": message.reply,
                   "values": message.values}  # fmt: skip
         shown = ", ".join(f"{key} {value}" for key, value in message.values.items()) or "no values"

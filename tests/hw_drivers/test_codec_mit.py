@@ -91,6 +91,21 @@ def test_reply_vectors(vector: Answer) -> None:
     assert (reply.temperature_c, reply.error_code) == (vector.temperature_c, vector.error_code)
 
 
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({}, (0.49992, 10.011, 3.0)),
+        ({"velocity_rad_s": 50.0}, (0.49992, 11.123, 3.0)),
+        ({"velocity_rad_s": 41.87, "torque_nm": 9.0}, (0.49992, 9.315, 1.8)),
+        ({"position_rad": 12.56, "velocity_rad_s": 60.0, "torque_nm": 12.0}, (0.50232, 13.348, 2.4)),
+    ],
+)
+def test_the_same_bytes_in_the_wrong_table(row: dict[str, float], expected: tuple[float, ...]) -> None:
+    reply = decode_reply(find_range("AK60-6", "legacy", row), bytes.fromhex("01851e9c7999"))
+    found = (reply.position_rad, reply.velocity_rad_s, reply.torque_nm)
+    assert found == pytest.approx(expected, abs=6e-4)
+
+
 def test_the_other_temperature_convention() -> None:
     plain = find_range("AK60-6", "legacy", {"temperature_offset_c": 0.0})
     assert decode_reply(plain, bytes.fromhex("02ffffffffff4600")).temperature_c == 70

@@ -102,5 +102,9 @@ def test_other_names_and_foreign_frames() -> None:
         decode_servo(0x868, bytes(8))
     with pytest.raises(DataError, match="has 3 bytes, expected 4"):
         decode_servo(0x101, bytes(3))
+    with pytest.raises(DataError, match="tells the start of servo mode"):
+        decode_status(0x2C01, bytes.fromhex("fafbfcfd"))
+    with pytest.raises(DataError, match="tells a jump start"):
+        decode_status(0x0901, bytes(8))
     with pytest.raises(DataError, match="no status frame"):
         decode_status(0x2901, bytes(6))

@@ -70,6 +70,8 @@ def test_the_values_reply(dialect: str, frame: str, scale: float) -> None:
 
 def test_the_other_printed_replies() -> None:
     assert decode_uart(bytes.fromhex(POSITION_STREAM), "legacy").values["position_deg"] == pytest.approx(175.0628)
+    other = decode_uart(bytes.fromhex(POSITION_STREAM), "legacy", stream_scale=1000.0)
+    assert other.values["position_deg"] == pytest.approx(1750.628)
     message = decode_uart(bytes.fromhex(SELECTED), "legacy")
     assert message.reply and message.values == {"mosfet_temperature_c": 28.5}
 
