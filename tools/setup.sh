@@ -38,6 +38,10 @@ for package in $packages; do
 done
 [ -z "$missing" ] || install_packages $missing
 
+# Planning is quicker with a C compiler (docs/decisions/0013-native-rollouts.md), and works without one.
+command -v cc >/dev/null || (install_packages gcc libc6-dev) 2>/dev/null ||
+  echo "There is no C compiler: planning runs in torch, slower. Installing gcc and libc6-dev changes that."
+
 python=""
 for candidate in python3.11 python3; do
   if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
@@ -69,4 +73,6 @@ install_python --editable '.[dev]'
   echo "error: the installation is incomplete; see the lines above. Remove .venv and try again." >&2
   exit 1
 }
+# now, not at the first plan
+.venv/bin/python -c 'from studio.learning.native_build import native_build; native_build()' || true
 echo "$wanted" > "$stamp"
