@@ -143,7 +143,7 @@ class MotorBuses:
         self._frame_words, self._reply_words = (a.view(np.uint64)[:, 0] for a in (self._frames, self._replies))
         self._heard = np.zeros(self.motors, dtype=bool)
         self._sent_ns = _NEVER_NS
-        self._steady = False  # the last cycle was complete and nothing was wrong
+        self.steady = False  # two cycles in a row were complete and nothing was wrong
         self._known = _KnownReplies(self.motors, self._in_words, self._stamps)
         self._one = np.ones(self.motors, dtype=np.int64)
         self.states = make_states(self.motors, len(buses))
@@ -311,12 +311,12 @@ class MotorBuses:
         self._codec.decode_replies(self._replies, states.values)
         np.subtract(self._now_ns(), states.t_ns, states.age_ns)
         troubled = any(lane.transport.error for lane in self._lanes)
-        if not (complete and self._steady):
+        if not (complete and self.steady):
             self._heard[...] |= complete
             self._mark()
-        if troubled or not self._steady:
+        if troubled or not self.steady:
             self._mark_buses()
-        self._steady = complete and not troubled
+        self.steady = complete and not troubled
         return states
 
     def _mark(self) -> None:

@@ -19,6 +19,7 @@ from studio.core.protocols import STATE_POSITION, Clock
 
 _ANSWER_S = 0.5  # longest that `open` waits; also for adapters that must wake up
 _ASK_AGAIN_S = 0.05
+_SHORTEST_TICK_NS = 500_000
 _SLACK_RAD = 0.05  # noise, quantisation, and angles measured a little further apart than they are read
 _BUS_SENTENCES = {
     BusError.NO_ACKNOWLEDGE: "does not acknowledge. Check motor power, termination and wiring",
@@ -46,7 +47,9 @@ class BusPlant:
         self._told = [BusError.NONE] * len(buses.names)
         self._speed_rad_ns = np.array([1e-9 * motor.velocity_rad_s for motor in buses.ranges])
         self._position_rad, self._moved_rad = np.zeros(self.motors), np.zeros(self.motors)
-        self._most_rad, self._jumped = np.zeros(self.motors), np.zeros(self.motors, dtype=bool)
+        self._jumped, self._calm = np.zeros((2, self.motors), dtype=bool)
+        self._all_calm = np.ones(self.motors, dtype=bool).tobytes()
+        self._calm_rad = self._speed_rad_ns * _SHORTEST_TICK_NS + _SLACK_RAD
         self._good_ns, self._any_jumped = np.zeros(self.motors, dtype=np.int64), False
         self._troubles: list[str] = []
 
@@ -93,25 +96,31 @@ class BusPlant:
         sector or a wrap was lost (spec/hardware.md 1.6), and nothing may follow such an angle.
         """
         now, read_ns = self.buses.collect(), self._clock.now_ns()
-        good = now.valid
         position_rad = now.values[:, STATE_POSITION]
         np.subtract(position_rad, self._position_rad, self._moved_rad)
         np.absolute(self._moved_rad, self._moved_rad)
-        np.subtract(read_ns, self._good_ns, self._most_rad)
-        np.multiply(self._most_rad, self._speed_rad_ns, self._most_rad)
-        np.add(self._most_rad, _SLACK_RAD, self._most_rad)
-        if self._any_jumped or (self._moved_rad > self._most_rad).any():
-            good = good & ~self._find_jumps(now)
+        np.copyto(states, now.values)
+        if self.buses.steady and not self._any_jumped and self._is_calm():
+            self._position_rad[...] = position_rad
+            self._t_ns[...] = t_ns[...] = now.t_ns
+            self._good_ns.fill(read_ns)
+            return
+        good = now.valid & ~self._find_jumps(now, read_ns)
         np.copyto(self._position_rad, position_rad, where=good)
         np.copyto(self._t_ns, now.t_ns, where=good)
         np.copyto(self._good_ns, read_ns, where=good)
-        np.copyto(states, now.values)
         states[:, STATE_POSITION] = self._position_rad
         t_ns[...] = self._t_ns
 
-    def _find_jumps(self, now: MotorStates) -> NDArray[np.bool_]:
+    def _is_calm(self) -> bool:
+        """A cheap sufficient test: no motor moved further than it can within the shortest tick."""
+        np.less_equal(self._moved_rad, self._calm_rad, self._calm)
+        return self._calm.tobytes() == self._all_calm
+
+    def _find_jumps(self, now: MotorStates, read_ns: int) -> NDArray[np.bool_]:
         """Motors that cannot have turned as far as they said, once; told once, and so until `open`."""
-        fresh = now.valid & (self._t_ns > 0) & (self._moved_rad > self._most_rad) & ~self._jumped
+        most_rad = (read_ns - self._good_ns) * self._speed_rad_ns + _SLACK_RAD
+        fresh = now.valid & (self._t_ns > 0) & (self._moved_rad > most_rad) & ~self._jumped
         for motor in np.flatnonzero(fresh).tolist():
             bus, drive = self._place(motor)
             self._troubles.append(

@@ -69,8 +69,18 @@ class RingWriter:
         self._slots = np.frombuffer(self._map, dtype=slot, count=capacity, offset=_HEADER_BYTES)
         self._records = self._slots["record"]
         self._before, self._after = self._slots["before"], self._slots["after"]
+        self._dtype = record_type.dtype
+        self._slot_bytes, self._record_bytes = slot.itemsize, self._dtype.itemsize
+        self._first_byte = _HEADER_BYTES + int(slot.fields["record"][1]) if slot.fields else _HEADER_BYTES
         self._capacity = capacity
         self._sequence = int(self._head[0])  # a writer that comes back goes on where it stopped
+
+    def _is_known(self, dtype: np.dtype[np.void]) -> bool:
+        """Whether it is this ring's dtype; comparing takes long, so the object that was equal is remembered."""
+        if dtype != self.record_type.dtype:
+            return False
+        self._dtype = dtype
+        return True
 
     def write(self, record: np.ndarray) -> None:
         """Append one record (shape [] or [1] of the ring's dtype)."""
@@ -78,7 +88,12 @@ class RingWriter:
         index = sequence % self._capacity
         self._after[index] = 0
         self._before[index] = sequence
-        self._records[index] = record
+        if record.dtype is self._dtype or self._is_known(record.dtype):
+            # as bytes: field by field takes twenty times as long
+            start = self._first_byte + index * self._slot_bytes
+            self._map[start : start + self._record_bytes] = record.tobytes()
+        else:
+            self._records[index] = record
         self._after[index] = sequence
         self._head[0] = sequence
         self._sequence = sequence
