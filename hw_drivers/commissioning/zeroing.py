@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from math import pi
 
 from hw_drivers.commissioning.hand_checks import wait_for_reply
-from hw_drivers.commissioning.work import Context, RefusedError, Steps, ask, steady_angle, switch, watch
+from hw_drivers.commissioning.work import (
+    Answer,
+    Context,
+    RefusedError,
+    Request,
+    Steps,
+    ask,
+    steady_angle,
+    switch,
+    watch,
+)
 
 _DEGREES = 57.29577951308232
 _SURE_SHARE = 0.35  # of a sector; beyond it the neighbouring candidate is nearly as good
@@ -44,14 +55,30 @@ def set_zero(context: Context) -> Steps:
     yield from ask("fixture", "Put the arm into the fixture pose and let it rest.")
     reading = yield from steady_angle(context, "fixture pose")
     stored = context.calibration.number("zero", "fixture_reading_rad")
-    candidate = Candidate(0, 0.0, True)
-    sector = sector_of(context)
-    if stored is not None:
-        candidate = choose_sector(reading, float(stored), sector)
-        if not candidate.sure or abs(candidate.rest_rad) > context.settings.pose_tolerance_rad:
-            answer = yield from ask("pose", _doubt(candidate, sector), ("yes", "no"))
-            if answer != "yes":
-                raise RefusedError("The arm is not in the fixture pose. Put it there and run the step again.")
+    kept = reading if stored is None else float(stored)
+    candidate = yield from _settled(context, reading, kept)
+    yield from _write_zero(context)
+    return {
+        "fixture_reading_rad": kept,
+        "fixture_pose_rad": context.settings.fixture_pose_rad,
+        "sector_rad": sector_of(context),
+        "sectors": candidate.sectors,
+        "rest_rad": candidate.rest_rad,
+    }
+
+
+def _settled(context: Context, reading: float, stored: float) -> Generator[Request, Answer, Candidate]:
+    """The candidate beyond doubt, or confirmed by the person at the arm."""
+    candidate = choose_sector(reading, stored, sector_of(context))
+    if not candidate.sure or abs(candidate.rest_rad) > context.settings.pose_tolerance_rad:
+        answer = yield from ask("pose", _doubt(candidate, sector_of(context)), ("yes", "no"))
+        if answer != "yes":
+            raise RefusedError("The arm is not in the fixture pose. Put it there and run the step again.")
+    return candidate
+
+
+def _write_zero(context: Context) -> Generator[Request, Answer, None]:
+    """Write the zero and believe it only when it reads so."""
     yield from switch("release")
     yield from switch("zero")
     yield from watch(context, 0.05)  # what was on its way when the zero was written
@@ -63,14 +90,6 @@ def set_zero(context: Context) -> Steps:
         raise RefusedError(
             f"After zeroing the joint reads {angle:.4f} rad; allowed {allowed}. It stays off: the drive took no zero."
         )
-    kept = reading if stored is None else float(stored)
-    return {
-        "fixture_reading_rad": kept,
-        "fixture_pose_rad": context.settings.fixture_pose_rad,
-        "sector_rad": sector,
-        "sectors": candidate.sectors,
-        "rest_rad": candidate.rest_rad,
-    }
 
 
 def _doubt(candidate: Candidate, sector_rad: float) -> str:
