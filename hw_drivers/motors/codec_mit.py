@@ -244,12 +244,18 @@ class MitArrayCodec:
     Args:
         ranges: one row per motor.
         drive_ids: the id each drive puts into byte 0 of its reply.
+        zero_dither: zero lies between two codes; take them in turn for speed and torque, so that Kd times half a step
+            of speed does not become a constant torque (0.02 N*m on AK60-6; spec/hardware.md 2.3).
     """
 
-    def __init__(self, ranges: Sequence[MotorRange], drive_ids: Sequence[int]) -> None:
+    def __init__(self, ranges: Sequence[MotorRange], drive_ids: Sequence[int], *, zero_dither: bool = False) -> None:
         self.motors = len(ranges)
         self._command, self._reply = _command_layout(ranges), _reply_layout(ranges)
         ids = [0 if r.status_feedback else i for r, i in zip(ranges, drive_ids, strict=True)]  # a status frame has none
+        # A little less than a half changes exact ties only, and of what is sent only zero is one.
+        self._other_half = self._command.half.copy() if zero_dither else None
+        if self._other_half is not None:
+            self._other_half[[1, 4]] -= 1e-9
         self._ids = np.array(ids, dtype=np.uint64) << np.uint64(56)
         self._scaled = np.empty((5, self.motors))
         self._parts = np.empty((5, self.motors), dtype=np.uint64)
@@ -268,6 +274,8 @@ class MitArrayCodec:
             SafetyError: a value is not finite; `frames` is untouched.
         """
         layout, scaled = self._command, self._scaled
+        if self._other_half is not None:
+            layout.half, self._other_half = self._other_half, layout.half
         np.subtract(commands.T, layout.low, scaled)
         np.divide(scaled, layout.span, scaled)
         np.isfinite(scaled, self._finite)

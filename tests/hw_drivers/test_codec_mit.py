@@ -245,6 +245,40 @@ def test_a_six_byte_reply_keeps_temperature_and_error() -> None:
     assert states[1, 3:].tolist() == [20.0, 5.0]
 
 
+@pytest.mark.parametrize("motor", list(known_ranges().values()), ids=lambda m: f"{m.model}-{m.firmware}")
+def test_zero_by_turns_of_its_two_codes(motor: MotorRange) -> None:
+    plain = replace(motor, status_feedback=False)
+    codec, frames, carried = MitArrayCodec([plain], [1], zero_dither=True), np.zeros((1, 8), np.uint8), np.zeros((1, 5))
+    total = np.zeros(5)
+    for _ in range(10):
+        codec.encode_commands(np.zeros((1, 5)), frames, carried)
+        assert abs(carried[0, 1]) == pytest.approx(motor.velocity_rad_s / 4095)
+        total += carried[0]
+    assert total[[1, 4]] == pytest.approx([0.0, 0.0], abs=1e-9) and total[[2, 3]].tolist() == [0.0, 0.0]
+
+
+@given(st.lists(st.tuples(beyond, beyond, beyond, beyond, beyond), min_size=4, max_size=4))
+def test_dither_changes_nothing_but_zero(rows: list[tuple[float, ...]]) -> None:
+    commands = np.clip(np.array(rows), -1e6, 1e6)
+    commands[np.abs(commands) < 1e-3] = 1e-3
+    plain, dithered = MitArrayCodec([AK60] * 4, range(4)), MitArrayCodec([AK60] * 4, range(4), zero_dither=True)
+    first, second = np.zeros((4, 8), dtype=np.uint8), np.zeros((4, 8), dtype=np.uint8)
+    plain.encode_commands(commands, first)
+    for _ in range(2):
+        dithered.encode_commands(commands, second)
+        different = _codes(first) - _codes(second)
+        assert not different[:, [0, 2, 3]].any()
+        share = (commands[:, [1, 4]] + (45.0, 15.0)) / (90.0, 30.0) * 4095
+        tie = np.abs(share % 1.0 - 0.5) < 1e-6
+        assert not different[:, [1, 4]][~tie].any() and (np.abs(different) <= 1).all()
+
+
+def _codes(frames: np.ndarray) -> np.ndarray:
+    words = frames.view(">u8")[:, 0].astype(np.uint64)
+    fields = [(48, 0xFFFF), (36, 0xFFF), (24, 0xFFF), (12, 0xFFF), (0, 0xFFF)]
+    return np.stack([(words >> np.uint64(s) & np.uint64(m)).astype(np.int64) for s, m in fields], axis=1)
+
+
 def test_a_row_without_pole_pairs_cannot_read_status_frames() -> None:
     with pytest.raises(ConfigError, match="AK80-6 v3: status frames need pole_pairs"):
         MitArrayCodec([find_range("AK80-6", "v3")], [1])
