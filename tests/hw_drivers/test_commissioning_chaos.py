@@ -1,4 +1,4 @@
-"""Whatever a person, a drive or a bus does while a motor is commissioned: it lets go, and all that comes is sentences."""
+"""Whatever a person, a drive or a bus does while a motor is commissioned: it lets go, and only sentences come out."""
 
 from __future__ import annotations
 
