@@ -10,6 +10,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtTest import QTest
 
+from plugins.replay.voice import Microphone
 from studio.app.start import StudioOptions, open_studio
 from studio.app.window import StudioWindow
 from tests.patience import PATIENCE_S
@@ -56,6 +57,7 @@ def window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qapp: object) -> Ite
     window.show()
     yield window
     window.close()
+    window.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
@@ -141,7 +143,7 @@ def test_space_selects_a_card(window: StudioWindow) -> None:
     wait(lambda: len(model.selection) != chosen, "Space chooses or takes back")
 
 
-def test_replay(window: StudioWindow) -> None:
+def test_replay(window: StudioWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     open_screen(window, "replay", episode=str(next(window.studio.project.dataset_path.glob("session*/*_000001"))))
     model = window.host.load("replay")
     wait(lambda: model.take is not None, "the take")
@@ -155,14 +157,8 @@ def test_replay(window: StudioWindow) -> None:
     model.select(model.notes.labels[0].id)
     edges = [key for key in REPLAY if key[2].startswith("edge")]
     assert press_all(window, "replay", edges) == ["replay.edge_start", "replay.edge_end"]
-
-
-def test_hold_v_listens_until_it_is_let_go(window: StudioWindow, monkeypatch: pytest.MonkeyPatch) -> None:
-    open_screen(window, "replay", episode=str(next(window.studio.project.dataset_path.glob("session*/*_000001"))))
-    model = window.host.load("replay")
-    wait(lambda: model.take is not None, "the take")
-    monkeypatch.setattr(model.dictation._microphone, "start", lambda: None)
+    monkeypatch.setattr(Microphone, "start", lambda _: None)
     QTest.keyPress(window.windowHandle(), Qt.Key.Key_V)
-    assert model.dictation.listening
+    assert model.dictation.listening, "V listens while it is held"
     QTest.keyRelease(window.windowHandle(), Qt.Key.Key_V)
     assert not model.dictation.listening

@@ -26,6 +26,7 @@ def window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qapp: object) -> Ite
     window.show()
     yield window
     window.close()
+    window.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
