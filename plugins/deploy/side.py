@@ -171,14 +171,9 @@ class SidePanel(ScrollPanel):
             grid.addWidget(label, 2 * (index // 3), index % 3)
             grid.addWidget(field, 2 * (index // 3) + 1, index % 3)
             self.fields[name] = field
-        self.problem = QLabel("")
-        self.problem.setWordWrap(True)
-        set_property(self.problem, "type", "small")
-        set_property(self.problem, "tone", "poor")
         self.column.addWidget(heading)
         self.column.addLayout(row)
         self.column.addLayout(grid)
-        self.column.addWidget(self.problem)
 
     def _add_buttons(self) -> None:
         self.main = KeyButton("Deploy", "Enter", kind="primary", icon="deploy")
@@ -213,7 +208,10 @@ class SidePanel(ScrollPanel):
                 self.fields[name].setText(f"{getattr(model.settings, name) * factor:.{decimals}f}")
         self.preset_note.setText("changed" if model.changed_settings() else "")
         blocked = "" if model.deployed else model.blocked_deploy()
-        self.problem.setText(model.problem or (f"To deploy: {blocked}." if blocked else ""))
+        if model.problem:
+            self.show_problem(model.problem)
+        else:
+            self.show_problem(f"To deploy: {blocked}." if blocked else "", tone="2")
         self.main.set_words(
             "Hold" if model.deployed else "Deploy",
             "pause" if model.deployed else "deploy",
@@ -275,6 +273,8 @@ class SidePanel(ScrollPanel):
         self._set_enabled()
         age_s = model.plan_age_s if model.deployed else float("nan")
         words = f"{age_s:.2f} s" if np.isfinite(age_s) else model.reason or "–"
+        if model.deployed and model.reason not in ("running", "plan too old"):
+            words, age_s = model.reason or "–", float("nan")  # the arms hold for another reason than age
         self.age.set_value(words, age_s / model.hold_age_s, wrong=bool(age_s > model.hold_age_s))
         self.age.note.setText(f"holds at {model.hold_age_s:.2f} s")
         self.dropped.set_value(f"{model.dropped_plans} of {self._plans}", "fair" if model.dropped_plans else "1")

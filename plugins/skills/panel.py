@@ -35,6 +35,8 @@ _FACTORS = {"height_m": 1000.0, "turn_rad": float(np.degrees(1.0)), "moved_m": 1
 
 
 class SkillsPanel(SceneScreen):
+    side: ScrollPanel
+
     def __init__(self, studio: StudioApi, model: SkillsModel) -> None:
         super().__init__(studio)
         self.model = model
@@ -169,6 +171,7 @@ class SkillsPanel(SceneScreen):
         self.names_note.setVisible(bool(model.skills))
         self.empty.setText("" if model.skills else model.empty_words())
         self.empty.setVisible(not model.skills)
+        self.side.show_problem(model.problem if model.skills else "")
         self._show_ghosts()
         self._show_facts(skill)
         self._show_executions()

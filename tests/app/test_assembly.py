@@ -120,7 +120,7 @@ def test_finished_at_once_or_dropped_in_the_middle(qtbot: QtBot) -> None:
 # ---- screens ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("screen", ["teleop", "library", "replay", "training", "goals", "deploy"])
+@pytest.mark.parametrize("screen", ["teleop", "library", "replay", "training", "skills", "goals", "deploy"])
 def test_every_screen_is_built_in_parts(quiet_window: StudioWindow, screen: str) -> None:
     steps = 0
     generator = quiet_window.host.panel_steps(screen)

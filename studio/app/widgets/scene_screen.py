@@ -169,7 +169,7 @@ class SceneCaption(QFrame):
 
 
 class ScrollPanel(QFrame):
-    """The panel at the right: `column` scrolls, `foot` does not."""
+    """The panel at the right: `column` scrolls; what is wrong and the buttons in `foot` do not."""
 
     def __init__(self, width_px: int = SIDE_PX) -> None:
         super().__init__()
@@ -190,6 +190,13 @@ class ScrollPanel(QFrame):
         body.setMaximumWidth(width_px)
         scroll.viewport().setAutoFillBackground(False)
         outer.addWidget(scroll, 1)
+        self.problem = QLabel("")
+        self.problem.setWordWrap(True)
+        self.problem.setContentsMargins(16, 0, 16, 0)
+        set_property(self.problem, "type", "small")
+        set_property(self.problem, "tone", "fault")
+        self.problem.hide()
+        outer.addWidget(self.problem)
         self.foot = QHBoxLayout()
         self.foot.setContentsMargins(16, 0, 16, 0)
         self.foot.setSpacing(8)
@@ -198,6 +205,12 @@ class ScrollPanel(QFrame):
     def add(self, *widgets: QWidget) -> None:
         for widget in widgets:
             self.column.addWidget(widget)
+
+    def show_problem(self, text: str, *, tone: str = "fault") -> None:
+        """A sentence over the buttons; an empty text hides it."""
+        self.problem.setText(text)
+        set_property(self.problem, "tone", tone)
+        self.problem.setVisible(bool(text))
 
 
 class BundleBox(QComboBox):
