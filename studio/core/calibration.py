@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -174,10 +174,9 @@ class CalibrationSet:
         text = json.dumps({joint: m.to_json() for joint, m in sorted(self.motors.items())}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    @property
-    def unknown_on_silence(self) -> list[str]:
-        """Joints whose drive's behaviour on silence was never tried or is to keep its torque."""
-        return [joint for joint, motor in sorted(self.motors.items()) if motor.silence != "lets_go"]
+    def unsafe_on_silence(self, joints: Iterable[str]) -> list[str]:
+        """Those of the joints whose drive was never seen to let go when commands stop: not tried, or it holds."""
+        return [joint for joint in joints if joint not in self.motors or self.motors[joint].silence != "lets_go"]
 
     def to_json(self) -> dict[str, Any]:
         """As it goes into `episode.json`."""

@@ -45,6 +45,18 @@ def load_robot_calibrations(robot: Robot) -> CalibrationSet:
     return load_calibrations(calibration_dir(robot.name)) if robot.buses else CalibrationSet()
 
 
+def silence_warning(robot: Robot, calibrations: CalibrationSet) -> str:
+    """Why gains above the demo preset are not safe on these motors (spec/hardware.md 8.1); empty when they are."""
+    joints = calibrations.unsafe_on_silence(motor_names(robot)) if robot.buses else []
+    if not joints:
+        return ""
+    named = ", ".join(joints[:4]) + (f" and {len(joints) - 4} more" if len(joints) > 4 else "")
+    return (
+        f"What {named} do when commands stop is unknown, or they hold their torque. Run `main.py commission --check "
+        "silence`; until then use the demo gains (stiffness up to 15 N*m/rad, damping up to 0.5)."
+    )
+
+
 def describe_calibration(robot_name: str) -> dict[str, Any]:
     """For `episode.json`: identity, every motor's checks with dates, and the range row of motors without any.
 

@@ -31,7 +31,7 @@ from studio.robot.description import Robot
 from studio.robot.kinematics import Kinematics
 from studio.robot.wiring import BusWiring
 from studio.sim.dual_arm_box import DualArmBoxWorld
-from studio.workers.calibration import load_robot_calibrations, motor_names, motor_rows
+from studio.workers.calibration import load_robot_calibrations, motor_names, motor_rows, silence_warning
 
 _RAMP_TICKS = 12  # a target is written again this often, well within its time-out
 _SETTLE_TICKS = 120
@@ -88,16 +88,18 @@ class Simulation:
 class WiredArms:
     """A loop whose motors are on buses: hardware, or twins behind a serial line. The world is the real one."""
 
-    def __init__(self, plant: BusPlant, loop: ControlLoop) -> None:
+    def __init__(self, plant: BusPlant, loop: ControlLoop, warning: str = "") -> None:
         self.plant, self.loop = plant, loop
+        self._warning = warning  # about the motors, said once
         self.period_ns = round(NS_PER_S * loop.period_s)
 
     def cut_wire(self, motor: int, cut: bool) -> None:
         raise ConfigError("Only a simulated wire can be cut from here. Pull out the plug of the motor instead.")
 
     def take_troubles(self) -> list[str]:
-        """Sentences about buses that have gone wrong since the last call."""
-        return self.plant.take_troubles()
+        """Sentences about buses that have gone wrong since the last call; at first about motors, if any."""
+        warnings, self._warning = [self._warning] if self._warning else [], ""
+        return warnings + self.plant.take_troubles()
 
     def close(self) -> None:
         self.plant.close()
@@ -128,7 +130,8 @@ def make_wired(robot: Robot, sink: Sink, clock: Clock, *, settings: ControlSetti
             bus.transport.close()
         raise
     driven = plant if joints.changes_nothing else CalibratedPlant(plant, joints)
-    return WiredArms(plant, ControlLoop(robot, Kinematics(robot), driven, None, clock, sink, settings))
+    loop = ControlLoop(robot, Kinematics(robot), driven, None, clock, sink, settings)
+    return WiredArms(plant, loop, silence_warning(robot, calibrations))
 
 
 def _open_bus(bus: BusWiring) -> FrameTransport:

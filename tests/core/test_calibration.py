@@ -66,7 +66,7 @@ def test_joints_whose_silence_is_not_safe() -> None:
         "b": replace(MOTOR, joint="b", steps={}),
         "c": replace(MOTOR, joint="c", steps={"silence": holds}),
     }
-    assert CalibrationSet(motors).unknown_on_silence == ["b", "c"]
+    assert CalibrationSet(motors).unsafe_on_silence("abcd") == ["b", "c", "d"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,13 @@ from studio.core.errors import ConfigError
 from studio.robot.description import Robot, load_robot
 from studio.robot.wiring import BusWiring
 from studio.workers import calibration as module
-from studio.workers.calibration import describe_calibration, load_robot_calibrations, motor_names, motor_rows
+from studio.workers.calibration import (
+    describe_calibration,
+    load_robot_calibrations,
+    motor_names,
+    motor_rows,
+    silence_warning,
+)
 
 MOTOR = MotorCalibration(
     joint="follower.R2",
@@ -71,3 +77,13 @@ def test_a_damaged_file_does_not_stop_a_recording(tmp_path: Path, monkeypatch: p
     found = describe_calibration("dual_arm_ak60")
     assert found["identity"] == "unreadable" and "is damaged" in found["problem"]
     assert describe_calibration("no_such_robot")["identity"] == "unreadable"
+
+
+def test_motors_that_were_never_seen_to_let_go() -> None:
+    assert silence_warning(load_robot(), CalibrationSet()) == ""  # twins in the simulated world
+    assert "leader.L1, leader.L2, leader.L3, leader.L4 and 12 more" in silence_warning(wired(), CalibrationSet())
+    lets_go = {"silence": StepResult(date="2026-11-21T15:00:00+00:00", numbers={"behaviour": "lets_go"})}
+    motors = {name: replace(MOTOR, joint=name, steps=lets_go) for name in motor_names(wired())}
+    assert silence_warning(wired(), CalibrationSet(motors)) == ""
+    motors["leader.R2"] = MOTOR
+    assert silence_warning(wired(), CalibrationSet(motors)).startswith("What leader.R2 do when commands stop")
