@@ -70,7 +70,7 @@ CASES = (
     FaultCase(name="own frames echoed", kind=FaultKind.ECHO, whole_bus=True, expected=_TOLERATED),
     FaultCase(name="50 Hz status instead of replies", kind=FaultKind.STATUS_FRAMES, whole_bus=True),
     FaultCase(name="no feedback for 3 s", kind=FaultKind.NO_FEEDBACK, whole_bus=True),
-    FaultCase(name="bus-off then restart", kind=FaultKind.BUS_OFF, whole_bus=True),
+    FaultCase(name="bus-off then restart", kind=FaultKind.BUS_OFF, whole_bus=True, gate=False),
     FaultCase(name="ENOBUFS burst, 4 ms", kind=FaultKind.NO_BUFFER, value=0.004, whole_bus=True, expected=_TOLERATED),
     FaultCase(name="ENOBUFS for 0.1 s", kind=FaultKind.NO_BUFFER, value=0.1, whole_bus=True, gate=False),
     FaultCase(name="one bus of a pair dies", kind=FaultKind.LOST_REPLY, whole_bus=True),

@@ -21,6 +21,8 @@ from studio.workers.guard import GUARD_PERIOD_S, SilenceWatch
 _DAMPING_TICKS, _STOP_TICKS = 2, 5
 _AFTER_TICKS, _LATCH_TICKS = 60, 12
 _ANSWER_TICKS = 400  # a starved twin may take a while until it answers every tick
+_LATE_PERIODS = 2.5
+_NEVER_S = 60.0  # older: nothing has been heard yet
 _APART_RAD = 0.4  # far enough that aligning takes longer than a run
 _PULL_RAD, _PULL_TICKS = 0.15, 40
 _TORQUE_SLACK_NM = 0.01
@@ -41,6 +43,8 @@ class RunResult:
     peak_torque_nm: float = 0.0
     peak_speed_rad_s: float = 0.0
     said: str = ""
+    disturbed: str = ""  # what the machine did to this run, besides the fault; empty on one that was left alone
+    attempts: int = 1
     wrong: list[str] = field(default_factory=list[str])
 
     @property
@@ -66,6 +70,7 @@ class FaultRun:
         result = RunResult(case, state, transport)
         if not self._reach(state):
             result.wrong.append(f"state {state.name.lower()} was not reached: {self.rig.loop.take_notices()[-2:]}")
+            result.disturbed = self._find_disturbance(0)
             return result
         self.rig.forget_peaks()
         start = len(self.rig.sink.records)
@@ -79,7 +84,26 @@ class FaultRun:
         else:
             self._judge_idle(result, records)
         self._judge_always(result, start)
+        if case.kind not in (STALL, DEAD_HOST):
+            result.disturbed = self._find_disturbance(max(0, start - 5))
         return result
+
+    def _find_disturbance(self, start: int) -> str:
+        """Ticks that came late, or replies missing on buses without a fault: the machine was busy with other things."""
+        parts = self.rig.sink.records[start:]
+        if len(parts) < 2:
+            return ""
+        records, per_arm, pairs = np.concatenate(parts), self.robot.joints_per_arm, self.robot.pairs
+        gap_ms = 1e-6 * float(np.diff(records["t_ns"]).max())
+        if gap_ms > _LATE_PERIODS * 1e3 * self.period_s:
+            return f"a tick came {gap_ms:.0f} ms after the one before"
+        for bus in (b for b in range(2 * pairs) if b != self.bus):
+            side, first = ("leader", "follower")[bus // pairs], bus % pairs * per_arm
+            ages_s = records[f"{side}_reply_age_s"][:, first : first + per_arm]
+            age_ms = 1e3 * float(ages_s[ages_s < _NEVER_S].max(initial=0.0))
+            if age_ms > _LATE_PERIODS * 1e3 * self.period_s:
+                return f"a healthy drive's reply was {age_ms:.0f} ms old"
+        return ""
 
     # Into the state.
 
