@@ -50,6 +50,8 @@ class SceneCanvas(QObject):
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._send)
         self.surface.needed.connect(self.update)
+        # the surface goes with its panel, whoever still holds this object
+        self.surface.destroyed.connect(lambda _=None, view=self._number: detach_view(view))
         self.destroyed.connect(lambda _=None, view=self._number: detach_view(view))
 
     @property
