@@ -15,6 +15,7 @@ from hw_drivers.motors.codec_mit import (
     decode_command,
     decode_reply,
     encode_command,
+    status_steps,
 )
 from hw_drivers.motors.codec_servo import decode_status, encode_servo, status_reply
 from hw_drivers.motors.models import MotorRange
@@ -50,9 +51,14 @@ class MotorLink:
         motor: row of the range table.
         drive_id: on this bus.
         period_s: of a cycle.
+
+    Raises:
+        ConfigError: the row cannot read the drive's status frames.
     """
 
     def __init__(self, bus: Bus, clock: Clock, motor: MotorRange, drive_id: int, period_s: float = 0.005) -> None:
+        if motor.status_feedback:
+            status_steps(motor)  # refuses a row that cannot read status frames, before anything is sent
         self.motor, self.drive_id, self.clock = motor, drive_id, clock
         self._bus, self._period_ns = bus, int(period_s * 1e9)
         self._entered = False

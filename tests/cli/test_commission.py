@@ -212,6 +212,7 @@ def test_over_a_serial_line_to_drives_in_their_own_process(tmp_path: Path) -> No
 
 WRONG = [
     (2, "--model", "AK60-9"),
+    (2, "--model", "AK80-6", "--firmware", "v3"),
     (2, "--check", "dance"),
     (2, "--rehearse", "dance"),
     (2, "--bus", "can0"),
