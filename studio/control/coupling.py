@@ -75,10 +75,11 @@ class PairCoupling:
         self._anchor, self._offset = np.zeros(joints), np.zeros(joints)
         self._scratch = np.zeros(joints)
         self._state = PairState.DISABLED
-        self._since_ns = 0
+        self.since_ns = 0  # when the present state was entered
         self._align_s = 0.0
         self._fresh = False
         self.blend = 1.0  # 0 right after coupling, 1 when the ramp is over
+        self.share = 0.0  # of the leader, softly started
         self.extra_damping = 0.0  # of the leader, from the passivity observer
 
     def enter(self, state: PairState, now_ns: int) -> None:
@@ -86,7 +87,7 @@ class PairCoupling:
         active_before = self._state in ACTIVE
         source = self._limited[POSITION, FOLLOWER] if active_before else self._position[FOLLOWER]
         np.copyto(self._anchor, source)
-        self._state, self._since_ns, self._fresh = state, now_ns, True
+        self._state, self.since_ns, self._fresh = state, now_ns, True
         self.blend, self.extra_damping = 0.0, 0.0
         if state is PairState.ALIGNING:
             apart = float(np.abs(self._position[LEADER] - self._anchor).max())
@@ -97,7 +98,7 @@ class PairCoupling:
         return float(np.abs(self._position[LEADER] - self._position[FOLLOWER]).max())
 
     def align_finished(self, now_ns: int) -> bool:
-        return self._state is not PairState.ALIGNING or (now_ns - self._since_ns) * _NS >= self._align_s
+        return self._state is not PairState.ALIGNING or (now_ns - self.since_ns) * _NS >= self._align_s
 
     def write_operator(self, now_ns: int) -> None:
         """Bilateral coupling."""
@@ -107,7 +108,7 @@ class PairCoupling:
         if self.blend < 1.0:
             self._fade_in(now_ns)
         share = gains.leader_share
-        share = self._settings.soft_share + (share - self._settings.soft_share) * self.blend
+        self.share = share = self._settings.soft_share + (share - self._settings.soft_share) * self.blend
         self._write_leader(share, share)
         if self.extra_damping > 0.0:
             self._add_leader_damping(self.extra_damping)
@@ -134,7 +135,7 @@ class PairCoupling:
     def write_align(self, now_ns: int) -> None:
         """The follower goes to the leader along a minimum-jerk profile; the leader is only damped."""
         request, gains, span = self._request, self._gains, self._span
-        s = min(1.0, (now_ns - self._since_ns) * _NS / self._align_s)
+        s = min(1.0, (now_ns - self.since_ns) * _NS / self._align_s)
         share = s * s * s * (10.0 + s * (6.0 * s - 15.0))
         np.subtract(self._position[LEADER], self._anchor, out=self._scratch)
         np.multiply(self._scratch, share, out=self._scratch)
@@ -175,7 +176,7 @@ class PairCoupling:
             np.subtract(self._anchor, wanted, out=self._offset)
             self._fresh = False
         ramp_s = self._settings.coupling_ramp_s
-        s = 1.0 if ramp_s <= 0.0 else min(1.0, (now_ns - self._since_ns) * _NS / ramp_s)
+        s = 1.0 if ramp_s <= 0.0 else min(1.0, (now_ns - self.since_ns) * _NS / ramp_s)
         self.blend = s * s * (3.0 - 2.0 * s)
         np.multiply(self._offset, 1.0 - self.blend, out=self._scratch)
         np.add(wanted, self._scratch, out=wanted)

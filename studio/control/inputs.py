@@ -21,6 +21,9 @@ class Inputs:
         hand_count: rises with every new hand target.
         target: newest record of slot `target` (shape []), or None.
         guard_count: rises each time the guard has had to stop the motors.
+        scheme: bilateral law asked for (`scheme.Scheme`); 0 = as the settings name it.
+        motion_scale: follower's angle per leader's angle; 0 = as in the settings.
+        clutch_open: the leader may be moved without the follower.
         lateness_s: how late this tick was woken.
         missed_ticks: deadlines skipped so far.
     """
@@ -38,6 +41,9 @@ class Inputs:
     guard_count: int = 0
     lateness_s: float = 0.0
     missed_ticks: int = 0
+    scheme: int = 0
+    motion_scale: float = 0.0
+    clutch_open: bool = False
 
 
 def make_inputs(pairs: int, leader_share: float = 1.0) -> Inputs:

@@ -16,6 +16,7 @@ from studio.control.hand import HandFollower
 from studio.control.inputs import Inputs
 from studio.control.limiter import Limiter
 from studio.control.passivity import PassivityObserver
+from studio.control.scheme_coupling import Schemes
 from studio.control.settings import ControlSettings
 from studio.control.states import ACTIVE, PairMachine, worst
 from studio.control.stream import TRUTH_EVERY, ControlRecord, make_streams
@@ -72,6 +73,7 @@ class ControlLoop:
         self._limiter = Limiter(robot, self.settings, period_s, frame)
         self._gains = Gains(robot, self.settings, period_s)
         self._couplings = [PairCoupling(p, robot, self.settings, self._gains, frame) for p in range(robot.pairs)]
+        self._schemes = Schemes(robot, self.settings, self._gains, self._estimator, period_s, frame)
         self._arbiter = Arbiter(robot, self.settings, self._watch, self._couplings)
         self._hand = HandFollower(robot, kinematics, self.settings.hand_speed_rad_s, period_s)
         self.streams = make_streams(robot, world=world is not None)
@@ -129,6 +131,7 @@ class ControlLoop:
         self._read()
         self._estimator.restart()
         self._limiter.restart()
+        self._schemes.restart()
         for coupling, machine in zip(self._couplings, self._arbiter.machines, strict=True):
             coupling.enter(PairState.DISABLED, now_ns)
             coupling.enter(machine.state, now_ns)
@@ -222,15 +225,18 @@ class ControlLoop:
         """What each pair's state asks of its motors, before the limiter."""
         gains, observer, late = self._gains, self._observer, self._watch.late
         gains.ask(inputs.stiffness_scale, inputs.damping_scale, inputs.leader_share)
-        ramping = gains.ramp()
+        plain = self._schemes.update(inputs.scheme, inputs.motion_scale, inputs.clutch_open)
+        ramping = gains.ramp() or not self._schemes.ramp.observable
         operator = self._arbiter.chosen is Driver.OPERATOR
         machines, couplings = self._arbiter.machines, self._couplings
         coupled = [
             operator and not ramping and m.state is PairState.ENGAGED and c.blend >= 1.0 and not late[p]
             for p, (m, c) in enumerate(zip(machines, couplings, strict=True))
         ]
+        if not plain:
+            observer.set_lever(self._schemes.ramp.scale, self._schemes.offset_rad)
         observer.update(coupled, gains.leader_share)
-        steady = False not in coupled and not any(observer.damping_nm_s_rad)
+        steady = plain and False not in coupled and not any(observer.damping_nm_s_rad)
         if steady and self._steady:
             self._follow_each_other()
             return
@@ -238,7 +244,9 @@ class ControlLoop:
         self._limit_shares(machines)
         for pair, machine in enumerate(machines):
             couplings[pair].extra_damping = observer.damping_nm_s_rad[pair]
-            self._write_pair(couplings[pair], machine, late[pair], now_ns)
+            self._write_pair(pair, couplings[pair], machine, late[pair], now_ns)
+        if plain:
+            observer.set_lever(1.0, None)
 
     def _follow_each_other(self) -> None:
         """Steady coupling of all pairs: gains are as in the last tick, only set-points and gravity change."""
@@ -246,7 +254,7 @@ class ControlLoop:
         frame.requested[POSITION : VELOCITY + 1] = frame.measured[STATE_POSITION : STATE_VELOCITY + 1, ::-1]
         frame.requested[TORQUE] = frame.gravity_nm
 
-    def _write_pair(self, coupling: PairCoupling, machine: PairMachine, late: bool, now_ns: int) -> None:
+    def _write_pair(self, pair: int, coupling: PairCoupling, machine: PairMachine, late: bool, now_ns: int) -> None:
         state = machine.state
         if state not in ACTIVE:
             coupling.write_letting_down(machine.off_ns, now_ns)
@@ -258,6 +266,8 @@ class ControlLoop:
             coupling.write_align(now_ns)
         elif self._arbiter.chosen is Driver.OPERATOR:
             coupling.write_operator(now_ns)
+            if not self._schemes.plain:
+                self._schemes.mix(pair, coupling)
         else:
             coupling.write_target(self._arbiter.target, now_ns)
 

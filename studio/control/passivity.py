@@ -21,6 +21,11 @@ class PassivityObserver:
     kp (p_des - mean q) + kd (v_des - mean w); a = 1 / kappa weights the leader. A reply is sampled when its command
     arrives, so the interval between the states of ticks k-1 and k was ruled by the command of tick k-2.
 
+    With a motion scale s and an offset o of the clutch the spring stores K/2 (s q_l + o - q_f)^2; the leader's weight
+    stays 1 / kappa, because its force factor is kappa s (`scheme_coupling`). Of the 4-channel law the springs and
+    dampers are summed here and the force terms in its energy tank; position-force has no spring on the leader, so
+    these sums mean nothing for it and it is not observed: its tank stands in.
+
     `energy_left_j` [pairs] is W; `damping_nm_s_rad` [pairs] is what the leader is to be damped with in addition.
     """
 
@@ -43,6 +48,12 @@ class PassivityObserver:
         self.energy_left_j = [settings.energy_allowance_j] * frame.pairs
         self.damping_nm_s_rad = [0.0] * frame.pairs
         self._observing = [False] * frame.pairs
+        self._scale = 1.0
+        self._offset_rad: FloatArray | None = None
+
+    def set_lever(self, scale: float, offset_rad: FloatArray | None) -> None:
+        """Motion scale and offset [joints] of the follower against the leader; None is no offset."""
+        self._scale, self._offset_rad = scale, offset_rad
 
     def update(self, observe: list[bool], leader_share: float) -> None:
         """One tick, called after reading and before sending.
@@ -79,7 +90,10 @@ class PassivityObserver:
     def _find_spring_energy(self, position: FloatArray) -> None:
         """Twice the energy that the spring of each joint stores, [joints] in J."""
         stored = self._stored
-        np.subtract(position[LEADER], position[FOLLOWER], stored)
+        if self._offset_rad is None:
+            np.subtract(position[LEADER], position[FOLLOWER], stored)
+        else:
+            np.subtract(self._scale * position[LEADER] + self._offset_rad, position[FOLLOWER], stored)
         np.multiply(stored, stored, stored)
         np.multiply(stored, self._followers_kp, stored)
 

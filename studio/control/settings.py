@@ -34,6 +34,21 @@ class ControlSettings:
         rms_torque_window_s: window of the RMS torque trip (8.3).
         hand_speed_rad_s: fastest that a simulated hand pulls the leader.
         put_back_lost: put the object back by itself when it has left the table (marked by `reset_count`).
+        scheme: bilateral law while nobody asks for another: `position_position`, `position_force`, `four_channel`.
+        motion_scale: s_p, follower's angle per leader's angle (6.6).
+        clutch_ramp_s: time in which the clutch opens and closes (6.6: 0.3 to 1).
+        force_share: kappa of position-force, below 1 (6.2).
+        leader_damping_nm_s_rad: local damping of the leader in position-force.
+        four_channel_stiffness_s2: Kp of the 4-channel law, per kg m2 of nominal inertia (6.2).
+        four_channel_damping_s: its Kd.
+        four_channel_force: its Kf, about 1 (6.2); less with more delay.
+        disturbance_share: share of the observed disturbance that the 4-channel law compensates.
+        disturbance_cutoff_hz: cut-off of that observer.
+        tank_j: E_max of the energy tank (6.7).
+        tank_low_j: below this the terms that are not passive fade.
+        tank_start_j: in the tank when the arms are coupled.
+        vibration_warn_rad_s: standard deviation of a joint's speed over 10 samples that is reported (8.3).
+        vibration_trip_rad_s: the same as a latched trip; 0 = no trip.
     """
 
     align_threshold_rad: float = 0.1
@@ -59,6 +74,21 @@ class ControlSettings:
     rms_torque_window_s: float = 20.0
     hand_speed_rad_s: float = 8.0
     put_back_lost: bool = True
+    scheme: str = "position_position"
+    motion_scale: float = 1.0
+    clutch_ramp_s: float = 0.5
+    force_share: float = 0.5
+    leader_damping_nm_s_rad: float = 0.1
+    four_channel_stiffness_s2: float = 900.0
+    four_channel_damping_s: float = 30.0
+    four_channel_force: float = 0.6
+    disturbance_share: float = 0.5
+    disturbance_cutoff_hz: float = 5.0
+    tank_j: float = 2.0
+    tank_low_j: float = 0.2
+    tank_start_j: float = 0.5
+    vibration_warn_rad_s: float = 0.7
+    vibration_trip_rad_s: float = 0.0
 
     def __post_init__(self) -> None:
         check_range("control", "align_threshold_rad", self.align_threshold_rad, 0.001, 0.5, " rad")
@@ -69,3 +99,11 @@ class ControlSettings:
         check_range("control", "estimator_cutoff_hz", self.estimator_cutoff_hz, 1.0, 100.0, " Hz")
         check_range("control", "temperature_trip_c", self.temperature_trip_c, 40.0, 100.0, " degC")
         check_range("control", "hand_speed_rad_s", self.hand_speed_rad_s, 0.1, 30.0, " rad/s")
+        check_range("control", "motion_scale", self.motion_scale, 0.25, 4.0)
+        check_range("control", "clutch_ramp_s", self.clutch_ramp_s, 0.05, 5.0, " s")
+        check_range("control", "force_share", self.force_share, 0.0, 0.99)
+        check_range("control", "four_channel_force", self.four_channel_force, 0.0, 2.0)
+        check_range("control", "disturbance_share", self.disturbance_share, 0.0, 1.0)
+        check_range("control", "disturbance_cutoff_hz", self.disturbance_cutoff_hz, 0.1, 100.0, " Hz")
+        check_range("control", "tank_low_j", self.tank_low_j, 1e-6, self.tank_j, " J")
+        check_range("control", "tank_start_j", self.tank_start_j, 0.0, self.tank_j, " J")

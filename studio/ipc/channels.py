@@ -62,6 +62,9 @@ def make_coupling_slot() -> RecordType:
             Field(name="stiffness_scale"),  # 1 = the robot description's gains
             Field(name="damping_scale"),
             Field(name="leader_share"),  # kappa, 0..1
+            Field(name="scheme", dtype="<u1"),  # 1 position-position, 2 position-force, 3 4-channel; 0 as configured
+            Field(name="motion_scale"),  # follower's angle per leader's angle; 0 as configured
+            Field(name="clutch_open", dtype="<u1"),
         ),
     )
 

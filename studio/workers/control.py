@@ -113,6 +113,8 @@ class InputSlots:
                 float(record["damping_scale"]),
             )
             inputs.leader_share = float(record["leader_share"])
+            inputs.scheme, inputs.motion_scale = int(record["scheme"]), float(record["motion_scale"])
+            inputs.clutch_open = bool(record["clutch_open"])
         if (record := self._target.read_new()) is not None:
             inputs.target = record
         if (record := self._guard.read_new()) is not None:
