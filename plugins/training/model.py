@@ -17,7 +17,7 @@ from plugins.training.compare import COLOURS, comparison, explained_shares, read
 from plugins.training.curves import PlotData, log_lines, make_plots, stages, steps_per_second
 from plugins.training.form import FormField, check, make_fields, make_settings, problems, stage_marks
 from plugins.training.sources import Source, read_sources
-from plugins.training.words import can_resume
+from plugins.training.words import MEASURED_STEPS, can_resume
 from studio.app.api import Loader, RunView, StudioApi
 from studio.core.errors import StudioError
 from studio.methods.table import METHODS, MethodEntry
@@ -52,6 +52,8 @@ class TrainingModel:
         self.try_goals, self.tell = False, True
         self.chosen = ""
         self.compared: list[str] = []
+        self.waiting = ""  # the run whose skills so far were asked for
+        self._seen_from = 0
         self.stage = ""
         self.rows: list[dict[str, Any]] = []
         self.choose_preset(next(iter(self.method.presets())))
@@ -175,17 +177,37 @@ class TrainingModel:
             self._studio.notices.error(error)
 
     def blocked_skills(self) -> str:
-        """Why the trained skills cannot be used; empty when they can."""
+        """Why the trained skills cannot be seen; empty when they can, also in the middle of training."""
         view = self.run
         if view is None:
             return "train first"
         if view.active:
-            return "the bundle is written when the run is done"
+            return "" if view.state == "running" and view.step >= MEASURED_STEPS else "it has only begun"
         return "" if self.bundle is not None else "this run made no bundle"
 
     def use_skills(self) -> None:
-        if self.bundle is not None:
+        """Open Skills; of a run that goes on, the bundle is written as it is now, and it goes on."""
+        if self.run is not None and self.run.active:
+            self._seen_from = self._bundle_stamp()
+            self.waiting = self.chosen
+            self._studio.jobs.run(self.chosen).show_so_far()
+            self.runs_changed.emit()
+        elif self.bundle is not None:
             self._studio.navigate("skills", bundle=str(self.bundle))
+
+    def _look_for_bundle(self) -> None:
+        """The bundle that was asked for in the middle of training is there: show it."""
+        if not self.waiting:
+            return
+        if self.waiting != self.chosen or self.run is None:
+            self.waiting = ""
+        elif self.bundle is not None and self._bundle_stamp() != self._seen_from:
+            self.waiting = ""
+            self._studio.navigate("skills", bundle=str(self.bundle))
+            self.runs_changed.emit()
+
+    def _bundle_stamp(self) -> int:
+        return (self.bundle / "bundle.json").stat().st_mtime_ns if self.bundle is not None else 0
 
     @property
     def bundle(self) -> Path | None:
@@ -381,6 +403,7 @@ class TrainingModel:
                 "sources", read_sources, [p for p in self._studio.project.datasets() if not p.name.startswith(".")]
             )
         self._read_curves()
+        self._look_for_bundle()
 
     def close(self) -> None:
         self._loader.close()

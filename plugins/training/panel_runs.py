@@ -208,6 +208,10 @@ class RunsPanel(QFrame):
         blocked = model.blocked_skills()
         self.skills.setEnabled(not blocked)
         self.skills.setToolTip(blocked)
+        active = model.run is not None and model.run.active
+        self.skills.set_words(
+            "Writing the bundle" if model.waiting else f"See {'skills so far' if active else 'these skills'}"
+        )
         seen = model.running and not blocked  # one primary button a screen: else it is Train
         set_property(self.skills, "kind", "primary" if seen else "main")
         self.compare.setText("Out of the comparison" if model.chosen in model.compared else "Compare")

@@ -5,7 +5,7 @@
     job.json        kind and specification, written once
     status.json     newest status, replaced as a whole
     metrics.jsonl   one object a line
-    request         what the reader asks for: `cancel`, `pause` or nothing
+    request         what the reader asks for: `cancel`, `pause`, `show` (what there is so far) or nothing
     result.json     what the run produced, written when it is done
     log             standard output and error of the worker
     checkpoint/     what a resumed run starts from
@@ -145,6 +145,10 @@ class Run:
     def pause(self) -> None:
         self._request("pause")
 
+    def show_so_far(self) -> None:
+        """Ask the worker to write its result as it is now, and to go on; of a training, the bundle."""
+        self._request("show")
+
     def go_on(self) -> None:
         """Take back a pause."""
         self._request("")
@@ -243,8 +247,12 @@ class RunWriter:
         self._metrics.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")
         self._metrics.flush()
 
+    def answered(self) -> None:
+        """What was asked for once has been done."""
+        (self.path / "request").unlink(missing_ok=True)
+
     def asked(self) -> str:
-        """`cancel`, `pause` or an empty text."""
+        """`cancel`, `pause`, `show` or an empty text."""
         try:
             return (self.path / "request").read_text(encoding="utf-8").strip()
         except OSError:

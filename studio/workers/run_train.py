@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ class RunReporter:
         self._writer = writer
         self._asked_s = 0.0
         self._word = ""
+        self.show: Callable[[], None] | None = None  # writes the bundle as it is now
 
     def progress(
         self, stage: str, step: int, steps: int, wall_s: float, time_left_s: tuple[float, float] | None
@@ -50,6 +52,10 @@ class RunReporter:
         if now_s - self._asked_s > 0.2:
             self._asked_s = now_s
             self._word = self._writer.asked()
+            if self._word == "show" and self.show is not None:
+                self.show()
+                self._writer.answered()
+                self._word = ""
             if self._word == "pause":
                 self._writer.update(state="paused", message="Paused", time_left_s=None)
             elif self._writer.status.state == "paused":
@@ -79,6 +85,7 @@ def train(writer: RunWriter) -> None:
     reporter = RunReporter(writer)
     gather = SimulatedGather(writer.path / "rounds", reporter) if task.robot else None
     method = entry.load()(config, windows, geometry, seed=int(spec.get("seed") or 0), gather=gather)
+    reporter.show = lambda: method.save_so_far(bundle_path)
     result = method.train(reporter, writer.path / "checkpoint")
     writer.update(stage="held out", message="Writing the bundle")
     method.save(bundle_path, result, began_s)

@@ -280,6 +280,14 @@ class HapticPlay:
         )
         return self._rounds.phases()
 
+    def save_so_far(self, path: Path) -> None:
+        """A bundle of the networks as they are in the middle of training, for a look at the skills."""
+        learning = self.networks.training
+        try:
+            self._save_interim(path)
+        finally:
+            self.networks.train(learning)
+
     def _save_interim(self, path: Path) -> None:
         """A bundle for a round, with whichever prior is better so far."""
         self.held_out = quick_likelihood(self.networks, self.choosing_windows)

@@ -16,6 +16,8 @@ from plugins.training.words import time_left_text
 from studio.app.api import RunView, StudioApi
 from studio.app.host import PluginHost
 from studio.app.theme import apply_theme
+from studio.data.bundle_info import load_bundle_info
+from studio.learning.skill_model import load_skill_model
 from tests.patience import PATIENCE_S
 from tests.plugins.recording import write_dataset
 
@@ -115,7 +117,7 @@ def test_one_click_trains_and_the_bundle_can_be_used(panel, model, studio: Studi
     assert model.run is not None and model.run.active and model.run.title == "play-1"
     assert model.spec["preset"] == "small" and "stage_1.steps=40" in model.spec["set"]
     assert panel.form.train.accessibleName() == "Train another" and panel.progress.pause.isVisible()
-    assert "bundle is written" in studio.commands.blocked("training.skills")
+    assert studio.commands.blocked("training.skills") == "it has only begun"
     settle(model, studio, lambda: not model.run.active)
     assert model.run.state == "done", (model.run.message, model.run.detail)
     assert panel.progress.big.text() == "Done"
@@ -140,6 +142,18 @@ def test_a_killed_training_is_said_and_can_go_on(panel, model, studio: StudioApi
     model.enter("stage_1.steps", "100000")
     qtbot.mouseClick(panel.form.train, Qt.MouseButton.LeftButton)
     settle(model, studio, lambda: model.rows)
+    settle(model, studio, lambda: model.run.step >= 10)
+    asked = []
+    studio.navigator = lambda screen, **arguments: asked.append((screen, arguments))
+    panel.runs.refresh()
+    assert panel.runs.skills.text() == "See skills so far" and panel.runs.skills.property("kind") == "primary"
+    qtbot.mouseClick(panel.runs.skills, Qt.MouseButton.LeftButton)
+    settle(model, studio, lambda: asked)
+    info = load_bundle_info(Path(asked[0][1]["bundle"]))
+    assert asked[0][0] == "skills" and info.name == "play-1" and model.run.active  # it goes on
+    load_skill_model(info.path)
+    steps = model.run.step
+    settle(model, studio, lambda: model.run.step > steps)
     os.kill(studio.jobs.run(model.run.id).status().pid, signal.SIGKILL)
     settle(model, studio, lambda: not model.run.active)
     assert model.run.state == "lost" and panel.progress.big.text() == "Ended from outside"
