@@ -26,7 +26,7 @@ class DeployConfig:
 
 # Planner settings shown as fields: name, words, unit factor, decimals (studio.planning.config.PlannerConfig)
 SHOWN_SETTINGS = (
-    ("samples", "Samples", 1.0, 0),
+    ("samples", "Samples up to", 1.0, 0),
     ("stages", "Skills ahead", 1.0, 0),
     ("passes", "Passes", 1.0, 0),
     ("control_limit", "u max", 1.0, 2),
