@@ -213,7 +213,11 @@ class PluginHost:
                     next(made)
                 except StopIteration as end:
                     return end.value
-                yield 0.0
+                try:
+                    yield 0.0
+                except GeneratorExit:
+                    _abandon(made)
+                    raise
         except Exception as error:  # noqa: BLE001 - whatever a plugin does, the studio runs on
             self.fail(plugin.manifest.id, error)
             return None
@@ -269,6 +273,16 @@ def _import_code(manifest: Manifest) -> Exception | None:
     except Exception as error:  # noqa: BLE001 - whatever a plugin does, the studio runs on
         return error
     return None
+
+
+def _abandon(made: GeneratorType[Any, Any, Any]) -> None:
+    """Nobody waits for this panel any more. Qt's connections keep what is half built, so it is deleted by hand."""
+    frame = made.gi_frame
+    held = list(frame.f_locals.values()) if frame is not None else []
+    made.close()
+    for one in held:
+        if callable(delete := getattr(one, "deleteLater", None)):
+            delete()
 
 
 def finish(steps: Steps) -> Any:

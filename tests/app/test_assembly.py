@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -162,6 +162,21 @@ def test_a_screen_that_was_left_meanwhile_does_not_come_to_the_top(slices: Studi
     assert isinstance(slices.stack.currentWidget(), ErrorCard)
     assert "shown" not in calls(slices, "sound") and calls(slices, "torn") == [0, 1, 2]
     assert slices.host.plugins["torn"].failure.what == "The third part is missing."  # type: ignore[union-attr]
+
+
+def test_a_screen_that_nobody_waits_for_any_more_is_deleted_half_built(slices: StudioWindow) -> None:
+    """Qt's connections hold what is half built, with its 3-D view and the view's thread; closing must end them all."""
+    steps = slices.host.panel_steps("sound")
+    while "sound" not in slices.host._imported or not calls(slices, "sound"):
+        next(steps)
+    (half,) = [widget for widget in QApplication.topLevelWidgets() if type(widget).__name__ == "Panel"]
+    half.customContextMenuRequested.connect(lambda _, held=half: held.show())  # as every real panel does
+    gone: list[str] = []
+    half.destroyed.connect(lambda: gone.append("gone"))
+    del half
+    steps.close()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert gone == ["gone"]
 
 
 def test_the_heart_beats_while_a_screen_is_built(slices: StudioWindow, qtbot: QtBot) -> None:
