@@ -212,7 +212,7 @@ class SkillsPanel(SceneScreen):
         self.limits.set_value(f"{100 * share:.0f} %")
         self.limits.setToolTip(
             f"{share * robot.torque_limit_nm:.1f} N·m and {share * robot.velocity_limit_rad_s:.1f} rad/s. "
-            "30 % the first time a bundle runs on a robot."
+            f"{100 * robot.first_run_share:.0f} % the first time a bundle runs on this robot."
         )
 
     def _show_executions(self) -> None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from studio.app.api import StudioApi
 
 PLANNING_WORKERS = ("planner", "policy")
-FIRST_SHARE = 0.3  # of speed and torque, the first time a bundle runs on a robot
 _KEPT_RUNS = 200
 
 
@@ -113,7 +112,11 @@ class PlanningWorkers:
 
 
 class RunLimits:
-    """How much of the robot's speed and torque a bundle may use: 30 % the first time, then what the person chose."""
+    """How much of the robot's speed and torque a bundle may use.
+
+    At first what the robot's description allows (30 % unless it says otherwise; the simulated arms allow all), then what
+    the person chose.
+    """
 
     def __init__(self, studio: StudioApi) -> None:
         self._studio = studio
@@ -124,8 +127,8 @@ class RunLimits:
 
     def share(self, bundle: BundleInfo | None) -> float:
         if bundle is None:
-            return FIRST_SHARE
-        usual = 1.0 if self.has_run(bundle) else FIRST_SHARE
+            return self._studio.robot.first_run_share
+        usual = 1.0 if self.has_run(bundle) else self._studio.robot.first_run_share
         return self._chosen.get(self._name(bundle), usual)
 
     def choose(self, bundle: BundleInfo, share: float) -> None:

@@ -95,6 +95,7 @@ class Robot:
     requires_realtime_priority: bool
     timeouts: Timeouts
     urdf_path: Path
+    first_run_share: float = 0.3  # of speed and torque that a bundle gets the first time it runs on this robot
     buses: tuple[BusWiring, ...] = ()  # none: motor twins in the simulated world
 
     @property
@@ -165,6 +166,7 @@ def _make_robot(data: dict[str, Any], folder: Path) -> Robot:
         mass=make_config(Mass, data["mass"], where="mass"),
         rms_torque_limit_nm=data.get("rms_torque_limit_nm"),
         dead_man_latched=bool(data["dead_man_latched"]),
+        first_run_share=float(data.get("first_run_share", 0.3)),
         requires_realtime_priority=bool(data["requires_realtime_priority"]),
         timeouts=make_config(Timeouts, data["timeouts"], where="timeouts"),
         urdf_path=folder / str(data["urdf"]),
@@ -199,4 +201,5 @@ def _check(
     check_range("robot", "loop_rate_hz", float(data["loop_rate_hz"]), 50, 2000, " Hz")
     check_range("robot", "torque_limit_nm", float(data["torque_limit_nm"]), 0.1, 200, " N*m")
     check_range("robot", "velocity_limit_rad_s", float(data["velocity_limit_rad_s"]), 0.1, 100, " rad/s")
+    check_range("robot", "first_run_share", float(data.get("first_run_share", 0.3)), 0.1, 1)
     check_range("robot", "leader_share", float(data["coupling"]["leader_share"]), 0, 1)
