@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,7 +71,7 @@ class FaultRun:
         result = RunResult(case, state, transport)
         if not self._reach(state):
             result.wrong.append(f"state {state.name.lower()} was not reached: {self.rig.loop.take_notices()[-2:]}")
-            result.disturbed = self._find_disturbance(0)
+            result.disturbed = self._find_disturbance(0, healthy=range(2 * self.robot.pairs))
             return result
         self.rig.forget_peaks()
         start = len(self.rig.sink.records)
@@ -85,10 +86,11 @@ class FaultRun:
             self._judge_idle(result, records)
         self._judge_always(result, start)
         if case.kind not in (STALL, DEAD_HOST):
-            result.disturbed = self._find_disturbance(max(0, start - 5))
+            others = [bus for bus in range(2 * self.robot.pairs) if bus != self.bus]
+            result.disturbed = self._find_disturbance(max(0, start - 5), healthy=others)
         return result
 
-    def _find_disturbance(self, start: int) -> str:
+    def _find_disturbance(self, start: int, *, healthy: Iterable[int]) -> str:
         """Ticks that came late, or replies missing on buses without a fault: the machine was busy with other things."""
         parts = self.rig.sink.records[start:]
         if len(parts) < 2:
@@ -97,7 +99,7 @@ class FaultRun:
         gap_ms = 1e-6 * float(np.diff(records["t_ns"]).max())
         if gap_ms > _LATE_PERIODS * 1e3 * self.period_s:
             return f"a tick came {gap_ms:.0f} ms after the one before"
-        for bus in (b for b in range(2 * pairs) if b != self.bus):
+        for bus in healthy:
             side, first = ("leader", "follower")[bus // pairs], bus % pairs * per_arm
             ages_s = records[f"{side}_reply_age_s"][:, first : first + per_arm]
             age_ms = 1e3 * float(ages_s[ages_s < _NEVER_S].max(initial=0.0))
