@@ -114,8 +114,8 @@ class PlanningWorkers:
 class RunLimits:
     """How much of the robot's speed and torque a bundle may use.
 
-    At first what the robot's description allows (30 % unless it says otherwise; the simulated arms allow all), then what
-    the person chose.
+    At first what the robot's description allows (30 % unless it says otherwise; the simulated arms allow all), then
+    what the person chose.
     """
 
     def __init__(self, studio: StudioApi) -> None:

@@ -7,19 +7,25 @@ import sys
 
 from studio.core.errors import ConfigError
 
-# name -> (module, one line for the overview). A module has `run(arguments: list[str]) -> int` and writes its JSON itself.
+# name -> (module, one line for the overview); a module has `run(arguments: list[str]) -> int` and writes its own JSON
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "control": ("benchmarks.control", "CPU of the whole 16-motor cycle against the same with python-can"),
     "gui": ("benchmarks.gui", "turns of the window's event loop in every situation, against the limit of 50 ms"),
     "mppi": ("benchmarks.mppi", "latency and cost of plans against pytorch_mppi on the same networks"),
     "faults": ("benchmarks.faults", "every injected fault in every state over both transports"),
     "frames": ("benchmarks.frames", "random frames into decoders, drives and the loop: nothing happens"),
+    "stability": (
+        "benchmarks.stability",
+        "largest stable stiffness of the coupling, and the observer on either side of it",
+    ),
 }
 
 
 def _overview() -> str:
     rows = "\n".join(f"  {name:<14} {text}" for name, (_, text) in BENCHMARKS.items())
-    return f"usage: main.py bench NAME [options]\n\nbenchmarks:\n{rows}\n\n`main.py bench NAME --help` lists its options."
+    return (
+        f"usage: main.py bench NAME [options]\n\nbenchmarks:\n{rows}\n\n`main.py bench NAME --help` lists its options."
+    )
 
 
 def run(arguments: list[str]) -> int:
