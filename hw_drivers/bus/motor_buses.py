@@ -142,7 +142,7 @@ class MotorBuses:
         self._replies = np.zeros((self.motors, 8), dtype=np.uint8)
         self._frame_words, self._reply_words = (a.view(np.uint64)[:, 0] for a in (self._frames, self._replies))
         self._heard = np.zeros(self.motors, dtype=bool)
-        self._sent_ns = _NEVER_NS
+        self.sent_ns = _NEVER_NS  # when the commands of this cycle were handed over
         self.steady = False  # two cycles in a row were complete and nothing was wrong
         self._known = _KnownReplies(self.motors, self._in_words, self._stamps)
         self._one = np.ones(self.motors, dtype=np.int64)
@@ -175,13 +175,13 @@ class MotorBuses:
             SafetyError: a command is not finite; nothing was sent.
         """
         self.send(commands, carried)
-        return self.collect(self._sent_ns + int(timeout_s * 1e9))
+        return self.collect(self.sent_ns + int(timeout_s * 1e9))
 
     def send(self, commands: FloatArray, carried: FloatArray | None = None) -> None:
         """The first half of a cycle, for a loop that does other work while the wire is busy."""
         self._codec.encode_commands(commands, self._frames, carried)
         self._out_data[...] = self._frame_words[self._order]
-        self._sent_ns = self._now_ns()
+        self.sent_ns = self._now_ns()
         for lane in self._lanes:
             accepted = lane.transport.send(lane.expected)
             if accepted != lane.expected:
@@ -237,7 +237,7 @@ class MotorBuses:
         if not known.match():
             return False
         known.read_times([lane.transport.offset_ns for lane in self._lanes], self._expected)
-        if np.minimum.reduce(known.t_ns) < self._sent_ns:
+        if np.minimum.reduce(known.t_ns) < self.sent_ns:
             return False
         np.take(known.data, known.row_of_motor, out=self._reply_words, mode="clip")
         np.take(known.t_ns, known.row_of_motor, out=states.t_ns, mode="clip")
@@ -274,7 +274,7 @@ class MotorBuses:
         self._replies[motor, : len(data)] = np.frombuffer(data, dtype=np.uint8)
         self.states.t_ns[motor] = t_ns
         self.states.sequence[motor] += 1
-        if t_ns < self._sent_ns:  # answered before it was asked: a reply to an earlier command
+        if t_ns < self.sent_ns:  # answered before it was asked: a reply to an earlier command
             lane.counts.late += 1
             self.states.error[motor] = ReplyError.LATE
             return False

@@ -95,7 +95,7 @@ class BusPlant:
         A reply whose position lies further from the last one than the motor can turn in that time is not valid: a
         sector or a wrap was lost (spec/hardware.md 1.6), and nothing may follow such an angle.
         """
-        now, read_ns = self.buses.collect(), self._clock.now_ns()
+        now, measured_ns = self.buses.collect(), self.buses.sent_ns  # a reply tells of the moment its command came
         position_rad = now.values[:, STATE_POSITION]
         np.subtract(position_rad, self._position_rad, self._moved_rad)
         np.absolute(self._moved_rad, self._moved_rad)
@@ -103,12 +103,12 @@ class BusPlant:
         if self.buses.steady and not self._any_jumped and self._is_calm():
             self._position_rad[...] = position_rad
             self._t_ns[...] = t_ns[...] = now.t_ns
-            self._good_ns.fill(read_ns)
+            self._good_ns.fill(measured_ns)
             return
-        good = now.valid & ~self._find_jumps(now, read_ns)
+        good = now.valid & ~self._find_jumps(now, measured_ns)
         np.copyto(self._position_rad, position_rad, where=good)
         np.copyto(self._t_ns, now.t_ns, where=good)
-        np.copyto(self._good_ns, read_ns, where=good)
+        np.copyto(self._good_ns, measured_ns, where=good)
         states[:, STATE_POSITION] = self._position_rad
         t_ns[...] = self._t_ns
 
@@ -117,9 +117,9 @@ class BusPlant:
         np.less_equal(self._moved_rad, self._calm_rad, self._calm)
         return self._calm.tobytes() == self._all_calm
 
-    def _find_jumps(self, now: MotorStates, read_ns: int) -> NDArray[np.bool_]:
+    def _find_jumps(self, now: MotorStates, measured_ns: int) -> NDArray[np.bool_]:
         """Motors that cannot have turned as far as they said, once; told once, and so until `open`."""
-        most_rad = (read_ns - self._good_ns) * self._speed_rad_ns + _SLACK_RAD
+        most_rad = (measured_ns - self._good_ns) * self._speed_rad_ns + _SLACK_RAD
         fresh = now.valid & (self._t_ns > 0) & (self._moved_rad > most_rad) & ~self._jumped
         for motor in np.flatnonzero(fresh).tolist():
             bus, drive = self._place(motor)
