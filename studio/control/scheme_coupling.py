@@ -162,7 +162,7 @@ class PairScheme:
         terms[LEADER] = -faded * (force * settings.force_share * scale * follower + half * (leader + scale * follower))
         terms[FOLLOWER] = -faded * half * (leader / scale + follower)
         terms += four * coupling.blend * settings.disturbance_share * self._disturbance
-        injected_w = float(np.vdot(terms, self._speed))  # before the leader's share: weighted by 1 / beta
+        injected_w = float((terms * self._speed).sum())  # before the leader's share: weighted by 1 / beta
         terms[LEADER] *= max(coupling.share, 0.0)
         self._fill_tank(damping, max(coupling.share, _LEAST_SHARE))
         terms *= self.tank.draw(injected_w * self._period_s)
