@@ -130,16 +130,20 @@ class TagTracker:
 
     def _fit_freely(self, points_m: FloatArray, points_px: FloatArray) -> list[FloatArray]:
         """T_world_object [4, 4] of every pose that explains the corners; two for a single tag."""
-        flag = cv2.SOLVEPNP_IPPE if len(points_m) == 4 else cv2.SOLVEPNP_SQPNP
         if len(points_m) == 4:
-            return self._fit_one_face(points_m, points_px, flag)
+            return self._fit_one_face(points_m, points_px)
+        return self._fit_points(points_m, points_px)
+
+    def _fit_points(self, points_m: FloatArray, points_px: FloatArray) -> list[FloatArray]:
+        """One pose for any points."""
+        flag = cv2.SOLVEPNP_SQPNP
         found, turn, shift = cv2.solvePnP(points_m, points_px, self._intrinsics, self._distortion, flags=flag)
         if not found:
             return []
         turn, shift = cv2.solvePnPRefineLM(points_m, points_px, self._intrinsics, self._distortion, turn, shift)
         return [self._world_pose(turn, shift)]
 
-    def _fit_one_face(self, points_m: FloatArray, points_px: FloatArray, flag: int) -> list[FloatArray]:
+    def _fit_one_face(self, points_m: FloatArray, points_px: FloatArray) -> list[FloatArray]:
         """IPPE wants its points in the plane z = 0, so the face is turned there and back."""
         centre = points_m.mean(axis=0)
         right = points_m[1] - points_m[0]
@@ -148,12 +152,14 @@ class TagTracker:
         face[:, 2] = np.cross(face[:, 0], face[:, 1])
         flat = (points_m - centre) @ face
         flat[:, 2] = 0.0
-        _, turns, shifts, _ = cv2.solvePnPGeneric(flat, points_px, self._intrinsics, self._distortion, flags=flag)
+        ippe = cv2.SOLVEPNP_IPPE
+        _, turns, shifts, _ = cv2.solvePnPGeneric(flat, points_px, self._intrinsics, self._distortion, flags=ippe)
         object_face = np.eye(4)
         object_face[:3, :3], object_face[:3, 3] = face, centre
         back = np.linalg.inv(object_face)
         poses = [self._world_pose(turn, shift) @ back for turn, shift in zip(turns, shifts, strict=True)]
-        return [pose for pose in poses if np.isfinite(pose).all()]  # a face seen head-on has no second pose
+        sound = [pose for pose in poses if np.isfinite(pose).all()]
+        return sound or self._fit_points(points_m, points_px)  # a face seen exactly head-on breaks IPPE's formulas
 
     def _fit_resting(self, points_m: FloatArray, points_px: FloatArray, free: list[FloatArray]) -> FloatArray | None:
         """Least squares over x, y and yaw for the face that the nearest free pose has up; None when none is flat."""

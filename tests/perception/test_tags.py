@@ -49,6 +49,13 @@ def test_a_resting_box_is_found_anywhere_on_the_table_with_any_face_up(camera: S
     assert np.quantile(apart_mm, 0.9) < 3.0 and np.quantile(apart_deg, 0.9) < 5.0
 
 
+def test_a_box_exactly_below_the_camera_is_found(camera: SimulatedCamera) -> None:
+    """Where it stands at the start; a square seen as an exact square once gave no pose at all."""
+    place_m = np.array([camera.place.target_m[0], camera.place.target_m[1], 0.05])
+    found = look(camera, make_tag_tracker(camera), place_m, Rotation.identity())
+    assert found is not None and max(errors(found, place_m, Rotation.identity())) < 1.0
+
+
 def test_a_box_on_its_edge_is_found(camera: SimulatedCamera) -> None:
     tracker, measured = make_tag_tracker(camera), []
     for tilt_rad in (0.6, 0.7, 0.785, 0.9):
