@@ -185,8 +185,9 @@ class FaultRun:
                 self.rig.inputs.guard_count += 1
 
     def _die(self, duration_s: float, result: RunResult) -> None:
-        """Nobody reaches the drives any more; only they can let go."""
+        """Nobody reaches the drives any more; only they can let go. A loop that comes back finds the guard's count."""
         self.rig.stall(duration_s)
+        self.rig.inputs.guard_count += 1
         per_arm = self.robot.joints_per_arm
         kept = np.abs(self.rig.drive_torque_nm()[self.bus * per_arm : (self.bus + 1) * per_arm])
         result.outcome = Outcome.NEEDS_LAYER_4 if kept.max() > _KEPT_TORQUE_NM else Outcome.TOLERATED
