@@ -90,6 +90,13 @@ class Arbiter:
         for pair, machine in enumerate(self.machines):
             self._update_pair(pair, machine)
 
+    def warn_of_vibration(self) -> None:
+        """A notice for each spell of vibration of a pair that is moved."""
+        news, self._watch.vibration.news = self._watch.vibration.news, []
+        for pair, motor, sigma_rad_s in news:
+            if self.machines[pair].state in ACTIVE:
+                self.notices.append(("warning", describe_fault(FaultCode.VIBRATION, self._name(motor), sigma_rad_s)))
+
     def gate(self) -> list[GateRow]:
         """Start-up gate, in order; all rows must be right before *Engage* does anything."""
         apart_rad = max(coupling.apart_rad() for coupling in self._couplings)
@@ -222,9 +229,11 @@ class Arbiter:
         return f"Pair {self._robot.pair_names[pair]}"
 
     def _describe(self, pair: int, code: int) -> str:
-        motor, joints = self._watch.motor[pair], self._robot.joints
-        side = "leader" if motor < joints else "follower"
-        return describe_fault(code, f"{self._robot.joint_names[motor % joints]} ({side})", self._watch.value[pair])
+        return describe_fault(code, self._name(self._watch.motor[pair]), self._watch.value[pair])
+
+    def _name(self, motor: int) -> str:
+        joints = self._robot.joints
+        return f"{self._robot.joint_names[motor % joints]} ({'leader' if motor < joints else 'follower'})"
 
 
 def _sentence(machine: PairMachine) -> str:

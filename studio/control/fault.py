@@ -18,6 +18,7 @@ class FaultCode(IntEnum):
     TRACKING = 7
     RMS_TORQUE = 8
     GUARD = 9
+    VIBRATION = 10
 
 
 _SENTENCES = {
@@ -29,6 +30,7 @@ _SENTENCES = {
     FaultCode.NOT_FINITE: "{joint} sent a value that is not a number. Check its cable and its model.",
     FaultCode.TRACKING: "{joint} is {value:.2f} rad away from where it was sent. Look for what blocks it.",
     FaultCode.GUARD: "The loop was silent, so the guard stopped the motors. Close other programs.",
+    FaultCode.VIBRATION: "{joint} vibrates, its speed by {value:.1f} rad/s. Lower stiffness or damping.",
     FaultCode.RMS_TORQUE: "{joint} has worked at {value:.1f} N·m for too long. Let it rest.",
 }
 

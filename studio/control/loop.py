@@ -85,6 +85,7 @@ class ControlLoop:
         self._shares = [(1.0, 1.0)] * robot.pairs  # of torque and speed, as the limiter has them
         self._steady = False
         self._published: list[PairState] = []
+        self._scheme_published = 0
         self._put_back_asked = False
         self.tick_count = 0
         self.reset_count = 0
@@ -194,6 +195,8 @@ class ControlLoop:
         self._read()
         self._estimator.update()
         self._arbiter.update(now_ns, inputs)
+        if self._watch.vibration.news:
+            self._arbiter.warn_of_vibration()
         self._switch_power()
         self._write_requests(now_ns, inputs)
         self._limiter.apply()
@@ -291,6 +294,10 @@ class ControlLoop:
         record.t_ns[0], record.tick[0] = now_ns, self.tick_count
         record.contact_force_n[0] = self._estimator.force_n
         record.energy_left_j[0] = self._observer.energy_left_j
+        record.vibration_rad_s[0] = self._watch.vibration.strongest_rad_s
+        if not self._schemes.plain or self._scheme_published != self._schemes.ramp.scheme:
+            self._scheme_published = record.coupling_scheme[0] = self._schemes.ramp.scheme
+            record.tank_energy_j[0] = self._schemes.tanks_j
         states = [machine.state for machine in arbiter.machines]
         if states != self._published:
             self._published = states

@@ -75,6 +75,9 @@ class ControlRecord:
         self.missed_ticks: np.ndarray
         self.fault_code: np.ndarray
         self.fault_joint: np.ndarray
+        self.coupling_scheme: np.ndarray
+        self.tank_energy_j: np.ndarray
+        self.vibration_rad_s: np.ndarray
 
     def _stage_copies(self, stage: str, columns: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         names = [f"{stage}_position_rad", f"{stage}_velocity_rad_s"]

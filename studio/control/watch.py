@@ -9,6 +9,7 @@ import numpy as np
 from studio.control.fault import FaultCode
 from studio.control.frame import Frame
 from studio.control.settings import ControlSettings
+from studio.control.vibration import VibrationDetector
 from studio.core.geometry import FloatArray
 from studio.core.protocols import (
     KP,
@@ -51,6 +52,7 @@ class Watch:
         self._mean_square = np.zeros((2, robot.joints))
         self._astray_s = np.zeros((2, robot.joints))
         self._dirty = True
+        self.vibration = VibrationDetector(frame, settings.vibration_warn_rad_s)
         pairs = robot.pairs
         self.late = [False] * pairs
         self.code, self.motor, self.value = [0] * pairs, [-1] * pairs, [0.0] * pairs
@@ -108,6 +110,10 @@ class Watch:
         self.motor[pair] = side * self._frame.joints + joint
 
     def _watch_slow_trips(self) -> None:
+        limit_rad_s = self._settings.vibration_trip_rad_s
+        if self.vibration.update() and limit_rad_s > 0.0:
+            sigma = self.vibration.sigma_rad_s
+            self._trip(sigma > limit_rad_s, FaultCode.VIBRATION, sigma)
         if self._robot.rms_torque_limit_nm is not None:
             square = np.square(self._frame.measured[STATE_TORQUE]) - self._mean_square
             self._mean_square += self._rms_weight * square

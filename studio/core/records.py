@@ -157,6 +157,10 @@ def make_control_record(*, joints: int, pairs: int, rate_hz: float) -> RecordTyp
         Field(name="missed_ticks", dtype="<i8", role=Role.METRIC),
         Field(name="fault_code", shape=(pairs,), dtype="<u2", role=Role.METRIC),
         Field(name="fault_joint", shape=(pairs,), dtype="<i2", role=Role.METRIC),
+        # Recordings from before 2026-11-21 end here; readers take a stream's own fields.
+        Field(name="coupling_scheme", dtype="<u1", role=Role.METRIC),  # 1 position-position, 2 -force, 3 4-channel
+        Field(name="tank_energy_j", shape=(pairs,), dtype="<f4", unit="J", role=Role.METRIC),
+        Field(name="vibration_rad_s", shape=(pairs,), dtype="<f4", unit="rad/s", role=Role.METRIC),
     ]
     return RecordType("control", rate_hz, tuple(fields))
 
