@@ -136,7 +136,7 @@ class TagTracker:
 
     def _fit_points(self, points_m: FloatArray, points_px: FloatArray) -> list[FloatArray]:
         """One pose for any points."""
-        flag = cv2.SOLVEPNP_SQPNP
+        flag = cv2.SOLVEPNP_ITERATIVE if len(points_m) == 4 else cv2.SOLVEPNP_SQPNP
         found, turn, shift = cv2.solvePnP(points_m, points_px, self._intrinsics, self._distortion, flags=flag)
         if not found:
             return []
@@ -158,7 +158,7 @@ class TagTracker:
         object_face[:3, :3], object_face[:3, 3] = face, centre
         back = np.linalg.inv(object_face)
         poses = [self._world_pose(turn, shift) @ back for turn, shift in zip(turns, shifts, strict=True)]
-        sound = [pose for pose in poses if np.isfinite(pose).all()]
+        sound = [pose for pose in poses if self._error_px(points_m, points_px, pose) < 2.0 * _MOST_ERROR_PX]
         return sound or self._fit_points(points_m, points_px)  # a face seen exactly head-on breaks IPPE's formulas
 
     def _fit_resting(self, points_m: FloatArray, points_px: FloatArray, free: list[FloatArray]) -> FloatArray | None:
