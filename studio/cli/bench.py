@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "benchmarks.stability",
         "largest stable stiffness of the coupling, and the observer on either side of it",
     ),
+    "transparency": ("benchmarks.transparency", "what an operator feels through each bilateral scheme"),
 }
 
 
