@@ -14,7 +14,8 @@ class TorqueObserver:
 
         q[k] = a q[k-1] + (1 - a) (tau_m[k-1] + gamma J w[k] - model),  a = exp(-gamma T),  tau[k] = q[k] - gamma J w[k]
 
-    (spec/hardware.md 6.2). With gravity alone in the model it is a disturbance observer, with gravity and friction a
+    (spec/hardware.md 6.2), where the gamma before J is (1 - a) / (a T): the same for small gamma T, and exact while a joint
+    accelerates evenly; gamma itself leaves 15 % of the inertial torque at 20 Hz and 400 ticks per second. With gravity alone in the model it is a disturbance observer, with gravity and friction a
     reaction-torque observer.
 
     Args:
@@ -24,7 +25,7 @@ class TorqueObserver:
 
     def __init__(self, inertia_kg_m2: FloatArray, cutoff_rad_s: float, period_s: float) -> None:
         self._keep = exp(-cutoff_rad_s * period_s)
-        self._momentum = cutoff_rad_s * inertia_kg_m2
+        self._momentum = (1.0 - self._keep) / (self._keep * period_s) * inertia_kg_m2
         self._state = np.zeros_like(inertia_kg_m2)
         self._fresh = True
         self.torque_nm = np.zeros_like(inertia_kg_m2)

@@ -9,6 +9,7 @@ from studio.core.protocols import STATE_VELOCITY
 
 _SAMPLES = 10
 _EVERY = 5  # ticks between looks; windows overlap by half
+_LOOKS = 3  # in a row, 50 ms at 400 ticks per second: an impact is over by then
 _QUIET_LOOKS = 80  # of calm before it is said again
 
 
@@ -16,7 +17,8 @@ class VibrationDetector:
     """`sigma_rad_s` [sides, joints] of the newest window; `strongest_rad_s` [pairs]; `news` has pairs to warn about.
 
     A quick but even motion changes the speed as much as a vibration does, so a warning asks in addition that the speed
-    turned back within the window: at least two turning points. The trip (`Watch`) takes sigma alone, as published.
+    turned back within the window, at least two turning points, and this in three looks in a row. The trip (`Watch`)
+    takes sigma alone, as published.
     """
 
     def __init__(self, frame: Frame, warn_rad_s: float) -> None:
@@ -27,7 +29,7 @@ class VibrationDetector:
         self.sigma_rad_s = np.zeros(self._velocity.shape)
         self.strongest_rad_s = [0.0] * frame.pairs
         self.news: list[tuple[int, int, float]] = []  # pair, motor, sigma
-        self._calm = [_QUIET_LOOKS] * frame.pairs
+        self._calm, self._looks = [_QUIET_LOOKS] * frame.pairs, [0] * frame.pairs
 
     def update(self) -> bool:
         """One tick; True when a window was looked at."""
@@ -52,7 +54,9 @@ class VibrationDetector:
             strongest = float(self.sigma_rad_s[:, span].max())
             self.strongest_rad_s[pair] = strongest
             self._calm[pair] += 1
-            if strongest > self._warn_rad_s:
+            if strongest <= self._warn_rad_s:
+                self._looks[pair] = 0
+            else:
                 self._tell(pair, span)
 
     def _tell(self, pair: int, span: slice) -> None:
@@ -63,6 +67,10 @@ class VibrationDetector:
         shaking = np.where(turns >= 2, self.sigma_rad_s[:, span], 0.0)
         side, joint = np.unravel_index(int(shaking.argmax()), shaking.shape)
         if shaking[side, joint] <= self._warn_rad_s:
+            self._looks[pair] = 0
+            return
+        self._looks[pair] += 1
+        if self._looks[pair] < _LOOKS:
             return
         if self._calm[pair] >= _QUIET_LOOKS:
             motor = int(side) * self._frame.joints + span.start + int(joint)
