@@ -14,9 +14,9 @@ class TorqueObserver:
 
         q[k] = a q[k-1] + (1 - a) (tau_m[k-1] + gamma J w[k] - model),  a = exp(-gamma T),  tau[k] = q[k] - gamma J w[k]
 
-    (spec/hardware.md 6.2), where the gamma before J is (1 - a) / (a T): the same for small gamma T, and exact while a joint
-    accelerates evenly; gamma itself leaves 15 % of the inertial torque at 20 Hz and 400 ticks per second. With gravity alone in the model it is a disturbance observer, with gravity and friction a
-    reaction-torque observer.
+    (spec/hardware.md 6.2), where the gamma before J is (1 - a) / (a T): the same for small gamma T, and exact while a
+    joint accelerates evenly; gamma itself leaves 15 % of the inertial torque at 20 Hz and 400 ticks per second. With
+    gravity alone in the model it is a disturbance observer, with gravity and friction a reaction-torque observer.
 
     Args:
         inertia_kg_m2: nominal inertia J, of the shape of everything else.

@@ -107,3 +107,5 @@ class ControlSettings:
         check_range("control", "disturbance_cutoff_hz", self.disturbance_cutoff_hz, 0.1, 100.0, " Hz")
         check_range("control", "tank_low_j", self.tank_low_j, 1e-6, self.tank_j, " J")
         check_range("control", "tank_start_j", self.tank_start_j, 0.0, self.tank_j, " J")
+        check_range("control", "vibration_warn_rad_s", self.vibration_warn_rad_s, 0.01, 100.0, " rad/s")
+        check_range("control", "vibration_trip_rad_s", self.vibration_trip_rad_s, 0.0, 100.0, " rad/s")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,11 @@ from studio.control.settings import ControlSettings
 from studio.core.errors import ConfigError
 from studio.core.protocols import KD, KP, POSITION, TORQUE, VELOCITY
 from studio.core.records import PairState
+from studio.ipc.channels import make_coupling_slot
+from studio.ipc.session import SessionFolder
+from studio.ipc.slot import SlotWriter
+from studio.robot.description import load_robot
+from studio.workers.control import InputSlots
 from tests.control.bench import Bench
 
 LEADERS, FOLLOWERS = slice(0, 8), slice(8, 16)
@@ -171,3 +178,21 @@ def test_a_wrong_scale_or_scheme_number_keeps_within_range(scale: float, expecte
 def test_an_unknown_scheme_name_is_refused() -> None:
     with pytest.raises(ConfigError, match="four_channel"):
         parse_scheme("telepathy")
+
+
+def test_the_coupling_slot_asks_for_scheme_scale_and_clutch(tmp_path: Path) -> None:
+    session = SessionFolder(tmp_path)
+    session.create()
+    slot = SlotWriter(session.slot_path("coupling"), make_coupling_slot())
+    slots = InputSlots(session, load_robot())
+    record = make_coupling_slot().empty()[0]
+    record["stiffness_scale"] = record["damping_scale"] = record["leader_share"] = 1.0
+    seen = []
+    for scheme, scale, is_open in ((0, 0.0, 0), (3, 0.5, 1)):
+        record["scheme"], record["motion_scale"], record["clutch_open"] = scheme, scale, is_open
+        slot.write(record)
+        slots.update(1)
+        seen.append((slots.inputs.scheme, slots.inputs.motion_scale, slots.inputs.clutch_open))
+    slots.close()
+    slot.close()
+    assert seen == [(0, 0.0, False), (3, 0.5, True)]
