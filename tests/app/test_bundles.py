@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from studio.app.bundles import RunLimits
 from studio.ipc.messages import Message
+from studio.robot.description import load_robot
 from tests.plugins.feed import Feed
 from tests.plugins.wire import Wire, write_bundle
 
@@ -71,16 +71,12 @@ def test_deploying_after_sampling_does_not_stay_on_hold(feed: Feed, wire: Wire) 
     assert wire.names("planner")[-1] == "hold" and wire.names("policy")[-1] == "hold"
 
 
-def test_the_first_run_is_limited_and_remembered_for_each_robot(
-    feed: Feed, wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_run_is_limited_and_remembered_for_each_robot(feed: Feed, wire: Wire) -> None:
     write_bundle(feed.studio.project.folder("bundles") / "a")
     feed.studio.bundles.read()
     bundle, limits = feed.studio.bundles.bundle, feed.studio.limits
-    assert bundle is not None and limits.share(bundle) == 1.0  # the simulated arms have nothing to break
-    robot = dataclasses.replace(feed.studio.robot, first_run_share=0.3)
-    monkeypatch.setattr(feed.studio, "robot", robot)
-    assert limits.share(bundle) == 0.3 == limits.share(None)
+    assert bundle is not None and limits.share(bundle) == 0.3 == limits.share(None)
+    assert load_robot().first_run_share == 1.0  # the simulated arms have nothing to break
     assert limits.apply(bundle) == 0.3
     assert wire.sent_to("control", "policy_limits") == [{"torque_share": 0.3, "speed_share": 0.3}]
     limits.note_run(bundle)

@@ -59,6 +59,18 @@ def _do(window: StudioWindow, qtbot: QtBot, model: Any) -> None:
         qtbot.wait(100)
 
 
+def _deploy(window: StudioWindow, qtbot: QtBot, model: Any) -> None:
+    """Enter until a plan came: it is refused while the loop still starts, and a busy machine may make the arms hold."""
+    end_s = time.monotonic() + 2 * PATIENCE_S
+    while model.attempt is None or model.attempt.started_s is None:
+        assert time.monotonic() < end_s, [notice.text for notice in window.studio.notices.items[:6]]
+        if not model.deployed and not window.studio.commands.blocked("deploy.deploy"):
+            QTest.keyClick(window, Qt.Key.Key_Return)
+        elif window.studio.state.link.worst is PairState.HOLDING and model.reason == "running":
+            window.studio.arms.engage()
+        qtbot.wait(300)
+
+
 def test_what_is_done_after_taking_over_becomes_training_windows(studio_window: StudioWindow, qtbot: QtBot) -> None:
     window, studio = studio_window, studio_window.studio
     save_random_bundle(studio.project.folder("bundles") / "random-skills")
@@ -69,8 +81,7 @@ def test_what_is_done_after_taking_over_becomes_training_windows(studio_window: 
     for name, value in (("samples", 32), ("stages", 4), ("passes", 1), ("hold_after_windows", 20)):
         model.set_setting(name, value)
     wait_until(qtbot, lambda: studio.workers.alive("recorder"), what="the recorder runs")
-    QTest.keyClick(window, Qt.Key.Key_Return)
-    wait_until(qtbot, lambda: model.attempt is not None and model.attempt.started_s is not None, what="a plan came")
+    _deploy(window, qtbot, model)
     wait_until(qtbot, lambda: not studio.commands.blocked("deploy.take_over"), what="the arms are on")
     QTest.keyClick(window, Qt.Key.Key_T)
     wait_until(qtbot, lambda: studio.state.screen == "teleop", what="Teleoperate is open")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class Feed:
     """A session folder with hand-written streams."""
 
     def __init__(self, path: Path) -> None:
-        self.robot = load_robot()
+        self.robot = dataclasses.replace(load_robot(), first_run_share=0.3)  # as on arms that can break
         self.session = Session(self.robot, load_task("move_box"), open_project(path / "project"), places=())
         self.studio = StudioApi(self.session, self.session.project, Settings(path / "settings.json"))
         kind = make_control_record(joints=8, pairs=2, rate_hz=400.0)
