@@ -7,6 +7,7 @@ Each side may use one thread or all cores, whichever is quicker for it, quiet an
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import sys
 from collections.abc import Callable
@@ -152,12 +153,17 @@ def time_match(match: Match, load: str, runs: int) -> dict[str, Any]:
             contestants[f"ours {precision} {threads}"] = _our_call(match, precision, threads)
             contestants[f"peer {precision} {threads}"] = _peer_call(match, precision, threads)
     times = interleaved(contestants, runs)
-    name, usual = f"{match.name}_{load}", match.precisions[-1]
+    name, usual = f"{match.name}_{load}", _as_it_comes(match)
     rows = {name: {**_row(times, usual, "float32", runs), "all_ms": _all(times, "median_ms")}}
     rows[name]["all_processor_ms"] = _all(times, "processor_ms")
     for precision in match.precisions:
         rows[f"{name}_{precision}"] = _row(times, precision, precision, runs)
     return rows
+
+
+def _as_it_comes(match: Match) -> str:
+    """The precision that the settings ask for."""
+    return match.precisions[-1] if match.settings.precision == "auto" else match.settings.precision
 
 
 def make_goal_score(match: Match) -> GoalScore:
@@ -214,7 +220,7 @@ def _peer_call(match: Match, precision: str, threads: int) -> Callable[[], objec
 
 
 def _precisions(model: SkillModel, value: LearnedValue | None, settings: PlannerConfig) -> tuple[str, ...]:
-    rollouts, reason = make_rollouts(model, settings, value)
+    rollouts, reason = make_rollouts(model, dataclasses.replace(settings, precision="auto"), value)
     if rollouts is None:
         raise StudioError(f"bench mppi: no native rollouts on this machine ({reason}). Install a C compiler.")
     return ("float32", "bfloat16") if rollouts.half else ("float32",)

@@ -87,7 +87,7 @@ class PlannerConfig:
     serial: bool = False
     fan: int = 140
     engine: str = "auto"
-    precision: str = "auto"
+    precision: str = "float32"
     threads: int = 1
     budget_s: float = 0.08
     least_samples: int = 48
