@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from torch import Tensor
-
 from studio.core.geometry import FloatArray
 from studio.core.observation import StateReader
 from studio.core.task import Goal, Task
-from studio.planning.config import PlannerConfig
 from studio.planning.executor import Motion, SkillExecutor, SkillOutcome, SkillPlan
-from studio.planning.planner import TimedPlan
+from studio.planning.planner import Planner
 from studio.planning.skills import Skills
 
 
@@ -43,22 +40,10 @@ class Pilot(Protocol):
     def close(self) -> None: ...
 
 
-class SkillPlanner(Protocol):
-    """Whatever finds base controls for a goal: `GoalPlanner` by sampling, `ActorPlanner` by a trained actor."""
-
-    @property
-    def settings(self) -> PlannerConfig: ...
-    def reset(self, seed: int | None = None) -> None: ...
-    def plan(
-        self, state: FloatArray, goal: Goal, *, t_s: float, skills_since_last: int = 1, whole_path: bool = True
-    ) -> TimedPlan: ...
-    def random_controls(self) -> Tensor: ...
-
-
 class SkillPilot:
     """Plans at every window boundary from the measured state, then runs the policy; with `random`, prior skills."""
 
-    def __init__(self, skills: Skills, planner: SkillPlanner, *, random: bool = False) -> None:
+    def __init__(self, skills: Skills, planner: Planner, *, random: bool = False) -> None:
         self._planner = planner
         self._random = random
         self._executor = SkillExecutor(skills, hold_after_windows=planner.settings.hold_after_windows)
