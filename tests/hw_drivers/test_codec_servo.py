@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,9 +76,11 @@ def test_what_is_sent_is_what_is_read(packet: str, data: st.DataObject) -> None:
 def test_any_frame_is_decoded_or_refused(number: int, data: bytes) -> None:
     for decode in (decode_servo, decode_status):
         try:
-            decode(number, data)
+            decoded = decode(number, data)
         except DataError:
             continue
+        numbers = np.hstack([value for value in asdict(decoded).values() if not isinstance(value, str)])
+        assert np.isfinite(numbers.astype(float)).all()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from studio.app.settings import Settings
 from studio.core.paths import plugins_dir
 from studio.core.task import load_task
 from studio.robot.description import load_robot
+from tests.plugins.feed import Feed
+from tests.plugins.wire import Wire
 
 
 @pytest.fixture
@@ -35,3 +37,19 @@ def host(studio: StudioApi) -> Iterator[PluginHost]:
     host.add_commands()
     yield host
     host.close()
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Iterator[Feed]:
+    """Streams written by hand."""
+    made = Feed(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def wire(feed: Feed) -> Iterator[Wire]:
+    """What is sent to workers."""
+    made = Wire(feed)
+    yield made
+    made.close()
