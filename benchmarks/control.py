@@ -2,7 +2,8 @@
 
 Both sides speak 16-byte `struct can_frame`s over datagram socket pairs, one per arm, because not every kernel has
 SocketCAN; a socket pair costs about what a raw CAN socket costs. The drives' end is played outside the timed part. Both
-get the same replies, and before anything is timed both must send the same commands.
+get the same replies, and before anything is timed both must send the same commands. Time is one period a tick for the
+drives and the loop, so what is sent does not depend on how fast the machine runs the ticks.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from studio.cli.output import parse_arguments, write_result
 from studio.control.inputs import make_inputs
 from studio.control.loop import ControlLoop
 from studio.control.stream import make_streams
-from studio.core.clock import WallClock
+from studio.core.clock import NS_PER_S, SteppedClock
 from studio.core.config import check_range
 from studio.core.errors import SafetyError
 from studio.core.records import PairState
@@ -63,7 +64,7 @@ class Options:
 class Drives:
     """The far ends: every arm's drives answer with the next frames of a prepared motion, and remember what they heard.
 
-    Leaders and followers move alike, 0.02 rad around home.
+    Leaders and followers move alike, 0.02 rad around home. `clock` goes on by one period with every answer.
     """
 
     def __init__(self, robot: Robot, motor: MotorRange) -> None:
@@ -74,6 +75,7 @@ class Drives:
             far.setblocking(False)
         self.heard = [bytes(8)] * (arms * per_arm)
         self._per_arm, self._phase = per_arm, 0
+        self.clock, self._period_ns = SteppedClock(), int(NS_PER_S / robot.loop_rate_hz)
         self._replies = _make_motion(robot, motor)
 
     def answer(self) -> None:
@@ -86,6 +88,7 @@ class Drives:
             for frame in replies[arm * per_arm : (arm + 1) * per_arm]:
                 far.send(frame)
         self._phase += 1
+        self.clock.advance_ns(self._period_ns)
 
     def close(self) -> None:
         for far in self._far:
@@ -157,8 +160,8 @@ def make_ours(robot: Robot, motor: MotorRange, ring: RingWriter) -> Contestant:
         )
         for arm, near in enumerate(drives.near)
     ]
-    plant = BusPlant(MotorBuses(buses, [motor] * (2 * robot.joints)), WallClock())
-    loop = ControlLoop(robot, Kinematics(robot), plant, None, WallClock(), RingSink(ring))
+    plant = BusPlant(MotorBuses(buses, [motor] * (2 * robot.joints)), drives.clock)
+    loop = ControlLoop(robot, Kinematics(robot), plant, None, drives.clock, RingSink(ring))
     inputs = make_inputs(robot.pairs, robot.leader_share)
     inputs.dead_man = True
     frame = loop.frame

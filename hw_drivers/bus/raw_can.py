@@ -30,6 +30,7 @@ _SO_TIMESTAMPNS = 35
 _MSG_DONTWAIT = 0x40
 _SOL_CAN_RAW, _CAN_RAW_ERR_FILTER, _CAN_RAW_RECV_OWN_MSGS = 101, 2, 4  # linux/can/raw.h
 _ALL_ERRORS = 0x1FFFFFFF
+_FIRST_READINGS = 5  # of the clocks; each can only make the offset better
 _FULL = (errno.ENOBUFS, errno.EAGAIN, errno.EWOULDBLOCK)
 
 
@@ -91,6 +92,8 @@ class RawCanTransport:
         self._fd, self._now = ctypes.c_int(socket_.fileno()), ctypes.c_int(_MSG_DONTWAIT)
         self._number = socket_.fileno()
         self.offset_ns = 0
+        for _ in range(_FIRST_READINGS):
+            self._follow_wall_clock()
         self.attach(make_block(1), make_block(1), make_stamps(1), (0,))
 
     def attach(self, outgoing: FrameBlock, incoming: FrameBlock, stamps: Stamps, rows: Sequence[int]) -> None:
@@ -113,8 +116,19 @@ class RawCanTransport:
             if count < 0 and ctypes.get_errno() not in _FULL:
                 self._note(BusError.GONE)
             return 0
-        self.offset_ns = time.monotonic_ns() - time.time_ns()  # the kernel stamps with the wall clock
+        self._follow_wall_clock()
         return int(count)
+
+    def _follow_wall_clock(self) -> None:
+        """The kernel stamps with the wall clock: keep what turns that into monotonic time.
+
+        The truth lies between two bounds, far apart where the process was put to sleep between the readings. The offset
+        so far is moved only as far as they ask, or a pause of the machine would make all replies look late.
+        """
+        before_ns = time.monotonic_ns()
+        wall_ns = time.time_ns()
+        after_ns = time.monotonic_ns()
+        self.offset_ns = min(max(self.offset_ns, before_ns - wall_ns), after_ns - wall_ns)
 
     def _note(self, error: BusError) -> None:
         if self.error is BusError.NONE or error is BusError.GONE:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from hw_drivers.bus import raw_can
 from hw_drivers.bus.can_frame import (
     ERROR_BUS_OFF,
     ERROR_FLAG,
@@ -63,6 +64,34 @@ def test_replies_carry_the_kernels_time_of_arrival(pair: tuple[RawCanTransport, 
     slack_ns = 2_000_000  # two clocks are compared
     assert before_ns - slack_ns <= t_ns[0] <= t_ns[1] <= t_ns[2] <= after_ns + slack_ns
     assert transport.receive() == 0 and transport.error is BusError.NONE
+
+
+def test_a_pause_between_two_readings_of_the_clocks_makes_no_reply_late(
+    pair: tuple[RawCanTransport, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport, far = pair
+    attach(transport)
+    offset_ns = transport.offset_ns
+    for slow in ("monotonic_ns", "time_ns"):
+        read = getattr(time, slow)
+        monkeypatch.setattr(raw_can.time, slow, lambda read=read: (read(), time.sleep(0.05))[0])
+        far.send(bytes(16))
+        assert transport.receive() == 1
+        assert abs(transport.offset_ns - offset_ns) < 40_000_000  # less than the pause, whatever else happens
+        monkeypatch.undo()
+
+
+def test_the_offset_follows_a_wall_clock_that_was_set(
+    pair: tuple[RawCanTransport, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport, far = pair
+    attach(transport)
+    before_ns, wall = transport.offset_ns, time.time_ns
+    for by_ns in (3_600_000_000_000, -3_600_000_000_000):
+        monkeypatch.setattr(raw_can.time, "time_ns", lambda by_ns=by_ns: wall() + by_ns)
+        far.send(bytes(16))
+        assert transport.receive() == 1
+        assert transport.offset_ns == pytest.approx(before_ns - by_ns, abs=60_000_000_000)
 
 
 def test_a_full_queue_is_a_bus_that_does_not_acknowledge(pair: tuple[RawCanTransport, socket.socket]) -> None:
