@@ -193,9 +193,9 @@ def test_live_plot_draws_follower_solid_and_leader_dashed(qtbot: QtBot) -> None:
     solid = count(image, theme().colour("side.follower"), 30)
     dashed = count(image, theme().colour("side.leader"), 30)
     assert solid > 1000 and 0.3 * solid < dashed < 0.85 * solid
-    assert plot.top == 2.0 and plot.plot.viewRange()[1] == pytest.approx([-2.08, 2.08])
+    assert plot.top == 2.0 and plot.plot.spans()[1] == pytest.approx([-2.08, 2.08])
     points = len(plot.items[0].getData()[0])
-    assert points <= 2 * plot.plot.getViewBox().width() + 4
+    assert points <= 2 * plot.plot.box.width() + 4
 
 
 def test_live_plot_shades_the_two_seconds_before_a_fault(qtbot: QtBot) -> None:
@@ -218,11 +218,11 @@ def test_limit_plot_shows_prediction_and_grows_in_time(qtbot: QtBot) -> None:
     for t_s in range(0, 61, 10):
         plot.add(float(t_s), 370.0 - t_s)
     plot.redraw(([60.0, 61.0], [310.0, 200.0]))
-    assert plot.plot.viewRange()[0] == pytest.approx([0.0, 100.0])
-    assert plot.plot.viewRange()[1][1] == pytest.approx(510.0)
+    assert plot.plot.spans()[0] == pytest.approx([0.0, 100.0])
+    assert plot.plot.spans()[1][1] == pytest.approx(510.0)
     assert list(plot.items[1].getData()[1]) == [310.0, 200.0]
     plot.begin()
-    assert plot.plot.viewRange()[0] == pytest.approx([0.0, 50.0]) and len(plot.items[0].getData()[0] or []) == 0
+    assert plot.plot.spans()[0] == pytest.approx([0.0, 50.0]) and len(plot.items[0].getData()[0] or []) == 0
 
 
 def test_everything_follows_a_change_of_theme(qtbot: QtBot, qapp: QApplication) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QSize, Qt
+from PySide6.QtCore import QPointF, QSize
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio.app.theme import set_property, theme
+from studio.app.widgets.chart import Chart
 from studio.app.widgets.history import CalmAxis, History, decimate
 
 AXIS_WIDTH_PX = 34
@@ -63,22 +64,14 @@ class PlotFrame(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
         column.addLayout(self._make_head())
-        self.plot: Any = pg.PlotWidget(enableMenu=False)  # forwards calls to its plot item, which no checker sees
-        self.plot.setMenuEnabled(False)
-        self.plot.setMouseEnabled(x=False, y=False)
-        self.plot.hideButtons()
-        self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.plot.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.plot.getPlotItem().setContentsMargins(0, 3, 14, 0)
-        self.plot.getViewBox().setDefaultPadding(0.0)
-        self.left, self.bottom = self.plot.getAxis("left"), self.plot.getAxis("bottom")
+        self.plot = Chart()
+        self.left, self.bottom = self.plot.left, self.plot.bottom
         self.left.setWidth(AXIS_WIDTH_PX)
         self.bottom.setHeight(20 if bottom_axis else 3)
         self.bottom.setStyle(showValues=bottom_axis, tickLength=0, tickTextOffset=4, hideOverlappingLabels=32)
         self.left.setStyle(tickLength=0, tickTextOffset=6, hideOverlappingLabels=32)
         column.addWidget(self.plot, 1)
-        self.items = [self.plot.plot([], []) for _ in self.curves]
+        self.items = [self.plot.add_curve() for _ in self.curves]
         self._grid_lines: list[Any] = []
         theme().changed.connect(self.recolour)
         self.recolour()
@@ -121,13 +114,13 @@ class PlotFrame(QWidget):
         self.bottom.setTicks([x_ticks])
         self.left.setTicks([y_ticks])
         for line in self._grid_lines:
-            self.plot.removeItem(line)
+            self.plot.remove(line)
         places = [(90, at) for at, _ in x_ticks] + [(0, at) for at, _ in y_ticks]
         self._grid_lines = [pg.InfiniteLine(at, angle=angle) for angle, at in places]
         for line in self._grid_lines:
             line.setPen(pg.mkPen(theme().colour("line.1")))
             line.setZValue(-20)
-            self.plot.addItem(line, ignoreBounds=True)
+            self.plot.add(line)
 
     def set_note(self, text: str) -> None:
         if self.note_label.text() != text:
@@ -172,7 +165,7 @@ class LivePlot(PlotFrame):
         self._show_axis(-self.history.seconds, 0.0, 2.0)
 
     def _show_axis(self, start_s: float, end_s: float, step_s: float) -> None:
-        self.plot.setXRange(start_s, end_s, padding=0)
+        self.plot.set_span(x=(start_s, end_s))
         zero = "now" if self._still is None else "fault"
         steps = np.arange(start_s, end_s + 1e-6, step_s)
         self._times = [(float(s), zero if abs(s) < 1e-9 else f"{s:g} s".replace("-", "−")) for s in steps]
@@ -191,7 +184,7 @@ class LivePlot(PlotFrame):
 
     def _set_top(self, top: float) -> None:
         low = -top if self.signed else 0.0
-        self.plot.setYRange(low, top, padding=0.02)
+        self.plot.set_span(y=(low, top))
         marks = (-top, 0.0, top) if self.signed else (0.0, top / 2, top)
         self.set_ticks(self._times, [(mark, f"{mark:g}".replace("-", "−")) for mark in marks])
 
@@ -216,9 +209,9 @@ class LivePlot(PlotFrame):
         if self._axis.update(largest, now_s) != top:
             self._set_top(self._axis.top)
         seconds = self.history.seconds if self._still is None else 2.5
-        bin_s, end_s = seconds / max(self.plot.getViewBox().width(), 100.0), now_s if self._still is None else 0.0
+        bin_s, end_s = seconds / max(self.plot.box.width(), 100.0), now_s if self._still is None else 0.0
         for channel, item in enumerate(self.items):
-            item.setData(*decimate(times, values[:, channel], bin_s, end_s), connect="finite")
+            item.set_points(*decimate(times, values[:, channel], bin_s, end_s))
         self._place_fault(now_s if self._still is None or self._fault_s is None else self._fault_s)
 
     def set_fault(self, at_s: float | None, words: str = "") -> None:
@@ -227,7 +220,7 @@ class LivePlot(PlotFrame):
             return
         self._fault_s = at_s
         for part in self._fault_parts:
-            self.plot.removeItem(part)
+            self.plot.remove(part)
         self._fault_parts = []
         if at_s is None:
             return
@@ -238,7 +231,7 @@ class LivePlot(PlotFrame):
         label.setFont(theme().font("small"))
         self._fault_parts = [span, line, label]
         for part in self._fault_parts:
-            self.plot.addItem(part, ignoreBounds=True)
+            self.plot.add(part)
 
     def _place_fault(self, now_s: float) -> None:
         if self._fault_s is None:
@@ -265,7 +258,7 @@ class LimitPlot(PlotFrame):
         self._limit_line = pg.InfiniteLine(0, angle=0)
         self._cursor = pg.InfiniteLine(0)
         for part in (self._band, self._limit_line, self._cursor):
-            self.plot.addItem(part, ignoreBounds=True)
+            self.plot.add(part)
         self._show_axes()
         self._paint_parts()
 
@@ -285,8 +278,7 @@ class LimitPlot(PlotFrame):
 
     def _show_axes(self) -> None:
         top = self._axis.top
-        self.plot.setXRange(0, self._seconds, padding=0)
-        self.plot.setYRange(0, top, padding=0.02)
+        self.plot.set_span(x=(0, self._seconds), y=(0, top))
         step = self._seconds / 5
         times = [(i * step, f"{i * step:g} s") for i in range(6)]
         self.set_ticks(times, [(mark, f"{mark:g}") for mark in (0.0, top / 2, top)])
@@ -310,8 +302,8 @@ class LimitPlot(PlotFrame):
 
     def redraw(self, predicted: tuple[Sequence[float], Sequence[float]] | None = None) -> None:
         """Draw; predicted are times [n] and values [n]."""
-        self.items[0].setData(self._times, self._values)
-        self.items[1].setData(*(predicted or ([], [])))
+        self.items[0].set_points(self._times, self._values)
+        self.items[1].set_points(*(predicted or ([], [])))
         if not self._times:
             return
         self._cursor.setValue(self._times[-1])
