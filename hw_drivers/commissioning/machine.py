@@ -1,7 +1,7 @@
 """The commissioning of one motor as a state machine without a window: ticked, asked and answered from outside.
 
 It owns the link. While torque flows it lets go at once when the joint runs away, a state stays away, the drive reports
-an error or gets hot, or anybody aborts.
+an error or gets hot, anybody aborts, or the dead-man is let go of; then the step asks again.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ CHECKS: dict[str, tuple[str, ...]] = {
 }
 _HAND_ONLY = ("reply", "position", "velocity", "sign", "zero")
 _BEFORE_TORQUE = ("reply", "position", "velocity")
+_HOLD_FIRST = "Nothing was switched on: the dead-man was not held. Hold it, and confirm again."
+_LET_GO = "You let go of the dead-man: torque is off. Hold it, and confirm again."
 
 
 class Phase(StrEnum):
@@ -73,6 +75,7 @@ class Commissioning:
         candidates: rows of an unresolved model; the velocity step decides among them, and until then only steps
             without torque run.
         date: UTC time of a result.
+        dead_man: whether a person holds it; without it torque never flows. The command line has none: Ctrl+C lets go.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Commissioning:
         steps: Sequence[str],
         candidates: Sequence[MotorRange] = (),
         date: Callable[[], str] = _utc_now,
+        dead_man: Callable[[], bool] = lambda: True,
     ) -> None:
         unknown = [name for name in steps if name not in STEPS]
         if unknown or not steps or steps[0] != "reply":
@@ -91,6 +95,7 @@ class Commissioning:
             raise ConfigError("The model is not decided. Run the gear check first; no torque before that.")
         self.link, self.settings, self.calibration = link, settings, calibration
         self.steps, self.candidates, self._date = tuple(steps), tuple(candidates), date
+        self._held, self.pause = dead_man, ""
         self.index, self.refusals = 0, list[Refusal]()
         self.question: Ask | None = None
         self.sample: Sample = link.cycle(silent=True)
@@ -113,6 +118,11 @@ class Commissioning:
         return self._torque
 
     @property
+    def needs_dead_man(self) -> bool:
+        """Whether torque flows in the present step."""
+        return self.step not in _HAND_ONLY
+
+    @property
     def passed(self) -> bool:
         """All steps ran and none was left after a refusal."""
         return self.phase is Phase.FINISHED and not self.refusals
@@ -124,6 +134,9 @@ class Commissioning:
             return
         request = self._request
         if isinstance(request, Drive):
+            if self._torque and not self._held():
+                self._pause(_LET_GO)
+                return
             self._check(request)
             self.sample = self.link.cycle(request.command, silent=request.silent)
             trouble = self._trouble(request) if self._torque else ""
@@ -166,16 +179,26 @@ class Commissioning:
         if self.question is None or choice not in self.question.choices:
             asked = "Nothing is asked" if self.question is None else f"Choose one of {', '.join(self.question.choices)}"
             raise SafetyError(f"Answer {choice!r} was not expected. {asked}.")
-        self.question, self.phase = None, Phase.RUNNING
+        self.question, self.phase, self.pause = None, Phase.RUNNING, ""
         self._may_speak = True  # the first question of all is whether nothing can fall
         self.link.drain()
         self._send(choice)
 
     def again(self) -> None:
-        """Run a refused step once more."""
-        if self.phase is Phase.REFUSED:
-            self.refusals.pop()
-            self._start_step()
+        """Let go, and run the present step once more from its beginning."""
+        self._go_to(self.index)
+
+    def back(self) -> None:
+        """Let go, and run the step before once more."""
+        self._go_to(max(self.index - 1, 0))
+
+    def _go_to(self, index: int) -> None:
+        if self.phase in (Phase.FINISHED, Phase.ABORTED):
+            return
+        self._end_work()
+        self.index = index
+        self.refusals = [refusal for refusal in self.refusals if self.steps.index(refusal.step) < index]
+        self._start_step()
 
     def leave(self) -> None:
         """Go on without a refused step; it stays among the refusals. Nothing follows when the motor does not answer."""
@@ -188,8 +211,14 @@ class Commissioning:
         self.question, self.phase = None, Phase.ABORTED
         self._end_work()
 
+    def _pause(self, why: str) -> None:
+        """The dead-man is not held: let go; the step begins again with its question."""
+        self._end_work()
+        self._start_step()
+        self.pause = why
+
     def _start_step(self) -> None:
-        self.question = None
+        self.question, self.pause = None, ""
         if self.index >= len(self.steps):
             self.phase = Phase.FINISHED
             return
@@ -222,6 +251,9 @@ class Commissioning:
         try:
             self._request = work.send(answer)
             while not isinstance(self._request, (Ask, Drive)):
+                if self._request.what == "enter" and not self._held():
+                    self._pause(_HOLD_FIRST)
+                    return
                 self._switch(self._request.what)
                 self._request = work.send(None)
         except StopIteration as end:
@@ -256,7 +288,8 @@ class Commissioning:
 
     def _pass(self, result: StepResult) -> None:
         steps = {**self.calibration.steps, self.step: result}
-        self.calibration = replace(self.calibration, steps=steps)
+        findings = {name: reason for name, reason in self.calibration.findings.items() if name != self.step}
+        self.calibration = replace(self.calibration, steps=steps, findings=findings)
         model = result.numbers.get("model")
         if model is not None:
             self._take_model(str(model))
@@ -272,6 +305,7 @@ class Commissioning:
         """Let go; an older result of this step counts no more."""
         self._end_work()
         kept = {name: result for name, result in self.calibration.steps.items() if name != self.step}
-        self.calibration = replace(self.calibration, steps=kept)
+        findings = {**self.calibration.findings, self.step: reason}
+        self.calibration = replace(self.calibration, steps=kept, findings=findings)
         self.refusals.append(Refusal(self.step, reason))
         self.question, self.phase = None, Phase.REFUSED

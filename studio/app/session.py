@@ -62,6 +62,8 @@ WORKERS: tuple[WorkerPlace, ...] = (
                 told=("robot",)),
     WorkerPlace(name="policy", module="studio.workers.policy", title="Skills", effect="Arms hold.", always=False,
                 told=("robot",)),
+    WorkerPlace(name="commission", module="studio.workers.commission", title="The bench", always=False,
+                effect="Steps that passed are kept. A motor that still gives torque: cut its supply."),
     WorkerPlace(name="operator", module="studio.workers.operator", title="The scripted hand",
                 effect="The hands are free.", always=False, told=("robot", "task", "seed")),
 )  # fmt: skip

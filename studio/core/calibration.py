@@ -40,6 +40,7 @@ class MotorCalibration:
         model, firmware: the row of the range table that was used, `source` where it comes from.
         overrides: numbers of the row that are this motor's own.
         steps: results by the name of the check.
+        findings: reasons why a check did not pass, by its name, until it passes.
     """
 
     joint: str
@@ -50,6 +51,7 @@ class MotorCalibration:
     bus: str = ""
     overrides: Mapping[str, float] = field(default_factory=dict[str, float])
     steps: Mapping[str, StepResult] = field(default_factory=dict[str, StepResult])
+    findings: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def date(self) -> str:
@@ -68,6 +70,7 @@ class MotorCalibration:
 
     def to_json(self) -> dict[str, Any]:
         steps = {name: {"date": step.date, **step.numbers} for name, step in self.steps.items()}
+        found = {"findings": dict(self.findings)} if self.findings else {}
         return {
             "drive_id": self.drive_id,
             "bus": self.bus,
@@ -77,6 +80,7 @@ class MotorCalibration:
             "overrides": dict(self.overrides),
             "date": self.date,
             "steps": steps,
+            **found,
         }
 
 
@@ -123,6 +127,8 @@ def _to_toml(motor: MotorCalibration) -> str:
         lines += ["", "[overrides]", *_assignments(motor.overrides)]
     for name, step in motor.steps.items():
         lines += ["", f"[steps.{name}]", *_assignments({"date": step.date, **step.numbers})]
+    if motor.findings:
+        lines += ["", "[findings]", *_assignments(motor.findings)]
     return "\n".join(lines) + "\n"
 
 
@@ -151,6 +157,7 @@ def load_calibration(path: Path) -> MotorCalibration:
             source=str(data["source"]),
             overrides={key: float(value) for key, value in data.get("overrides", {}).items()},
             steps={name: _step(values) for name, values in steps.items()},
+            findings={name: str(reason) for name, reason in data.get("findings", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path} is damaged: {error!r}. Run `main.py commission` for this joint again.") from error

@@ -8,6 +8,7 @@ from studio.core.errors import ConfigError
 
 NS_PER_S = 1_000_000_000
 _SPIN_TAIL_NS = 150_000
+_PACED_REST_NS = 2_000_000  # shorter sleeps are added up
 
 
 class WallClock:
@@ -23,6 +24,32 @@ class WallClock:
             time.sleep(remaining_ns / NS_PER_S)
         while time.monotonic_ns() < deadline_ns:
             pass
+
+
+class PacedClock:
+    """Simulated time that never runs ahead of the wall clock: a machine that comes late only makes it slower.
+
+    Args:
+        pace: seconds of simulated time per second, at most.
+    """
+
+    def __init__(self, pace: float = 1.0) -> None:
+        self.pace = pace
+        self._now_ns = self._wall_ns = time.monotonic_ns()
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def sleep_until_ns(self, deadline_ns: int) -> None:
+        if deadline_ns <= self._now_ns:
+            return
+        self._wall_ns += int((deadline_ns - self._now_ns) / self.pace)
+        left_ns = self._wall_ns - time.monotonic_ns()
+        if left_ns > _PACED_REST_NS:
+            time.sleep(left_ns / NS_PER_S)
+        elif left_ns < -NS_PER_S // 10:
+            self._wall_ns = time.monotonic_ns()  # late: what was missed is not made up for
+        self._now_ns = deadline_ns
 
 
 class SteppedClock:

@@ -6,6 +6,7 @@ Used by the command `commission` and by the worker behind the wizard.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from hw_drivers.bus.can_bus import PythonCanBus
 from hw_drivers.commissioning.discovery import Discovery, discover, temperature_offset_c
 from hw_drivers.commissioning.link import MotorLink
-from hw_drivers.commissioning.machine import CHECKS, STEPS, Commissioning
+from hw_drivers.commissioning.machine import CHECKS, STEPS, Commissioning, Phase
 from hw_drivers.commissioning.twin_bench import TwinOperator, make_drive
 from hw_drivers.commissioning.work import CommissionSettings
 from hw_drivers.motors.dialect_twin import TwinBus
@@ -26,7 +27,8 @@ from studio.core.calibration import (
     load_calibrations,
     save_calibration,
 )
-from studio.core.clock import SteppedClock, WallClock
+from studio.core.clock import PacedClock, SteppedClock, WallClock
+from studio.core.config import check_range
 from studio.core.errors import ConfigError
 from studio.core.protocols import Bus, Clock
 from studio.robot.description import load_robot
@@ -48,7 +50,10 @@ class BenchRequest:
         folder: of the results instead of the robot's own.
         rehearse: what is wrong with the twin, from `REHEARSALS`.
         twin_model: what the twin really is, when it is not `model`.
-        in_real_time: a twin lives by the wall clock instead of as fast as the machine.
+        in_real_time: a twin is no faster than the wall clock, instead of as fast as the machine.
+        pace: a twin's seconds per second, then.
+        first: of the checks; reply comes before it all the same, those between must have passed earlier.
+        twins: for discovery, what is wrong with each drive of the twin bus, by its id as text; none: only this one.
         overrides: numbers of this motor's row.
     """
 
@@ -63,6 +68,9 @@ class BenchRequest:
     rehearse: str = "none"
     twin_model: str = ""
     in_real_time: bool = False
+    pace: float = 1.0
+    first: str = ""
+    twins: dict[str, str] = field(default_factory=dict[str, str])
     overrides: dict[str, float] = field(default_factory=dict[str, float])
     settings: CommissionSettings = field(default_factory=CommissionSettings)
 
@@ -73,6 +81,15 @@ class BenchRequest:
             raise ConfigError(f"Drive id is {self.drive_id}; allowed 0 to 255. Change the id.")
         if self.bus != TWIN and (self.rehearse != "none" or self.twin_model):
             raise ConfigError("Rehearsals are for twins. Choose the bus twin, or leave rehearse and twin_model out.")
+
+        if self.first and self.first not in CHECKS[self.check]:
+            raise ConfigError(f"{self.first!r} is not in check {self.check!r}: {', '.join(CHECKS[self.check])}.")
+        check_range("commission", "pace", self.pace, 0.01, 1000.0)
+
+    def steps(self) -> tuple[str, ...]:
+        """Names of the steps that are run."""
+        steps = CHECKS[self.check]
+        return ("reply", *steps[max(steps.index(self.first), 1) :]) if self.first else steps
 
     def rows(self) -> tuple[MotorRange, ...]:
         """The row of the model, or all rows it may be when the gear check is to decide."""
@@ -94,27 +111,35 @@ class Bench:
 
     Args:
         request: what is wanted.
+        dead_man: whether a person holds it.
     """
 
-    def __init__(self, request: BenchRequest) -> None:
+    def __init__(self, request: BenchRequest, dead_man: Callable[[], bool] = lambda: True) -> None:
         self.request, self.folder = request, request.results_folder()
         self.path = calibration_path(self.folder, request.joint)
         rows = request.rows()
         calibration = _stored(request, rows[0], self.path)
         self.operator: TwinOperator | None = None  # who handles a twin; at a real bench it is a person
         self._bus, clock = self._open(request, rows[0])
+        self._clock = clock
         link = MotorLink(self._bus, clock, rows[0], request.drive_id)
-        self.machine = Commissioning(link, request.settings, calibration, CHECKS[request.check], rows)
+        self.machine = Commissioning(link, request.settings, calibration, request.steps(), rows, dead_man=dead_man)
 
     def _open(self, request: BenchRequest, row: MotorRange) -> tuple[Bus, Clock]:
         if request.bus != TWIN:
             return open_bus(request.bus)
         truth = find_range(request.twin_model or row.model, request.firmware, request.overrides)
-        clock = WallClock() if request.in_real_time else SteppedClock()
+        clock = PacedClock(request.pace) if request.in_real_time else SteppedClock()
         drive = make_drive(truth, request.drive_id, request.rehearse)
         drive.power_on(clock.now_ns())
         self.operator = TwinOperator(drive=drive, settings=request.settings)
         return TwinBus([drive], clock), clock
+
+    def tick(self) -> None:
+        """One cycle; a hurried twin waits for people at its usual pace."""
+        if isinstance(self._clock, PacedClock):
+            self._clock.pace = self.request.pace if self.machine.phase is Phase.RUNNING else 1.0
+        self.machine.tick()
 
     def save(self) -> None:
         """Write the motor's file; one without any result is written only over an older one."""
@@ -168,7 +193,7 @@ def _stored(request: BenchRequest, row: MotorRange, path: Path) -> MotorCalibrat
         return fresh
     kept = load_calibration(path)
     same = all(getattr(kept, k) == getattr(fresh, k) for k in ("bus", "drive_id", "model", "firmware", "overrides"))
-    return replace(fresh, steps=kept.steps) if same else fresh
+    return replace(fresh, steps=kept.steps, findings=kept.findings) if same else fresh
 
 
 def open_bus(where: str) -> tuple[Bus, Clock]:
@@ -190,7 +215,8 @@ def search_bus(request: BenchRequest, *, nothing_can_fall: bool, powered_for_s: 
     if request.bus == TWIN:
         clock: Clock = SteppedClock()
         row = replace(request, check="gear").rows()[0]
-        bus: Bus = TwinBus([make_drive(row, request.drive_id, request.rehearse)], clock)
+        twins = request.twins or {str(request.drive_id): request.rehearse}
+        bus: Bus = TwinBus([make_drive(row, int(number), wrong) for number, wrong in twins.items()], clock)
     else:
         bus, clock = open_bus(request.bus)
     with contextlib.closing(bus):

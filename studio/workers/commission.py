@@ -1,9 +1,13 @@
 """The worker behind the commissioning wizard: one motor at a time, questions out, answers in.
 
-In: `begin` (fields of `BenchRequest`), `answer` {choice}, `again`, `leave`, `abort`, `discover` (the same fields and
-`nothing_can_fall`), `end`. Out: `ready`, `state` {phase, step, title, steps, index, question, refusals, sample} when it
-changes and five times a second, `finished` (what the command prints as JSON), `discovery` {drives, advice}, `said`.
-On a twin nobody stands at the arm: whoever answers has it done for them. The end of the session lets go of the motor.
+In: `begin` (fields of `BenchRequest`), `answer` {choice}, `again`, `back`, `leave`, `abort`, `discover` (the same
+fields and `nothing_can_fall`), `survey` {buses}, `end`. Out: `ready`, `state` {phase, step, title, steps, index,
+question, pause, needs_dead_man, refusals, sample, command} when it changes and five times a second, `finished` (what
+the command prints as JSON), `discovery` {bus, drives, advice}, `survey` (`workers/survey.py`), `said`, `refused` {text}
+when a message could not be served.
+
+On a twin nobody stands at the arm: whoever answers has it done for them. Torque needs the dead-man of slot `input`, and
+a fresh heartbeat; stop aborts. Every step that passes is written at once. The end of the session lets go of the motor.
 """
 
 from __future__ import annotations
@@ -11,17 +15,55 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
+from pathlib import Path
 from typing import Any
 
 from hw_drivers.commissioning.machine import STEPS, Commissioning, Phase
+from studio.core.calibration import MotorCalibration
 from studio.core.config import make_config
-from studio.core.errors import DeviceError, SafetyError, StudioError
+from studio.core.errors import DataError, DeviceError, SafetyError, StudioError
 from studio.ipc.messages import Message
+from studio.ipc.slot import SlotReader
 from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.workers.bench import Bench, BenchRequest, search_bus
+from studio.workers.survey import survey
 
 _TELL_S = 0.2
 _IDLE_S = 0.2
+_HEARTBEAT_LIMIT_NS = 300_000_000  # an older one counts as let go
+
+
+class DeadMan:
+    """The dead-man and the stop of the session, from slot `input`; not held while there is no slot."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._slot: SlotReader | None = None
+        self._stops = 0
+
+    def held(self) -> bool:
+        """Whether it is held now, by somebody whose heart beats."""
+        record = self._read()
+        fresh = record is not None and time.monotonic_ns() - int(record["t_ns"]) < _HEARTBEAT_LIMIT_NS
+        return record is not None and fresh and bool(record["dead_man"])
+
+    def stopped(self) -> bool:
+        """Whether stop was pressed since the last time this was asked."""
+        record = self._read()
+        before, self._stops = self._stops, self._stops if record is None else int(record["stop_count"])
+        return self._stops > before
+
+    def _read(self) -> Any:
+        if self._slot is None:
+            try:
+                self._slot = SlotReader(self._path)
+            except DataError:
+                return None
+        return self._slot.read()
+
+    def close(self) -> None:
+        if self._slot is not None:
+            self._slot.close()
 
 
 class CommissionWorker:
@@ -30,6 +72,8 @@ class CommissionWorker:
     def __init__(self, link: WorkerLink) -> None:
         self._link = link
         self._bench: Bench | None = None
+        self._dead_man = DeadMan(link.session.slot_path("input"))
+        self._kept: MotorCalibration | None = None  # what the file holds
         self._told: tuple[Any, ...] = ()
         self._told_s = 0.0
 
@@ -41,6 +85,7 @@ class CommissionWorker:
             if self._bench is not None:
                 self._step(self._bench)
         self.close()
+        self._dead_man.close()
 
     def _handle(self, message: Message) -> None:
         try:
@@ -48,16 +93,21 @@ class CommissionWorker:
                 self._begin(message.values)
             elif message.name == "discover":
                 self._discover(dict(message.values))
+            elif message.name == "survey":
+                self._link.send(Message(name="survey", values=survey(list(message.values.get("buses", [])))))
             elif self._bench is not None:
                 self._tell_machine(self._bench, message)
         except StudioError as error:
             self._link.say("error", str(error), error.detail)
+            self._link.send(Message(name="refused", values={"text": str(error)}))
 
     def _begin(self, values: dict[str, Any]) -> None:
         if self._bench is not None:
             raise SafetyError(f"Joint {self._bench.request.joint} is being commissioned. Finish or abort it first.")
         request = make_config(BenchRequest, {"in_real_time": True, **values}, where="commission")
-        self._bench, self._told = Bench(request), ()
+        self._dead_man.stopped()  # an old press of stop is no new one
+        self._bench, self._told = Bench(request, self._dead_man.held), ()
+        self._kept = self._bench.machine.calibration
 
     def _discover(self, values: dict[str, Any]) -> None:
         if self._bench is not None:
@@ -66,7 +116,7 @@ class CommissionWorker:
         powered_for_s = float(values.pop("powered_for_s", 0.0))
         request = make_config(BenchRequest, values, where="discover")
         found = search_bus(request, nothing_can_fall=nothing_can_fall, powered_for_s=powered_for_s)
-        self._link.send(Message(name="discovery", values=found))
+        self._link.send(Message(name="discovery", values={"bus": request.bus, **found}))
 
     def _tell_machine(self, bench: Bench, message: Message) -> None:
         machine = bench.machine
@@ -77,6 +127,8 @@ class CommissionWorker:
             machine.answer(choice)
         elif message.name == "again":
             machine.again()
+        elif message.name == "back":
+            machine.back()
         elif message.name == "leave":
             machine.leave()
         elif message.name == "abort":
@@ -85,20 +137,29 @@ class CommissionWorker:
     def _step(self, bench: Bench) -> None:
         """One cycle of the motor; an adapter that fails ends the run."""
         try:
+            if self._dead_man.stopped():
+                bench.machine.abort()
             if bench.machine.phase not in (Phase.FINISHED, Phase.ABORTED):
-                bench.machine.tick()
+                bench.tick()
         except StudioError as error:
             danger = " The motor may still give torque: cut its supply." if bench.machine.gives_torque else ""
             self._link.say("error", f"{error}{danger}", error.detail)
             self.close()
             return
+        self._keep(bench)
         self._tell(bench.machine)
         if bench.machine.phase in (Phase.FINISHED, Phase.ABORTED):
             self.close()
 
+    def _keep(self, bench: Bench) -> None:
+        """What has passed is in the file before the next step begins, so that nothing can take it away."""
+        if bench.machine.calibration is not self._kept:
+            self._kept = bench.machine.calibration
+            bench.save()
+
     def _tell(self, machine: Commissioning) -> None:
         now_s = time.monotonic()
-        key = (machine.phase, machine.index, machine.question, len(machine.refusals))
+        key = (machine.phase, machine.index, machine.question, machine.pause, len(machine.refusals))
         if key == self._told and now_s - self._told_s < _TELL_S:
             return
         self._told, self._told_s = key, now_s
@@ -123,6 +184,10 @@ def _state(machine: Commissioning) -> dict[str, Any]:
         "phase": str(machine.phase),
         "step": machine.step,
         "title": machine.title,
+        "pause": machine.pause,
+        "needs_dead_man": machine.needs_dead_man,
+        "model": machine.calibration.model,
+        "command": list(machine.sample.carried),
         "steps": [{"name": name, "title": STEPS[name][0]} for name in machine.steps],
         "index": machine.index,
         "question": None
