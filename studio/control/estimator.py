@@ -33,7 +33,7 @@ class ContactEstimator:
         weight = 1.0 - exp(-2.0 * pi * settings.estimator_cutoff_hz * period_s)
         self._measured = frame.measured[: STATE_TORQUE + 1, FOLLOWER]
         self._position, self._velocity = self._measured[STATE_POSITION], self._measured[STATE_VELOCITY]
-        self._kinematics = kinematics
+        self._kinematics, self._period_s = kinematics, period_s
         # Arrays throughout: NumPy takes twice as long with a plain number.
         self._weight, self._rate = np.full((3, joints), weight), np.full(joints, 1.0 / period_s)
         self._coulomb = np.full(joints, robot.motor.coulomb_friction_nm)
@@ -46,6 +46,10 @@ class ContactEstimator:
         self._fresh = True
         self.torque_nm = np.zeros(joints)  # that the followers exert on their surroundings
         self.force_n = np.zeros((robot.pairs, 3))
+
+    def set_cutoff(self, cutoff_hz: float) -> None:
+        """The low-pass from the next update on; what it has filtered so far stays."""
+        self._weight.fill(1.0 - exp(-2.0 * pi * cutoff_hz * self._period_s))
 
     def update(self) -> None:
         self._take_input()

@@ -24,6 +24,8 @@ class Inputs:
         scheme: bilateral law asked for (`scheme.Scheme`); 0 = as the settings name it.
         motion_scale: follower's angle per leader's angle; 0 = as in the settings.
         clutch_open: the leader may be moved without the follower.
+        force_cutoff_hz: low-pass of the estimated contact force; 0 = as in the settings.
+        disturbance_cutoff_hz: of the 4-channel law's disturbance observer; 0 = as in the settings.
         lateness_s: how late this tick was woken.
         missed_ticks: deadlines skipped so far.
     """
@@ -44,6 +46,8 @@ class Inputs:
     scheme: int = 0
     motion_scale: float = 0.0
     clutch_open: bool = False
+    force_cutoff_hz: float = 0.0
+    disturbance_cutoff_hz: float = 0.0
 
 
 def make_inputs(pairs: int, leader_share: float = 1.0) -> Inputs:

@@ -9,6 +9,7 @@ import numpy as np
 
 from studio.control.arbiter import Arbiter
 from studio.control.coupling import Gains, PairCoupling
+from studio.control.cutoff import CutoffRamp
 from studio.control.estimator import ContactEstimator
 from studio.control.frame import FOLLOWER, LEADER, Frame
 from studio.control.gate import GateRow
@@ -18,7 +19,7 @@ from studio.control.limiter import Limiter
 from studio.control.passivity import PassivityObserver
 from studio.control.scheme_coupling import Schemes
 from studio.control.settings import ControlSettings
-from studio.control.states import ACTIVE, PairMachine, worst
+from studio.control.states import ACTIVE, HoldReason, PairMachine, worst
 from studio.control.stream import TRUTH_EVERY, ControlRecord, make_streams
 from studio.control.watch import Watch
 from studio.core.protocols import (
@@ -74,6 +75,7 @@ class ControlLoop:
         self._gains = Gains(robot, self.settings, period_s)
         self._couplings = [PairCoupling(p, robot, self.settings, self._gains, frame) for p in range(robot.pairs)]
         self._schemes = Schemes(robot, self.settings, self._gains, self._estimator, period_s, frame)
+        self._cutoffs = CutoffRamp(self.settings, self._estimator, self._schemes.torques, period_s)
         self._arbiter = Arbiter(robot, self.settings, self._watch, self._couplings)
         self._hand = HandFollower(robot, kinematics, self.settings.hand_speed_rad_s, period_s)
         self.streams = make_streams(robot, world=world is not None)
@@ -84,8 +86,9 @@ class ControlLoop:
         self._policy_shares = (1.0, 1.0)
         self._shares = [(1.0, 1.0)] * robot.pairs  # of torque and speed, as the limiter has them
         self._steady = False
-        self._published: list[PairState] = []
-        self._scheme_published = 0
+        self._published: list[tuple[PairState, HoldReason]] = []
+        self._coupling_published: tuple[object, ...] = ()
+        self.bus_load = 0.0  # worst case of the fullest bus, for the record
         self._put_back_asked = False
         self.tick_count = 0
         self.reset_count = 0
@@ -230,6 +233,7 @@ class ControlLoop:
         gains.ask(inputs.stiffness_scale, inputs.damping_scale, inputs.leader_share)
         plain = self._schemes.update(inputs.scheme, inputs.motion_scale, inputs.clutch_open)
         ramping = gains.ramp() or not self._schemes.ramp.observable
+        self._cutoffs.update(inputs.force_cutoff_hz, inputs.disturbance_cutoff_hz)
         operator = self._arbiter.chosen is Driver.OPERATOR
         machines, couplings = self._arbiter.machines, self._couplings
         coupled = [
@@ -295,13 +299,14 @@ class ControlLoop:
         record.contact_force_n[0] = self._estimator.force_n
         record.energy_left_j[0] = self._observer.energy_left_j
         record.vibration_rad_s[0] = self._watch.vibration.strongest_rad_s
-        if not self._schemes.plain or self._scheme_published != self._schemes.ramp.scheme:
-            self._scheme_published = record.coupling_scheme[0] = self._schemes.ramp.scheme
+        if not self._schemes.plain:
             record.tank_energy_j[0] = self._schemes.tanks_j
-        states = [machine.state for machine in arbiter.machines]
+        self._publish_coupling()
+        states = [(machine.state, machine.hold_reason) for machine in arbiter.machines]
         if states != self._published:
             self._published = states
-            record.pair_state[0] = states
+            record.pair_state[0] = [state for state, _ in states]
+            record.hold_reason[0] = [reason for _, reason in states]
             record.fault_code[0] = [machine.fault_code for machine in arbiter.machines]
             motors = [machine.fault_motor for machine in arbiter.machines]
             record.fault_joint[0] = [motor % self.robot.joints if motor >= 0 else -1 for motor in motors]
@@ -314,6 +319,17 @@ class ControlLoop:
         self._sink.write("control", record.array)
         if self._world is not None:
             self._publish_world(self._world, now_ns)
+
+    def _publish_coupling(self) -> None:
+        """What is in force of the operator's settings; written only when something has changed."""
+        ramp, record = self._schemes.ramp, self._record
+        values = (ramp.scheme, ramp.scale, ramp.clutch, self._gains.leader_share, self._cutoffs.now_hz, self.bus_load)
+        if values == self._coupling_published:
+            return
+        self._coupling_published = values
+        record.coupling_scheme[0], record.motion_scale[0], record.clutch[0], record.coupling_share[0] = values[:4]
+        record.force_cutoff_hz[0], record.disturbance_cutoff_hz[0] = self._cutoffs.now_hz
+        record.bus_load[0] = self.bus_load
 
     def _publish_world(self, world: World, now_ns: int) -> None:
         t_ns, position_m, orientation_xyzw, reset_count = self._pose_columns

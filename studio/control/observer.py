@@ -24,8 +24,9 @@ class TorqueObserver:
     """
 
     def __init__(self, inertia_kg_m2: FloatArray, cutoff_rad_s: float, period_s: float) -> None:
-        self._keep = exp(-cutoff_rad_s * period_s)
-        self._momentum = (1.0 - self._keep) / (self._keep * period_s) * inertia_kg_m2
+        self._inertia, self._period_s = inertia_kg_m2, period_s
+        self._keep, self._momentum = self._find_gains(cutoff_rad_s)
+        self._velocity = np.zeros_like(inertia_kg_m2)  # of the last update
         self._state = np.zeros_like(inertia_kg_m2)
         self._fresh = True
         self.torque_nm = np.zeros_like(inertia_kg_m2)
@@ -34,9 +35,20 @@ class TorqueObserver:
         """Forget the past; the next update starts with the torque that is left over at that moment."""
         self._fresh = True
 
+    def set_cutoff(self, cutoff_rad_s: float) -> None:
+        """Another gamma from the next update on. The state goes along with its momentum, so `torque_nm` has no step."""
+        momentum = self._momentum
+        self._keep, self._momentum = self._find_gains(cutoff_rad_s)
+        self._state += (self._momentum - momentum) * self._velocity
+
+    def _find_gains(self, cutoff_rad_s: float) -> tuple[float, FloatArray]:
+        keep = exp(-cutoff_rad_s * self._period_s)
+        return keep, (1.0 - keep) / (keep * self._period_s) * self._inertia
+
     def update(self, torque_nm: FloatArray, velocity_rad_s: FloatArray, model_nm: FloatArray) -> FloatArray:
         """One tick: motor torque in force, joint speed, modelled torque. Returns `torque_nm`."""
         momentum = self._momentum * velocity_rad_s
+        np.copyto(self._velocity, velocity_rad_s)
         wanted = torque_nm + momentum - model_nm
         if self._fresh:
             self._fresh = False

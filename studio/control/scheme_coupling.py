@@ -54,6 +54,10 @@ class SchemeTorques:
         self._disturbance.restart()
         self._reaction.restart()
 
+    def set_cutoffs(self, force_rad_s: float, disturbance_rad_s: float) -> None:
+        self._reaction.set_cutoff(force_rad_s)
+        self._disturbance.set_cutoff(disturbance_rad_s)
+
     def update(self) -> None:
         frame, motor = self._frame, self._motor
         torque, speed = frame.measured[STATE_TORQUE], frame.measured[STATE_VELOCITY]
@@ -193,9 +197,9 @@ class Schemes:
     ) -> None:
         self.ramp = ramp = SchemeRamp(settings, period_s)
         self.offset_rad = np.zeros(robot.joints)
-        self._torques = SchemeTorques(robot, settings, estimator, period_s, frame)
+        self.torques = SchemeTorques(robot, settings, estimator, period_s, frame)
         self._pairs = [
-            PairScheme(pair, robot, settings, gains, ramp, self._torques, frame, self.offset_rad)
+            PairScheme(pair, robot, settings, gains, ramp, self.torques, frame, self.offset_rad)
             for pair in range(robot.pairs)
         ]
         self._fresh = True
@@ -211,10 +215,10 @@ class Schemes:
             return True
         if self._fresh:
             self._fresh = False
-            self._torques.restart()
+            self.torques.restart()
             for pair in self._pairs:
                 pair.forget()
-        self._torques.update()
+        self.torques.update()
         return False
 
     def mix(self, pair: int, coupling: PairCoupling) -> None:

@@ -78,6 +78,13 @@ class ControlRecord:
         self.coupling_scheme: np.ndarray
         self.tank_energy_j: np.ndarray
         self.vibration_rad_s: np.ndarray
+        self.hold_reason: np.ndarray
+        self.motion_scale: np.ndarray
+        self.clutch: np.ndarray
+        self.coupling_share: np.ndarray
+        self.force_cutoff_hz: np.ndarray
+        self.disturbance_cutoff_hz: np.ndarray
+        self.bus_load: np.ndarray
 
     def _stage_copies(self, stage: str, columns: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         names = [f"{stage}_position_rad", f"{stage}_velocity_rad_s"]

@@ -161,6 +161,13 @@ def make_control_record(*, joints: int, pairs: int, rate_hz: float) -> RecordTyp
         Field(name="coupling_scheme", dtype="<u1", role=Role.METRIC),  # 1 position-position, 2 -force, 3 4-channel
         Field(name="tank_energy_j", shape=(pairs,), dtype="<f4", unit="J", role=Role.METRIC),
         Field(name="vibration_rad_s", shape=(pairs,), dtype="<f4", unit="rad/s", role=Role.METRIC),
+        Field(name="hold_reason", shape=(pairs,), dtype="<u1", role=Role.METRIC),  # studio.control.states.HoldReason
+        Field(name="motion_scale", dtype="<f4", role=Role.METRIC),  # in force, as the clutch and the cut-offs
+        Field(name="clutch", dtype="<f4", role=Role.METRIC),  # 1 closed, 0 open
+        Field(name="coupling_share", dtype="<f4", role=Role.METRIC),  # the leader's share beta
+        Field(name="force_cutoff_hz", dtype="<f4", unit="Hz", role=Role.METRIC),
+        Field(name="disturbance_cutoff_hz", dtype="<f4", unit="Hz", role=Role.METRIC),
+        Field(name="bus_load", dtype="<f4", role=Role.METRIC),  # worst case of the fullest bus; 0 without buses
     ]
     return RecordType("control", rate_hz, tuple(fields))
 

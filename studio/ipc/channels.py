@@ -65,6 +65,8 @@ def make_coupling_slot() -> RecordType:
             Field(name="scheme", dtype="<u1"),  # 1 position-position, 2 position-force, 3 4-channel; 0 as configured
             Field(name="motion_scale"),  # follower's angle per leader's angle; 0 as configured
             Field(name="clutch_open", dtype="<u1"),
+            Field(name="force_cutoff_hz", unit="Hz"),  # low-pass of the estimated contact force; 0 as configured
+            Field(name="disturbance_cutoff_hz", unit="Hz"),  # of the 4-channel's disturbance observer; 0 as configured
         ),
     )
 

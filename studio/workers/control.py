@@ -115,6 +115,8 @@ class InputSlots:
             inputs.leader_share = float(record["leader_share"])
             inputs.scheme, inputs.motion_scale = int(record["scheme"]), float(record["motion_scale"])
             inputs.clutch_open = bool(record["clutch_open"])
+            inputs.force_cutoff_hz = float(record["force_cutoff_hz"])
+            inputs.disturbance_cutoff_hz = float(record["disturbance_cutoff_hz"])
         if (record := self._target.read_new()) is not None:
             inputs.target = record
         if (record := self._guard.read_new()) is not None:

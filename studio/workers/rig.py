@@ -115,8 +115,10 @@ def make_wired(robot: Robot, sink: Sink, clock: Clock, *, settings: ControlSetti
     calibrations = load_robot_calibrations(robot)
     rows, joints = motor_rows(robot, calibrations), make_joint_map(motor_names(robot), calibrations)
     traffic = V3 if robot.firmware == "v3" else LEGACY
-    for bus in robot.buses:
+    loads = [
         check_load(bus.name, len(bus.motors(robot.pair_names, robot.joints_per_arm)), robot.loop_rate_hz, traffic)
+        for bus in robot.buses
+    ]
     opened: list[BusMotors] = []
     try:
         for bus in robot.buses:
@@ -131,6 +133,7 @@ def make_wired(robot: Robot, sink: Sink, clock: Clock, *, settings: ControlSetti
         raise
     driven = plant if joints.changes_nothing else CalibratedPlant(plant, joints)
     loop = ControlLoop(robot, Kinematics(robot), driven, None, clock, sink, settings)
+    loop.bus_load = max(loads, default=0.0)
     return WiredArms(plant, loop, silence_warning(robot, calibrations))
 
 

@@ -29,7 +29,7 @@ def _commanded_nm(bench: Bench) -> np.ndarray:
     return c[:, KP] * (c[:, POSITION] - plant.position) + c[:, KD] * (c[:, VELOCITY] - plant.velocity) + c[:, TORQUE]
 
 
-def _steps_nm(bench: Bench, ticks: int) -> float:
+def steps_nm(bench: Bench, ticks: int) -> float:
     """Largest change of any motor's commanded torque from one tick to the next."""
     torques = []
     for _ in range(ticks):
@@ -40,7 +40,7 @@ def _steps_nm(bench: Bench, ticks: int) -> float:
     return float(np.abs(np.diff(torques, axis=0)).max())
 
 
-def _pressed(**settings: object) -> Bench:
+def pressed(**settings: object) -> Bench:
     """Engaged, led by a hand, the follower pressed upon: torques are far from zero."""
     bench = Bench(settings=ControlSettings(**settings))  # type: ignore[arg-type]
     bench.engage()
@@ -54,33 +54,33 @@ def _pressed(**settings: object) -> Bench:
 @pytest.mark.parametrize("first", list(Scheme))
 @pytest.mark.parametrize("then", list(Scheme))
 def test_changing_the_scheme_under_load_is_no_step_in_torque(first: Scheme, then: Scheme) -> None:
-    bench = _pressed(scheme=first.name.lower())
-    quiet_nm = _steps_nm(bench, 100)
+    bench = pressed(scheme=first.name.lower())
+    quiet_nm = steps_nm(bench, 100)
     assert quiet_nm < 0.05
     bench.inputs.scheme = int(then)
-    assert _steps_nm(bench, 300) < quiet_nm + 0.05
+    assert steps_nm(bench, 300) < quiet_nm + 0.05
     assert bench.loop.states == [PairState.ENGAGED] * 2
 
 
 @pytest.mark.parametrize("scheme", list(Scheme))
 def test_scale_and_clutch_under_load_are_no_step_in_torque(scheme: Scheme) -> None:
-    bench = _pressed(scheme=scheme.name.lower())
-    quiet_nm = _steps_nm(bench, 100)
+    bench = pressed(scheme=scheme.name.lower())
+    quiet_nm = steps_nm(bench, 100)
     assert quiet_nm < 0.05
     bench.inputs.motion_scale = 0.5
-    assert _steps_nm(bench, 300) < quiet_nm + 0.05
+    assert steps_nm(bench, 300) < quiet_nm + 0.05
     bench.inputs.clutch_open = True
-    assert _steps_nm(bench, 300) < quiet_nm + 0.05
+    assert steps_nm(bench, 300) < quiet_nm + 0.05
     bench.inputs.clutch_open = False
-    assert _steps_nm(bench, 300) < quiet_nm + 0.05
+    assert steps_nm(bench, 300) < quiet_nm + 0.05
 
 
 def test_gains_and_share_under_load_are_no_step_in_torque() -> None:
-    bench = _pressed()
-    quiet_nm = _steps_nm(bench, 100)
+    bench = pressed()
+    quiet_nm = steps_nm(bench, 100)
     assert quiet_nm < 0.05
     bench.inputs.stiffness_scale, bench.inputs.leader_share = 1.5, 0.3
-    assert _steps_nm(bench, 400) < quiet_nm + 0.05
+    assert steps_nm(bench, 400) < quiet_nm + 0.05
 
 
 def test_the_default_sends_what_the_plain_coupling_sends() -> None:
