@@ -41,8 +41,9 @@ typedef struct {
     Span spans[MOST_SPANS];
     float bases_m[MOST_ARMS][3], links_m[3], half_size_m, radius_m;
     const float *group, *mean, *inverse_deviation, *change_scale;
+    const float *change_weight;  // sum 1
     // networks
-    int32_t blocks, members, values, context_columns;
+    int32_t blocks, members, values, context_columns, change_size;
     Network context, context_parts, head, dynamics[MOST_MEMBERS], value[MOST_MEMBERS];
     Block block[MOST_BLOCKS];
     float value_scale;
@@ -53,10 +54,13 @@ typedef struct {
     float goal[12];
     float position_tolerance_m, orientation_tolerance_rad, position_deadband_m, orientation_deadband_rad;
     float rotation_weight, area_weight, approach_weight, approach_from_m, terminal_weight;
+    float disagreement_weight;
     float low_m[2], high_m[2];
 } Score;
 
-typedef struct {    float *state, *features, *inputs, *output, *parts, *mean, *spread, *x, *cost, *tips, *change;
+typedef struct {
+    float *state, *features, *inputs, *output, *parts, *mean, *spread, *x, *cost, *tips, *change;
+    float *squares, *disagreement;
     void *a, *b;
     int32_t input_width, feature_width, output_width, parts_width;
 } Scratch;

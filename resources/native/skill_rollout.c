@@ -122,6 +122,8 @@ static void keep(const Job *job, const Scratch *scratch, int stage, int first, i
 static void roll_tile(const Job *job, Scratch *scratch, int first) {
     const Model *model = job->model;
     const int real = job->samples - first < TILE ? job->samples - first : TILE;
+    const float weight = job->returns ? job->score->disagreement_weight : 0.0f;
+    const int spread = weight > 0.0f && model->members > 1;
     const int rows = (real + ROWS - 1) / ROWS * ROWS;  // loops over LANES run past it, into the rest of the tile
     float total[TILE] = {0};
     for (int row = 0; row < rows; row++)
@@ -131,7 +133,8 @@ static void roll_tile(const Job *job, Scratch *scratch, int first) {
         prepare_stage(job, scratch, stage, rows);
         for (int row = 0; row < real && job->returns; row++) total[row] -= scratch->cost[row];
         decode(job, scratch, stage, first, real, rows);
-        step_state(model, scratch, rows);
+        step_state(model, scratch, rows, spread);
+        for (int row = 0; row < real && spread; row++) total[row] -= weight * scratch->disagreement[row];
         keep(job, scratch, stage + 1, first, real);
     }
     if (!job->returns) return;
@@ -154,7 +157,7 @@ static void *make_scratch(const Model *model, Scratch *scratch) {
     scratch->output_width = widest;
     scratch->parts_width = model->context_columns;
     const size_t inputs = (size_t)model->state_size + scratch->feature_width + scratch->input_width;
-    const size_t columns = inputs + 4 * (size_t)widest + scratch->parts_width + 3 * (size_t)model->skill_size + 1 +
+    const size_t columns = inputs + 5 * (size_t)widest + scratch->parts_width + 3 * (size_t)model->skill_size + 2 +
                            3 * MOST_ARMS;
     const size_t bytes = 4 * TILE * columns + 64 * 128;
     char *memory = aligned_alloc(128, (bytes + 127) / 128 * 128), *pool = memory;
@@ -165,6 +168,7 @@ static void *make_scratch(const Model *model, Scratch *scratch) {
     scratch->inputs = take(&pool, (size_t)TILE * scratch->input_width);
     scratch->output = take(&pool, (size_t)TILE * widest);
     scratch->change = take(&pool, (size_t)TILE * widest);
+    scratch->squares = take(&pool, (size_t)TILE * widest);
     scratch->a = take(&pool, (size_t)TILE * widest);
     scratch->b = take(&pool, (size_t)TILE * widest);
     scratch->parts = take(&pool, (size_t)TILE * scratch->parts_width);
@@ -172,6 +176,7 @@ static void *make_scratch(const Model *model, Scratch *scratch) {
     scratch->spread = take(&pool, (size_t)TILE * model->skill_size);
     scratch->x = take(&pool, (size_t)TILE * model->skill_size);
     scratch->cost = take(&pool, TILE);
+    scratch->disagreement = take(&pool, TILE);
     scratch->tips = take(&pool, (size_t)TILE * 3 * MOST_ARMS);
     return memory;
 }

@@ -250,8 +250,29 @@ static void add_member(const float *output, float *change, size_t count, int mem
     }
 }
 
+// As add_member with a share of one each, and the sum of squared distances from the mean (Welford's recurrence).
+static void add_member_and_spread(const float *output, float *change, float *squares, size_t count, int member) {
+    const float share = 1.0f / (float)(member + 1);
+    for (size_t place = 0; place < count; place += LANES) {
+        const lanes value = load(output + place), before = member ? load(change + place) : value;
+        const lanes after = before + (value - before) * share;
+        store(change + place, after);
+        store(squares + place, (value - before) * (value - after) + (member ? load(squares + place) : fill(0.0f)));
+    }
+}
+
+static void disagreement_of(const Model *model, Scratch *scratch, int width, int rows) {
+    for (int row = 0; row < rows; row++) {
+        float sum = 0.0f;
+        for (int entry = 0; entry < model->change_size; entry++)
+            sum += scratch->squares[(size_t)row * width + entry] * model->change_weight[entry];
+        scratch->disagreement[row] = __builtin_sqrtf(sum / (float)model->members);
+    }
+}
+
 // Mean change of the dynamics' members for features and z in `scratch->x`, applied to `scratch->state`.
-static void step_state(const Model *model, Scratch *scratch, int rows) {
+// `spread`: fill `scratch->disagreement` too.
+static void step_state(const Model *model, Scratch *scratch, int rows, int spread) {
     const int width = last_width(&model->dynamics[0]);
     copy_features(model, scratch, rows);
     clear_behind(scratch, model->feature_size, rows);
@@ -261,8 +282,11 @@ static void step_state(const Model *model, Scratch *scratch, int rows) {
     for (int member = 0; member < model->members; member++) {
         const Network *network = &model->dynamics[member];
         run_network(model, network, scratch, scratch->inputs, scratch->input_width, scratch->output, rows);
-        add_member(scratch->output, scratch->change, (size_t)rows * width, member, 1.0f / (float)model->members);
+        const size_t count = (size_t)rows * width;
+        if (spread) add_member_and_spread(scratch->output, scratch->change, scratch->squares, count, member);
+        else add_member(scratch->output, scratch->change, count, member, 1.0f / (float)model->members);
     }
+    if (spread) disagreement_of(model, scratch, width, rows);
     int change = 0;
     for (int span = 0; span < model->span_count; span++) {
         const Span block = model->spans[span];

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from studio.core.task import Task
 from studio.learning.distributions import gaussian_kl, gaussian_log_density, gaussian_sample
+from studio.learning.ensemble import member_masks
 from studio.learning.features import JOINT_FIELD
 from studio.learning.skill_networks import RecurrentPolicy, SkillNetworks
 from studio.learning.windows import WindowTensors, even_ticks, spread
@@ -143,7 +144,7 @@ def stage_1_loss(
     z = gaussian_sample(mean, log_deviation, generator)
     blurred = _blurred(batch.features, weights.feature_noise, generator)
     kl = gaussian_kl(mean, log_deviation, *networks.prior(blurred)).mean()
-    error = (networks.predicted_change(batch.features, z) - batch.change).square() * networks.transition.weight
+    error = _change_error(networks, batch, z, generator)
     wrong = _policy_error(networks, windows, batch, z, noise, goal_noise, policy_ticks, generator)
     if weights.reduction == "sum":
         goal, action = (
@@ -154,6 +155,13 @@ def stage_1_loss(
         goal, action = error.mean(), wrong.mean()
     loss = weights.action * action + weights.goal * goal + weights.beta * kl
     return loss, {"loss": loss.detach(), "action": action.detach(), "goal": goal.detach(), "kl": kl.detach()}
+
+
+def _change_error(networks: SkillNetworks, batch: Encoded, z: Tensor, generator: torch.Generator) -> Tensor:
+    """Weighted squared errors of the dynamics [B, D]; with several members their mean, each over rows of its own."""
+    changes = networks.each_change(batch.features, z)
+    error = (changes - batch.change).square() * networks.transition.weight
+    return (error * member_masks(len(changes), len(z), generator)).mean(0)
 
 
 def _policy_error(
@@ -211,14 +219,14 @@ def chain_loss(
     """Error of the dynamics rolled over `skills` recorded windows in a row; only the dynamics get a gradient.
 
     Each window's skill is drawn from the posterior and used in that window's own canonical frame, also for the
-    predicted state, because the skill belongs to that frame.
+    predicted state, because the skill belongs to that frame. Several members of the dynamics share the batch out.
     """
     encoded, z = posterior_chain(networks, windows, starts, skills, generator)
     state, total = windows.states[starts], torch.zeros(())
     last = total
     for index in range(skills):
         features = networks.features(state, encoded.frame[index])
-        state = networks.transition.apply(state, networks.predicted_change(features, z[index]))
+        state = networks.transition.apply(state, networks.own_change(features, z[index]))
         truth = windows.states[starts + (index + 1) * windows.window]
         error = networks.transition.encode(truth, state).clamp(-20.0, 20.0)
         last = (error.square() * networks.transition.weight).mean()

@@ -87,7 +87,8 @@ def executed_chain_loss(
 ) -> tuple[Tensor, Statistics]:
     """Error of the dynamics rolled over `skills` executed skills in a row from the skills `picks` [B].
 
-    As in `cvae.chain_loss`, each skill is used in the canonical frame of the state that it really began in.
+    As in `cvae.chain_loss`, each skill is used in the canonical frame of the state that it really began in, and several
+    members of the dynamics share the batch out.
     """
     starts = executed.starts[picks]
     state, total = executed.states[starts], torch.zeros(())
@@ -96,7 +97,7 @@ def executed_chain_loss(
         began = executed.states[starts + index * executed.window]
         frame = networks.features.frame(began)
         z = executed.skills[picks + index]
-        state = networks.transition.apply(state, networks.predicted_change(networks.features(state, frame), z))
+        state = networks.transition.apply(state, networks.own_change(networks.features(state, frame), z))
         truth = executed.states[starts + (index + 1) * executed.window]
         error = networks.transition.encode(truth, state).clamp(-20.0, 20.0)
         part = (error.square() * networks.transition.weight).mean()

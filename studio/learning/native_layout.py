@@ -55,7 +55,8 @@ class Model(Structure):
         ("mean", c_void_p),
         ("inverse_deviation", c_void_p),
         ("change_scale", c_void_p),
-        *_whole("blocks", "members", "values", "context_columns"),
+        ("change_weight", c_void_p),
+        *_whole("blocks", "members", "values", "context_columns", "change_size"),
         ("context", Network),
         ("context_parts", Network),
         ("head", Network),
@@ -79,6 +80,7 @@ class Score(Structure):
         ("approach_weight", c_float),
         ("approach_from_m", c_float),
         ("terminal_weight", c_float),
+        ("disagreement_weight", c_float),
         ("low_m", c_float * 2),
         ("high_m", c_float * 2),
     )

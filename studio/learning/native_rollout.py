@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from studio.core.errors import ConfigError
 from studio.core.task import Task
 from studio.learning.distributions import BASE_LIMIT, LOGISTIC_HALF_DEVIATION
+from studio.learning.ensemble import DynamicsEnsemble
 from studio.learning.flow import ConditionalFlow, MaskedBlock
-from studio.learning.native_build import NativeBuild
+from studio.core.native import NativeBuild
 from studio.learning.native_layout import (
     MOST_ARMS,
     MOST_BLOCKS,
@@ -50,6 +51,7 @@ class RolloutScore:
     area_weight: float
     area_margin_m: float
     approach_weight: float
+    disagreement_weight: float
     terminal_weight: float
 
 
@@ -185,7 +187,10 @@ class NativeModel:
         model.group = self._packer.floats(features.group.reshape(-1))
         model.mean = self._packer.floats(features.mean)
         model.inverse_deviation = self._packer.floats(1.0 / features.deviation)
-        model.change_scale = self._packer.floats(skill_model.networks.transition.scale)
+        transition = skill_model.networks.transition
+        model.change_scale = self._packer.floats(transition.scale)
+        model.change_weight = self._packer.floats(transition.weight / transition.weight.sum())
+        model.change_size = transition.size
 
     def _fill_prior(self, skill_model: SkillModel) -> None:
         networks, model, packer = skill_model.networks, self.model, self._packer
@@ -243,6 +248,8 @@ def dynamics_members(model: SkillModel) -> list[nn.Module]:
     dynamics = model.networks.dynamics
     if type(dynamics) is nn.Sequential:
         return [dynamics]
+    if isinstance(dynamics, DynamicsEnsemble):
+        return list(dynamics.members)
     raise UnsupportedModelError(f"dynamics of type {type(dynamics).__name__}")
 
 
@@ -265,6 +272,7 @@ def make_score(task: Task, score: RolloutScore) -> Score:
         rotation_weight=score.rotation_weight,
         area_weight=score.area_weight,
         approach_weight=score.approach_weight,
+        disagreement_weight=score.disagreement_weight,
         approach_from_m=task.object_size_m / 2 + task.tip_radius_m + 0.02,
         terminal_weight=score.terminal_weight,
         low_m=tuple(edge - score.area_margin_m for edge in low),

@@ -18,6 +18,7 @@ from studio.core.errors import DataError
 from studio.core.task import Task
 from studio.learning.bundle import Bundle, load_bundle
 from studio.learning.distributions import gaussian_from_base
+from studio.learning.ensemble import disagreement
 from studio.learning.kinematics import ArmGeometry
 from studio.learning.skill_networks import NetworkSizes, RecurrentPolicy, SkillNetworks
 
@@ -51,6 +52,7 @@ class SkillModel:
         self.networks = networks.eval().requires_grad_(False)
         self.rate_hz, self.prior, self.info = rate_hz, prior, info or {}
         self._last: Prepared | None = None
+        self._said: tuple[Tensor, Tensor, Tensor] | None = None
         self._memory: Tensor | None = None
         self._policy_frame: Tensor | None = None
 
@@ -99,9 +101,21 @@ class SkillModel:
 
     def predict(self, state: Tensor, z: Tensor) -> Tensor:
         """States [N, S] one skill later."""
-        prepared = self.prepare(state)
         with torch.inference_mode():
-            return self.networks.transition.apply(state, self.networks.predicted_change(prepared.features, z))
+            return self.networks.transition.apply(state, self._changes(state, z).mean(0))
+
+    def disagreement(self, state: Tensor, z: Tensor) -> Tensor:
+        """How far the dynamics' members differ on skills z from states [N], in spreads of one skill's change."""
+        with torch.inference_mode():
+            return disagreement(self._changes(state, z), self.networks.transition.weight)
+
+    def _changes(self, state: Tensor, z: Tensor) -> Tensor:
+        """What the members say [M, N, D]; the newest answer is kept, as in `prepare`."""
+        said = self._said
+        if said is None or said[0] is not state or said[1] is not z:
+            said = (state, z, self.networks.each_change(self.prepare(state).features, z))
+            self._said = said
+        return said[2]
 
     def start_policy(self, state: Tensor | np.ndarray | None = None) -> None:
         """Begin a window: forget the recurrent memory and the canonical frame.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from studio.core.config import make_config
 from studio.core.errors import ConfigError
 from studio.core.task import Task
+from studio.learning.ensemble import DynamicsEnsemble, make_dynamics
 from studio.learning.features import FeatureMap
 from studio.learning.flow import ConditionalFlow
 from studio.learning.kinematics import ArmGeometry
@@ -25,6 +26,7 @@ class NetworkSizes:
     Args:
         policy: `gru`, or `mlp` with the phase as input.
         posterior: `bigru` over every tick, or `mlp` on `posterior_ticks` sub-sampled ticks.
+        dynamics_members: networks whose mean is the dynamics.
     """
 
     skill_size: int = 8
@@ -34,6 +36,7 @@ class NetworkSizes:
     posterior_hidden: tuple[int, ...] = (256, 256)
     posterior_ticks: int = 5
     dynamics_hidden: tuple[int, ...] = (256, 256)
+    dynamics_members: int = 1
     prior_hidden: tuple[int, ...] = (256, 256)
     flow_blocks: int = 2
     flow_hidden: int = 256
@@ -129,7 +132,7 @@ class SkillNetworks(nn.Module):
             )
         else:
             self.posterior = RecurrentPosterior(width, tick, sizes.posterior_hidden[-1], skill)
-        self.dynamics = mlp([width + skill, *sizes.dynamics_hidden, change])
+        self.dynamics = make_dynamics([width + skill, *sizes.dynamics_hidden, change], sizes.dynamics_members)
         self.prior = GaussianHead(width, sizes.prior_hidden, skill)
         self.flow = ConditionalFlow(
             feature_size=width,
@@ -141,8 +144,20 @@ class SkillNetworks(nn.Module):
         )
 
     def predicted_change(self, features: Tensor, z: Tensor) -> Tensor:
-        """Normalised change over one window [N, D]."""
+        """Normalised change over one window [N, D]: the mean of the dynamics' members."""
         return self.dynamics(torch.cat([features, z], dim=-1))
+
+    def each_change(self, features: Tensor, z: Tensor) -> Tensor:
+        """What every member of the dynamics says [M, N, D]."""
+        inputs = torch.cat([features, z], dim=-1)
+        return (
+            self.dynamics.each(inputs) if isinstance(self.dynamics, DynamicsEnsemble) else self.dynamics(inputs)[None]
+        )
+
+    def own_change(self, features: Tensor, z: Tensor) -> Tensor:
+        """[N, D], each row from one member only; for training members apart from each other."""
+        inputs = torch.cat([features, z], dim=-1)
+        return self.dynamics.own(inputs) if isinstance(self.dynamics, DynamicsEnsemble) else self.dynamics(inputs)
 
     def policy_input(self, features: Tensor, change_to_goal: Tensor, z: Tensor) -> Tensor:
         """What the policy sees: features of the state now, the normalised change to the window's goal, the skill."""

@@ -42,6 +42,8 @@ class PlannerConfig:
         area_weight: cost per metre that the object lies outside the task's area plus `area_margin_m`.
         area_margin_m: how far outside the task's area costs nothing.
         approach_weight: cost per metre that the nearer fingertip is away from the object; a small shaping.
+        disagreement_weight: cost of a skill per unit of disagreement between the dynamics' members (in spreads of one
+            skill's change); without effect on a bundle with one member.
         terminal_weight: weight of the score of the last predicted state (methods 1c, trap 4).
         unstick_s: after this long without object motion away from the goal, a few random skills; 0 = never.
         unstick_skills: how many random skills then.
@@ -79,6 +81,7 @@ class PlannerConfig:
     area_weight: float = 100.0
     area_margin_m: float = 0.04
     approach_weight: float = 0.0
+    disagreement_weight: float = 0.0
     terminal_weight: float = 1.0
     unstick_s: float = 3.0
     unstick_skills: int = 4
@@ -119,6 +122,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "area_weight": (0.0, 1e5),
     "area_margin_m": (0.0, 1.0),
     "approach_weight": (0.0, 1e3),
+    "disagreement_weight": (0.0, 1e3),
     "terminal_weight": (0.0, 1e3),
     "unstick_s": (0.0, 60.0),
     "unstick_skills": (0, 50),

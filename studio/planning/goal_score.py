@@ -18,6 +18,7 @@ from studio.core.task import Goal, Task
 from studio.planning.config import PlannerConfig
 
 Tips = Callable[[Tensor], Tensor]  # states [N, S] -> fingertips [N, pairs, 3]
+Disagreement = Callable[[Tensor, Tensor], Tensor]  # states [N, S], skills [N, d] -> [N]
 Value = Callable[[Tensor, Tensor], Tensor]  # states [N, S], goal [12] (position, row-major rotation) -> [N]
 
 
@@ -35,10 +36,17 @@ class GoalScore:
         settings: weights and deadbands.
         tips: fingertips of states, for the approach term.
         value: learned goal-conditioned value; used when `settings.cost` is `value`.
+        disagreement: of the dynamics' members on a skill; None where there is nothing to disagree.
     """
 
     def __init__(
-        self, task: Task, settings: PlannerConfig, *, tips: Tips | None = None, value: Value | None = None
+        self,
+        task: Task,
+        settings: PlannerConfig,
+        *,
+        tips: Tips | None = None,
+        value: Value | None = None,
+        disagreement: Disagreement | None = None,
     ) -> None:
         if settings.cost == "value" and value is None:
             raise ConfigError("planner.cost is 'value', but this bundle has no value. Set cost=distance.")
@@ -46,6 +54,7 @@ class GoalScore:
         self._settings = settings
         self._position, self._rotation = object_spans(task)
         self._tips = tips if settings.approach_weight > 0 else None
+        self._disagreement = disagreement if settings.disagreement_weight > 0 else None
         self._value = None if settings.cost == "distance" else value
         low = [task.area_x_m[0], task.area_y_m[0]]
         high = [task.area_x_m[1], task.area_y_m[1]]
@@ -62,9 +71,11 @@ class GoalScore:
         """Position in m and row-major rotation [12]."""
         return self._goal
 
-    def running(self, states: Tensor, _skills: Tensor) -> Tensor:
+    def running(self, states: Tensor, skills: Tensor) -> Tensor:
         """R(S, z) [N] before the transition."""
-        return -self.cost(states)
+        if self._disagreement is None:
+            return -self.cost(states)
+        return -self.cost(states) - self._settings.disagreement_weight * self._disagreement(states, skills)
 
     def terminal(self, states: Tensor) -> Tensor:
         return -self._settings.terminal_weight * self.cost(states)

@@ -17,7 +17,7 @@ from studio.planning.config import PlannerConfig
 from studio.planning.goal_score import GoalScore, Value
 from studio.planning.rollouts import GoalRollouts, TorchRollouts
 from studio.planning.sampling import Plan, SamplingPlanner, shift_controls
-from studio.planning.skills import Skills
+from studio.planning.skills import Skills, UncertainSkills
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,8 @@ class GoalPlanner:
     ) -> None:
         self.settings, self.engine = settings, engine
         self._skills = skills
-        self._score = GoalScore(skills.task, settings, tips=skills.tips, value=value)
+        unsure = skills.disagreement if isinstance(skills, UncertainSkills) else None
+        self._score = GoalScore(skills.task, settings, tips=skills.tips, value=value, disagreement=unsure)
         self._generator = torch.Generator().manual_seed(seed)
         self._quick = rollouts
         used = rollouts or TorchRollouts(skills.skill, skills.predict, self._score.running, self._score.terminal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -43,6 +43,15 @@ class Skills(Protocol):
 
     def tips(self, state: Tensor, /) -> Tensor:
         """Fingertips [N, pairs, 3] in m of states [N, S]."""
+        ...
+
+
+@runtime_checkable
+class UncertainSkills(Protocol):
+    """Skills that know how sure their predictions are."""
+
+    def disagreement(self, state: Tensor, z: Tensor, /) -> Tensor:
+        """How far the members of the dynamics differ on skills [N, d] from states [N, S]: [N]."""
         ...
 
 

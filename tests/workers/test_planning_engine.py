@@ -53,7 +53,7 @@ def make_state(seed: int) -> np.ndarray:
 
 def roll_both(settings: PlannerConfig, prior: str, count: int, seed: int, **sizes: object) -> tuple:
     model, value = make_model(prior, seed, **sizes)
-    score = GoalScore(model.task, settings, tips=model.tips, value=value)
+    score = GoalScore(model.task, settings, tips=model.tips, value=value, disagreement=model.disagreement)
     score.set_goal(GOAL)
     reference = TorchRollouts(model.skill, model.predict, score.running, score.terminal)
     native, reason = make_rollouts(model, settings, value)
@@ -83,6 +83,43 @@ def test_native_equals_torch(prior: str, changes: dict) -> None:
         # arccos is steep near 0 and pi: a last bit of the trace may turn an angle by 5e-4 rad
         assert torch.allclose(native.returns, reference.returns, atol=2e-2, rtol=2e-4)
         assert float((native.returns - reference.returns).abs().median()) < 2e-3
+
+
+@needs_library
+@pytest.mark.parametrize("weight", [0.0, 0.7])
+def test_native_equals_torch_on_an_ensemble(weight: float) -> None:
+    settings = PlannerConfig(stages=4, precision="float32", cost="distance", disagreement_weight=weight)
+    for seed, members in enumerate((2, 3)):
+        native, reference = roll_both(settings, "flow", 130, seed, dynamics_members=members)
+        assert torch.allclose(native.path, reference.path, atol=2e-4, rtol=2e-4)
+        assert torch.allclose(native.returns, reference.returns, atol=2e-2, rtol=2e-4)
+        assert float((native.returns - reference.returns).abs().median()) < 2e-3
+
+
+@needs_library
+def test_disagreement_costs_what_the_setting_says() -> None:
+    """Nothing else changes between the two, so the returns differ by the weighted sum over the path."""
+    model, value = make_model(dynamics_members=3)
+    controls, state = torch.rand(3, 40, 8) - 0.5, torch.from_numpy(make_state(1).astype(np.float32))
+    found = []
+    for weight in (0.0, 2.0):
+        native, reason = make_rollouts(model, PlannerConfig(cost="distance", disagreement_weight=weight), value)
+        assert native is not None, reason
+        native.set_goal(torch.tensor([0.05, 0.0, 0.05, 1, 0, 0, 0, 1, 0, 0, 0, 1]))
+        found.append(native.roll_out(state, controls))
+    paid = sum(model.disagreement(s, z) for s, z in zip(found[0].path[:-1], found[0].skills, strict=True))
+    assert bool((paid > 0).all())
+    assert torch.allclose(found[0].returns - found[1].returns, 2.0 * paid, atol=2e-3, rtol=2e-3)
+
+
+def test_the_planner_minds_disagreement_in_torch_too() -> None:
+    model, value = make_model(dynamics_members=2)
+    settings = PlannerConfig(samples=8, stages=2, passes=1, engine="torch", cost="distance")
+    plans = []
+    for weight in (0.0, 5.0):
+        weighted = dataclasses.replace(settings, disagreement_weight=weight)
+        plans.append(make_goal_planner(model, weighted, seed=1, value=value).plan(make_state(0), GOAL, t_s=0.0).plan)
+    assert bool((plans[0].returns > plans[1].returns).all())
 
 
 @needs_library

@@ -91,6 +91,7 @@ class HapticPlayConfig:
         skill_size: d_z.
         policy: `mlp` (phase as input) or `gru` (the paper's recurrent policy).
         posterior: `mlp` on sub-sampled ticks or `bigru` (the paper's).
+        dynamics_members: networks whose mean is the dynamics; the cost of training and planning them grows with it.
         policy_ticks: ticks of each window that the memoryless policy is trained on, drawn anew for every batch.
         beta: weight of the KL term.
         action_weight, goal_weight: weights of the two parts of L_rec.
@@ -121,6 +122,7 @@ class HapticPlayConfig:
     posterior_hidden: tuple[int, ...] = (256, 256)
     posterior_ticks: int = 5  # [F]
     dynamics_hidden: tuple[int, ...] = (256, 256)  # [O]
+    dynamics_members: int = 1
     prior_hidden: tuple[int, ...] = (256, 256)  # [O]
     flow_blocks: int = 2  # [paper]
     flow_hidden: int = 192  # [ours] a third less planning time than 256 for the same likelihood per second of training
@@ -158,6 +160,7 @@ class HapticPlayConfig:
         check_range(name, "rate_hz", self.rate_hz, 1.0, 2000.0, " Hz")
         check_range(name, "window_ticks", self.window_ticks, 2, 1000)
         check_range(name, "skill_size", self.skill_size, 1, 64)
+        check_range(name, "dynamics_members", self.dynamics_members, 1, 8)
         check_range(name, "policy_ticks", self.policy_ticks, 1, self.window_ticks)
         check_range(name, "posterior_ticks", self.posterior_ticks, 1, self.window_ticks)
         check_range(name, "beta", self.beta, 0.0, 10.0)

@@ -209,7 +209,7 @@ class HapticPlay:
         phase = config.chains if len(sampler.starts) else dataclasses.replace(config.chains, steps=0)
 
         def loss(generator: torch.Generator) -> Any:
-            starts = sampler.draw(phase.batch, generator)
+            starts = sampler.draw(phase.batch * config.dynamics_members, generator)  # a whole batch for each
             return chain_loss(self.networks, windows, starts, skills=skills, generator=generator)
 
         def held_out() -> dict[str, float]:

@@ -145,7 +145,8 @@ class Rounds:
         limits = self._config.dynamics
 
         def loss(generator: torch.Generator) -> tuple[Tensor, Any]:
-            return self._dynamics_loss(limits.batch, generator)
+            members = self._networks.sizes.dynamics_members  # a whole batch for each
+            return self._dynamics_loss(limits.batch * members, generator)
 
         def held_out() -> dict[str, float]:
             return quick_chain(self._networks, self._choosing, self._rate_hz) | self.metrics()
