@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from studio.core.geometry import FloatArray
 from studio.core.protocols import Clock
 from studio.robot.description import Robot
+from studio.sim.board import SimulatedBoard
 from studio.sim.bullet import connect, pybullet
 from studio.sim.scene import CameraPlace, Scene, load_scene
 
@@ -97,6 +98,10 @@ class SimulatedCamera:
         transform[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
         transform[:3, 3] = eye
         return transform
+
+    def add_board(self, image: NDArray[np.uint8], size_m: tuple[float, float], margin_m: float = 0.0) -> SimulatedBoard:
+        """A printed sheet in front of this camera, for its calibration; the arguments are `SimulatedBoard`'s."""
+        return SimulatedBoard(self._client, image, size_m, margin_m)
 
     def close(self) -> None:
         self._client.disconnect()
