@@ -17,8 +17,7 @@ from studio.core.errors import DeviceError
 from studio.core.geometry import FloatArray
 from studio.core.protocols import STATE_POSITION, Clock
 
-_ANSWER_S = 0.5  # longest that `open` waits; also for adapters that must wake up
-_ASK_AGAIN_S = 0.05
+_ASKS, _ASK_AGAIN_S = 10, 0.05  # of `open`; long enough for adapters that must wake up
 _SHORTEST_TICK_NS = 500_000
 _SLACK_RAD = 0.05  # noise, quantisation, and angles measured a little further apart than they are read
 _BUS_SENTENCES = {
@@ -64,9 +63,8 @@ class BusPlant:
         self._t_ns[:] = 0
         self._good_ns[:] = 0
         self._jumped[:], self._any_jumped = False, False
-        start_ns = self._clock.now_ns()
         asked = self.buses.states.sequence.copy()
-        while self._clock.now_ns() - start_ns < _ANSWER_S * 1e9:
+        for _ in range(_ASKS):  # counted, so that a pause of the machine silences nobody
             self.buses.send_special(Special.EXIT, self.buses.states.sequence == asked)
             now_ns = self._clock.now_ns()
             states = self.buses.collect(now_ns + int(_ASK_AGAIN_S * 1e9))
@@ -81,7 +79,8 @@ class BusPlant:
             for bus, name in enumerate(self.buses.names)
             if silent[self.buses.motors_of(bus)].any()
         ]
-        return f"No answer within {_ANSWER_S:g} s on bus {'; bus '.join(where)}. Check power, wiring, ids and firmware."
+        buses, waited_s = "; bus ".join(where), _ASKS * _ASK_AGAIN_S
+        return f"No answer within {waited_s:g} s on bus {buses}. Check power, wiring, ids and firmware."
 
     def enable(self, motors: NDArray[np.bool_]) -> None:
         self.buses.send_special(Special.ENTER, motors)
