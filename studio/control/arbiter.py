@@ -49,6 +49,7 @@ class Arbiter:
         self._stop_count: int | None = None
         self._guard_count: int | None = None
         self._guard_acted = False
+        self._away_s = 0.0
         self._off_ns = int((settings.stop_gravity_s + settings.stop_fade_s) * 1e9)
 
     def request(self, name: str) -> None:
@@ -121,14 +122,13 @@ class Arbiter:
         self._stop_count = inputs.stop_count
         self._guard_acted = self._guard_count is not None and inputs.guard_count != self._guard_count
         self._guard_count = inputs.guard_count
+        self._away_s = inputs.away_s
         signals.plan_hold = False
 
     def _update_pair(self, pair: int, machine: PairMachine) -> None:
         state = machine.state
         aligned = state is PairState.ENGAGED or (state in ACTIVE and self._is_aligned(pair))
-        code, motor = self._watch.code[pair], self._watch.motor[pair]
-        if self._guard_acted:
-            code, motor = int(FaultCode.GUARD), -1
+        code, motor = self._find_fault(pair)
         if not machine.update(self.signals, aligned, code, motor):
             return
         self._couplings[pair].enter(machine.state, self.signals.now_ns)
@@ -140,6 +140,14 @@ class Arbiter:
             self.notices.append(("error", self.fault_text))
         else:
             self.notices.append(("info", f"{self._pair_name(pair)}: {_sentence(machine)}"))
+
+    def _find_fault(self, pair: int) -> tuple[int, int]:
+        """Code and motor; after a silence of the loop itself, that is the cause, whatever the motors say."""
+        if self._guard_acted:
+            return int(FaultCode.GUARD), -1
+        if self._away_s > self._robot.stall_limit_s:
+            return int(FaultCode.STALLED), -1
+        return self._watch.code[pair], self._watch.motor[pair]
 
     def _is_aligned(self, pair: int) -> bool:
         """Near enough to couple, once any alignment has run its course. A leader that follows softly always is."""
@@ -229,7 +237,8 @@ class Arbiter:
         return f"Pair {self._robot.pair_names[pair]}"
 
     def _describe(self, pair: int, code: int) -> str:
-        return describe_fault(code, self._name(self._watch.motor[pair]), self._watch.value[pair])
+        value = 1e3 * self._away_s if code == FaultCode.STALLED else self._watch.value[pair]
+        return describe_fault(code, self._name(self._watch.motor[pair]), value)
 
     def _name(self, motor: int) -> str:
         joints = self._robot.joints

@@ -19,6 +19,8 @@ class FaultCode(IntEnum):
     RMS_TORQUE = 8
     GUARD = 9
     VIBRATION = 10
+    STALLED = 11
+    JUMPED = 12
 
 
 _SENTENCES = {
@@ -30,6 +32,8 @@ _SENTENCES = {
     FaultCode.NOT_FINITE: "{joint} sent a value that is not a number. Check its cable and its model.",
     FaultCode.TRACKING: "{joint} is {value:.2f} rad away from where it was sent. Look for what blocks it.",
     FaultCode.GUARD: "The loop was silent, so the guard stopped the motors. Close other programs.",
+    FaultCode.STALLED: "The loop stood still for {value:.0f} ms with motors on. Close other programs.",
+    FaultCode.JUMPED: "{joint} changed its angle faster than it can turn. Power it again and zero it.",
     FaultCode.VIBRATION: "{joint} vibrates, its speed by {value:.1f} rad/s. Lower stiffness or damping.",
     FaultCode.RMS_TORQUE: "{joint} has worked at {value:.1f} N·m for too long. Let it rest.",
 }

@@ -28,6 +28,7 @@ class Inputs:
         disturbance_cutoff_hz: of the 4-channel law's disturbance observer; 0 = as in the settings.
         lateness_s: how late this tick was woken.
         missed_ticks: deadlines skipped so far.
+        away_s: since the tick before, where the loop runs in real time; 0 on a stepped clock.
     """
 
     hand_target_m: FloatArray
@@ -43,6 +44,7 @@ class Inputs:
     guard_count: int = 0
     lateness_s: float = 0.0
     missed_ticks: int = 0
+    away_s: float = 0.0
     scheme: int = 0
     motion_scale: float = 0.0
     clutch_open: bool = False

@@ -1,6 +1,8 @@
-"""How late the loop is woken: a histogram that never grows."""
+"""How late the loop is woken, as a histogram that never grows, and how long it was away."""
 
 from __future__ import annotations
+
+import time
 
 import numpy as np
 
@@ -35,3 +37,15 @@ class LatenessHistogram:
             "missed": self.missed,
             "ticks": self.ticks,
         }
+
+
+class Absence:
+    """Time from tick to tick, by the clock that also runs while the machine sleeps."""
+
+    def __init__(self) -> None:
+        self._last_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def measure_s(self) -> float:
+        """Since the last call, or since it was made."""
+        last_ns, self._last_ns = self._last_ns, time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        return (self._last_ns - last_ns) * 1e-9

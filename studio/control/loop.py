@@ -83,6 +83,7 @@ class ControlLoop:
         self._pose, self._truth = (stream.empty() for stream in make_streams(robot)[1:])
         self._pose_columns = [self._pose[n] for n in ("t_ns", "position_m", "orientation_xyzw", "reset_count")]
         self._powered = [False] * robot.pairs
+        self._stall_ns = int(robot.stall_limit_s * 1e9)
         self._policy_shares = (1.0, 1.0)
         self._shares = [(1.0, 1.0)] * robot.pairs  # of torque and speed, as the limiter has them
         self._steady = False
@@ -203,7 +204,8 @@ class ControlLoop:
         self._switch_power()
         self._write_requests(now_ns, inputs)
         self._limiter.apply()
-        self._plant.send(self.frame.commands, self.frame.sents)
+        if self._clock.now_ns() - now_ns <= self._stall_ns:  # else it is of before a stall, and the next tick faults
+            self._plant.send(self.frame.commands, self.frame.sents)
         self._publish(now_ns, inputs)
         if self._world is not None:
             self._step_world(self._world, inputs)

@@ -28,6 +28,7 @@ class Timeouts:
     policy_target_ticks: int = 3
     plan_windows: int = 3
     guard_silence_s: float = 0.02
+    simulated_stall_s: float = 0.5  # twins in the simulated world stand still while the loop does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,11 @@ class Robot:
     @property
     def firmware(self) -> str:
         return self.motor.firmware
+
+    @property
+    def stall_limit_s(self) -> float:
+        """A loop that was away for longer in real time faults: drives on buses have let go by then."""
+        return self.motor.command_timeout_s if self.buses else self.timeouts.simulated_stall_s
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from studio.control.inputs import Inputs, make_inputs
-from studio.control.lateness import LatenessHistogram
+from studio.control.lateness import Absence, LatenessHistogram
 from studio.control.loop import ControlLoop
 from studio.control.settings import ControlSettings
 from studio.control.stream import make_streams
@@ -152,7 +152,7 @@ class ControlWorker:
         self._realtime = realtime
         self._refused = ""  # why real-time priority was not obtained
         self._clock = WallClock()
-        self._lateness = LatenessHistogram()
+        self._lateness, self._absence = LatenessHistogram(), Absence()
         self._period_ns = arms.period_ns
         self._report_every = max(1, round(self._loop.robot.loop_rate_hz))
         self._last_states: list[PairState] = []
@@ -180,6 +180,7 @@ class ControlWorker:
         self._lateness.summary()
         self._refused = _enter_realtime() if self._realtime else "It was not asked for."
         self._loop.set_realtime(not self._refused)
+        self._absence.measure_s()
         return self._clock.now_ns() + self._period_ns
 
     def _wait(self, deadline_ns: int) -> int:
@@ -191,6 +192,7 @@ class ControlWorker:
         self._lateness.missed += skipped
         inputs = self._slots.inputs
         inputs.lateness_s, inputs.missed_ticks = late_ns * 1e-9, self._lateness.missed
+        inputs.away_s = self._absence.measure_s()
         return deadline_ns + (skipped + 1) * self._period_ns
 
     def _tick(self) -> None:

@@ -62,7 +62,7 @@ def test_the_histogram_agrees_with_percentiles() -> None:
 @pytest.mark.parametrize("code", [code for code in FaultCode if code is not FaultCode.NONE])
 def test_every_fault_has_a_sentence_for_people(code: FaultCode) -> None:
     text = describe_fault(code, "L3", 12.5)
-    assert text.endswith(".") and "{" not in text and (code is FaultCode.GUARD or "L3" in text)
+    assert text.endswith(".") and "{" not in text and (code in (FaultCode.GUARD, FaultCode.STALLED) or "L3" in text)
 
 
 def test_the_first_closed_row_of_the_gate_is_what_is_said() -> None:

@@ -111,6 +111,7 @@ class Station:
         asked_s = [-1.0]
 
         def engaged() -> bool:
+            self.recover_from_stall()
             if self.state() not in ("engaged", "aligning") and time.monotonic() - asked_s[0] > 1.0:
                 asked_s[0] = time.monotonic()
                 self.ask("engage")
@@ -118,6 +119,23 @@ class Station:
 
         self.wait(engaged, "engaged")
         self.longest_pause_s = 0.0
+
+    def recover_from_stall(self) -> None:
+        """A control loop that the machine kept from running for long has faulted, and was right: clear it by hand."""
+        if self.state() != "fault" or "stood still" not in self.said("control", "state")[-1]["fault_text"]:
+            return
+        self.dead_man = False
+        self.live(0.1)
+        self.ask("clear_fault")
+        self.wait(lambda: self.state() != "fault", "the stall is cleared")
+        self.dead_man = True
+        self.live(0.1)
+
+    def freeze(self, worker: str, duration_s: float) -> None:
+        """SIGSTOP, and SIGCONT after a time in which this window lives on."""
+        os.kill(self.supervisor.pid(worker), signal.SIGSTOP)
+        self.live(duration_s)
+        os.kill(self.supervisor.pid(worker), signal.SIGCONT)
 
     def kill(self, worker: str) -> None:
         os.kill(self.supervisor.pid(worker), signal.SIGKILL)

@@ -18,11 +18,11 @@ class WiredStation(Station):
 
     started_rad = 0.0  # first joint of the left follower when the hand took hold
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, patient: bool = True) -> None:
         super().__init__(folder / "session")
         self.leader = ArmTwins("leader", folder / "leader-bus")
         self.follower = ArmTwins("follower", folder / "follower-bus")
-        self._robot = make_robot_folder(folder / "robot", [self.leader, self.follower])
+        self._robot = make_robot_folder(folder / "robot", [self.leader, self.follower], patient=patient)
 
     def start_control(self) -> None:
         self.supervisor.start("control", "studio.workers.control", {"realtime": False, "robot": str(self._robot)})
