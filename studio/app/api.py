@@ -15,6 +15,7 @@ import numpy as np
 from studio.app.bundles import BundleChoice, PlanningWorkers, RunLimits
 from studio.app.commands import Command, Commands
 from studio.app.loader import Loader
+from studio.app.outlet import CouplingWish
 from studio.app.project import Project
 from studio.app.session import Session
 from studio.app.settings import Settings
@@ -68,9 +69,13 @@ class Input:
         """Where a leader's hand is pulled to (world, m); `active` False lets go of it."""
         self._session.set_hand(pair, np.asarray(target_m, dtype=np.float64), active)
 
-    def set_coupling(self, *, stiffness_scale: float, damping_scale: float, leader_share: float) -> None:
-        """Gains relative to the robot's own (1 = as described); control ramps to them."""
-        self._session.set_coupling(stiffness_scale, damping_scale, leader_share)
+    def set_coupling(self, *, stiffness_scale: float, damping_scale: float, leader_share: float, **others: Any) -> None:
+        """Gains relative to the robot's own (1 = as described); `others` as in `CouplingWish`. Control ramps to them."""
+        self._session.set_coupling(
+            CouplingWish(
+                stiffness_scale=stiffness_scale, damping_scale=damping_scale, leader_share=leader_share, **others
+            )
+        )
 
     def press_stop(self) -> None:
         """The red stop: acts in the control process, whatever else the window does."""

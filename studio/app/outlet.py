@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,30 @@ from studio.core.task import Goal
 from studio.ipc.channels import make_coupling_slot, make_goal_slot, make_hands_slot, make_input_slot
 from studio.ipc.slot import SlotWriter
 from studio.robot.description import Robot
+
+
+@dataclass(frozen=True, kw_only=True)
+class CouplingWish:
+    """What the operator asks of the coupling; control ramps to it (docs/control.md).
+
+    Args:
+        stiffness_scale, damping_scale: of the robot's own gains; control uses 0 to 1.5 and 0.2 to 1.5.
+        leader_share: share of the force that the leader feels, 0 to 1.
+        scheme: 1 position-position, 2 position-force, 3 4-channel; 0 as configured.
+        motion_scale: follower's angle per leader's angle, 0.25 to 4; 0 as configured.
+        clutch_open: the leader moves without the follower.
+        force_cutoff_hz: low-pass of the estimated contact force, 1 to 100; 0 as configured.
+        disturbance_cutoff_hz: of the 4-channel law's disturbance observer, 0.1 to 100; 0 as configured.
+    """
+
+    stiffness_scale: float = 1.0
+    damping_scale: float = 1.0
+    leader_share: float = 1.0
+    scheme: int = 0
+    motion_scale: float = 0.0
+    clutch_open: bool = False
+    force_cutoff_hz: float = 0.0
+    disturbance_cutoff_hz: float = 0.0
 
 
 class Outlet:
@@ -33,7 +58,7 @@ class Outlet:
             for kind in (make_input_slot(), make_hands_slot(robot.pairs), make_coupling_slot(), make_goal_slot())
         }
         self._records = {name: slot.record_type.empty()[0:1] for name, slot in self._slots.items()}
-        self.write_coupling(1.0, 1.0, robot.leader_share)
+        self.write_coupling(CouplingWish(leader_share=robot.leader_share))
         self.write_goal(None)
         self._write("hands")
         self.beat()
@@ -57,10 +82,10 @@ class Outlet:
         self._records["hands"]["hand_active"] = 0
         self._write("hands")
 
-    def write_coupling(self, stiffness_scale: float, damping_scale: float, leader_share: float) -> None:
+    def write_coupling(self, wish: CouplingWish) -> None:
         record = self._records["coupling"]
-        record["stiffness_scale"], record["damping_scale"] = stiffness_scale, damping_scale
-        record["leader_share"] = leader_share
+        for wanted in fields(wish):
+            record[wanted.name] = getattr(wish, wanted.name)
         self._write("coupling")
 
     def write_goal(self, goal: Goal | None) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from psygnal import Signal
 
 from studio.app.monitor import LinkMonitor
-from studio.app.outlet import Outlet
+from studio.app.outlet import CouplingWish, Outlet
 from studio.app.project import Project
 from studio.app.state import Notices, StudioState
 from studio.app.streams import Follower
@@ -219,8 +219,8 @@ class Session:
         self.outlet.release_hands()
         self.set_dead_man(False)
 
-    def set_coupling(self, stiffness_scale: float, damping_scale: float, leader_share: float) -> None:
-        self.outlet.write_coupling(stiffness_scale, damping_scale, leader_share)
+    def set_coupling(self, wish: CouplingWish) -> None:
+        self.outlet.write_coupling(wish)
 
     def set_goal(self, goal: Goal | None) -> None:
         self.outlet.write_goal(goal)

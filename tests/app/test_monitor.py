@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from studio.app.monitor import LinkMonitor
-from studio.app.outlet import Outlet
+from studio.app.outlet import CouplingWish, Outlet
 from studio.app.shell.status import disk_words, lateness_words, status_items
 from studio.app.state import LinkState, Notices, RecordingState, RunsModel, RunView, worst_state
 from studio.app.streams import Follower, Streams
@@ -130,7 +130,8 @@ def test_what_the_window_writes_is_what_the_workers_read(tmp_path: Path) -> None
     outlet.beat()
     outlet.write_hand(1, np.array([0.1, -0.2, 0.3]), True)
     outlet.write_goal(Goal(position_m=(0.1, 0.0, 0.05), orientation_xyzw=(0.0, 0.0, 0.0, 1.0), goal_id=4))
-    outlet.write_coupling(0.5, 2.0, 0.25)
+    wish = CouplingWish(stiffness_scale=0.5, damping_scale=2.0, leader_share=0.25, scheme=3, clutch_open=True)
+    outlet.write_coupling(wish)
     record = readers["input"].read()
     assert record is not None and record["dead_man"] == 1 and record["stop_count"] == 3
     assert before_ns <= record["t_ns"] <= time.monotonic_ns()
