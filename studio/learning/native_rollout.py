@@ -18,7 +18,7 @@ from studio.core.task import Task
 from studio.learning.distributions import BASE_LIMIT, LOGISTIC_HALF_DEVIATION
 from studio.learning.ensemble import DynamicsEnsemble
 from studio.learning.flow import ConditionalFlow, MaskedBlock
-from studio.core.native import NativeBuild
+from studio.learning.native_build import NativeBuild
 from studio.learning.native_layout import (
     MOST_ARMS,
     MOST_BLOCKS,
