@@ -193,10 +193,12 @@ def test_a_killed_recording_loses_at_most_half_a_second(tmp_path: Path, seed: in
     command = [sys.executable, "-c", _CHILD, str(tmp_path / "d")]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=repository_root(), text=True)
     assert child.stdout is not None
-    child.stdout.readline()
-    time.sleep(random.Random(seed).uniform(0.3, 1.3))
+    killed_at = random.Random(seed).randint(120, 520)
+    while int(child.stdout.readline()) < killed_at:
+        pass
+    time.sleep(random.Random(seed).uniform(0.0, 0.1))
     child.send_signal(signal.SIGKILL)
-    done = [int(line) for line in child.stdout.read().split("\n")[:-1] if line]
+    done = [killed_at, *(int(line) for line in child.stdout.read().split("\n")[:-1] if line)]
     child.wait()
     child.stdout.close()
     dataset = Dataset(tmp_path / "d")
