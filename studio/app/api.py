@@ -70,7 +70,7 @@ class Input:
         self._session.set_hand(pair, np.asarray(target_m, dtype=np.float64), active)
 
     def set_coupling(self, *, stiffness_scale: float, damping_scale: float, leader_share: float, **others: Any) -> None:
-        """Gains relative to the robot's own (1 = as described); `others` as in `CouplingWish`. Control ramps to them."""
+        """Gains relative to the robot's own (1 = as described), `others` as in `CouplingWish`; control ramps to it."""
         self._session.set_coupling(
             CouplingWish(
                 stiffness_scale=stiffness_scale, damping_scale=damping_scale, leader_share=leader_share, **others
