@@ -135,18 +135,20 @@ def test_a_slow_planner_never_stalls_the_policy_and_ids_rise(stage: Stage, bundl
     stage.deploy(bundle, delay_s=0.3)
     stage.until(stage.driving, "driving")
     first = len(stage.body.targets)
-    stage.until(lambda: len(stage.heard("planner", "state")) > 12, "a dozen reports of the planner")
-    targets = stage.body.targets[first:]
-    gaps_ms = np.diff([int(target["t_ns"]) for target in targets]) * 1e-6
-    plans = len({int(target["plan_id"]) for target in targets})
-    # A plan takes 300 ms and more. A policy that waited for each would pause as often; a busy machine rarely does that.
-    assert (gaps_ms > 250.0).sum() < plans / 2 and np.median(gaps_ms) < 100.0
-    ids = [int(target["plan_id"]) for target in targets]
+
+    def does_not_wait() -> bool:
+        targets = stage.body.targets[first:]
+        gaps_ms = np.diff([int(target["t_ns"]) for target in targets]) * 1e-6
+        plans = len({int(target["plan_id"]) for target in targets})
+        return plans > 4 and bool((gaps_ms > 250.0).sum() < plans / 2 and np.median(gaps_ms) < 100.0)
+
+    # A plan takes 300 ms and more. A policy that waited for each would always pause as often; a busy machine may once.
+    stage.until(does_not_wait, "more plans than pauses")
+    ids = [int(target["plan_id"]) for target in stage.body.targets[first:]]
     assert ids == sorted(ids)
     assert ids[-1] >= ids[0] + 2
-    reports = stage.heard("planner", "state")
-    assert reports[-1].values["latency_ms"] > 300
-    assert reports[-1].values["overruns"] > 0
+    stage.until(lambda: stage.heard("planner", "state")[-1].values["overruns"] > 0, "a plan came too late")
+    assert stage.heard("planner", "state")[-1].values["latency_ms"] > 300
 
 
 def test_without_delay_the_plan_ring_shows_fans_and_ages_stay_small(stage: Stage, bundle: Path) -> None:
@@ -154,9 +156,15 @@ def test_without_delay_the_plan_ring_shows_fans_and_ages_stay_small(stage: Stage
     stage.deploy(bundle)
     stage.until(stage.driving, "driving")
     reader = RingReader(stage.session.ring_path("plan"))
-    count = len(stage.body.targets)
-    stage.until(lambda: len(stage.body.targets) > count + 150, "a second and a half of driving")
     plans = reader.read()
+
+    def drives_on() -> bool:
+        nonlocal plans
+        plans = np.concatenate([plans, reader.read()])
+        driven = [target for target in stage.body.targets if not target["hold"]]
+        return len(plans) >= 4 and len(driven) > 150 and any(age < 0.65 for age in policy_ages_s(stage))
+
+    stage.until(drives_on, "a second and a half of driving")
     reader.close()
     assert reader.record_type == make_plan_record(skill_size=8, stages=4, fan=8)
     assert len(plans) >= 4
@@ -164,19 +172,30 @@ def test_without_delay_the_plan_ring_shows_fans_and_ages_stay_small(stage: Stage
     assert (plans["fan_count"] == 8).all() and np.isfinite(plans["fan_path_m"]).all()
     assert (plans["samples"] == 32).all() and (plans["effective_samples"] >= 1).all()
     assert np.allclose(plans["goal_position_error_m"], np.hypot(0.08, 0.05), atol=1e-6)
-    ages = [report.values["plan_age_s"] for report in stage.heard("policy", "state") if not report.values["hold"]]
-    assert ages and max(ages[1:]) < 0.65  # at most three windows and the rest of one
+    t_ns = np.array([int(target["t_ns"]) for target in stage.body.targets])
+    longest_window_s = float((t_ns[21:] - t_ns[:-21]).max()) * 1e-9  # 0.2 s and what the machine made of it
+    assert max(policy_ages_s(stage)) <= 0.6 + longest_window_s  # at most three windows and the rest of one
+
+
+def policy_ages_s(stage: Stage) -> list[float]:
+    """Of the plans that the policy said it was executing."""
+    return [report.values["plan_age_s"] for report in stage.heard("policy", "state") if not report.values["hold"]]
 
 
 def test_serial_planning_holds_between_skills(stage: Stage, bundle: Path) -> None:
     stage.set_goal(0.08)
     stage.deploy(bundle, set=[*SMALL, "serial=true"], delay_s=0.2)
-    stage.until(lambda: len({int(t["plan_id"]) for t in stage.body.targets}) > 4, "four plans")
-    targets = stage.body.targets[1:]
-    runs = [int(target["plan_id"]) for target in targets if not target["hold"]]
-    held = {int(target["plan_id"]) for target in targets if target["hold"]}
-    done = sorted(set(runs))[:-1]
-    assert 2 * len(held.intersection(done)) >= len(done)  # seen waiting; a busy machine may oversleep some waits
+    runs: list[int] = []
+    done: list[int] = []
+
+    def waits_for_plans() -> bool:  # a busy machine may oversleep some waits
+        targets = stage.body.targets[1:]
+        runs[:] = [int(target["plan_id"]) for target in targets if not target["hold"]]
+        held = {int(target["plan_id"]) for target in targets if target["hold"]}
+        done[:] = sorted(set(runs))[:-1]
+        return len(done) > 3 and 2 * len(held.intersection(done)) >= len(done)
+
+    stage.until(waits_for_plans, "seen waiting after half of the plans")
     assert max(runs.count(plan) for plan in done) <= 20  # ticks of one skill, never of a second
 
 
@@ -222,10 +241,12 @@ def test_a_reached_goal_and_a_cleared_goal_hold(stage: Stage, bundle: Path) -> N
     stage.body.object_m = np.array([0.08, 0.055, 0.05])
     stage.until(lambda: not stage.driving(), "holding at the goal")
     stage.until(lambda: stage.heard("policy", "state")[-1].values["reason"] == "goal reached", "the reason")
-    heard = len(stage.heard("planner", "state"))
-    stage.until(lambda: len(stage.heard("planner", "state")) > heard + 5, "a second of reports")
-    counts = [report.values["plans"] for report in stage.heard("planner", "state")[heard + 2 :]]
-    assert len(set(counts)) == 1  # nobody needs a plan at the goal
+
+    def rests() -> bool:
+        counts = [report.values["plans"] for report in stage.heard("planner", "state")[-6:]]
+        return len(counts) == 6 and len(set(counts)) == 1
+
+    stage.until(rests, "nobody needs a plan at the goal")  # a report comes after each plan, and once in 0.2 s
     stage.set_goal(0.02, goal_id=2)
     stage.until(stage.driving, "driving to the next goal")
     assert stage.body.targets[-1]["goal_id"] == 2
