@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hw_drivers.motors.codec_kernels import CodecKernels
 from hw_drivers.motors.models import MotorRange
 from studio.core.errors import ConfigError, DataError, SafetyError
 from studio.core.geometry import FloatArray
+from studio.core.kernel import Value
 
 ENTER = bytes.fromhex("fffffffffffffffc")
 EXIT = bytes.fromhex("fffffffffffffffd")
@@ -181,6 +183,12 @@ class _Layout:
         self.shifts = np.ascontiguousarray(shifts)
         self.flip = None if flip is None or not flip.any() else np.ascontiguousarray(flip)
 
+    def members(self) -> dict[str, Value]:
+        """What the kernels need of it, by the names in resources/native/tick/mit_codec.h."""
+        flip = np.zeros_like(self.masks) if self.flip is None else self.flip
+        names = ("low", "span", "codes", "most", "step", "shifts", "masks")
+        return {name: getattr(self, name) for name in names} | {"flip": flip}
+
 
 def _columns(rows: Sequence[Sequence[float]], dtype: Any = np.float64) -> NDArray[Any]:
     """One tuple of five per motor as an array [5, motors]."""
@@ -235,8 +243,16 @@ def is_special(data: bytes) -> bool:
     return data in (ENTER, EXIT, ZERO)
 
 
+def _not_finite(commands: FloatArray) -> SafetyError:
+    bad = np.flatnonzero(~np.isfinite(commands).all(axis=1)).tolist()
+    return SafetyError(f"The commands of motors {bad} hold a number that is not finite. Nothing was sent.")
+
+
 class MitArrayCodec:
     """The same codec for all motors at once, with buffers made once; used by plants and twins at loop rate.
+
+    Kernels in C do it where there is a library and the arrays are column-major and come again (resources/native/tick);
+    what stands here in NumPy is their reference, and does the rest.
 
     Arrays are [motors, 5] outside; inside everything is [5, motors], so transposed arrays (column-major) are fastest.
     Motors of both dialects may be mixed; each row is in its own.
@@ -266,6 +282,7 @@ class MitArrayCodec:
         self._finite = np.empty((5, self.motors), dtype=bool)
         self._all_finite = np.ones((5, self.motors), dtype=bool).tobytes()
         self._viewed: dict[int, tuple[Frames, NDArray[np.uint64]]] = {}
+        self._kernels = CodecKernels(self._command.members(), self._reply.members() | {"ids": self._ids}, zero_dither)
 
     def encode_commands(self, commands: FloatArray, frames: Frames, carried: FloatArray | None = None) -> None:
         """Commands [motors, 5] (p, v, kp, kd, t) into `frames` [motors, 8]; what they decode to into `carried`.
@@ -273,6 +290,10 @@ class MitArrayCodec:
         Raises:
             SafetyError: a value is not finite; `frames` is untouched.
         """
+        if (kernel := self._kernels.find("encode_commands", commands, frames, carried)) is not None:
+            if kernel() < 0:
+                raise _not_finite(commands)
+            return
         layout, scaled = self._command, self._scaled
         if self._other_half is not None:
             layout.half, self._other_half = self._other_half, layout.half
@@ -280,8 +301,7 @@ class MitArrayCodec:
         np.divide(scaled, layout.span, scaled)
         np.isfinite(scaled, self._finite)
         if self._finite.tobytes() != self._all_finite:
-            bad = np.flatnonzero(~np.isfinite(commands).all(axis=1)).tolist()
-            raise SafetyError(f"The commands of motors {bad} hold a number that is not finite. Nothing was sent.")
+            raise _not_finite(commands)
         self._pack(layout)
         if carried is not None:
             scaled[...] = self._parts
@@ -290,7 +310,10 @@ class MitArrayCodec:
         self._join(layout, frames)
 
     def encode_replies(self, states: FloatArray, frames: Frames) -> None:
-        """States [motors, 5] (p, v, torque, temperature, error) into reply `frames` [motors, 8]."""
+        """States [motors, 5] (p, v, torque, temperature, error) into reply `frames` [motors, 8]. A NaN: lowest code."""
+        if (kernel := self._kernels.find("encode_replies", states, frames)) is not None:
+            kernel()
+            return
         layout, scaled = self._reply, self._scaled
         np.subtract(states.T, layout.low, scaled)
         np.divide(scaled, layout.span, scaled)
@@ -300,7 +323,7 @@ class MitArrayCodec:
     def _pack(self, layout: _Layout) -> None:
         """Codes of the scaled values into `_parts`: casting cuts off, which is floor for what is not negative."""
         scaled = self._scaled
-        np.maximum(scaled, layout.zero, out=scaled)
+        np.fmax(scaled, layout.zero, out=scaled)
         np.minimum(scaled, layout.most, out=scaled)
         np.multiply(scaled, layout.codes, scaled)
         np.add(scaled, layout.half, scaled)
@@ -319,6 +342,9 @@ class MitArrayCodec:
 
     def decode_commands(self, frames: Frames, commands: FloatArray) -> None:
         """What the drives read: `frames` [motors, 8] into `commands` [motors, 5]."""
+        if (kernel := self._kernels.find("decode_commands", commands, frames)) is not None:
+            kernel()
+            return
         self._unpack(self._command, frames, commands)
 
     def decode_replies(self, frames: Frames, states: FloatArray, whole: NDArray[np.bool_] | None = None) -> None:
@@ -328,11 +354,17 @@ class MitArrayCodec:
             whole: [motors], False where a reply had six bytes: temperature and error of that motor stay as they were.
         """
         if whole is None or whole.all():
-            self._unpack(self._reply, frames, states)
+            self._decode_replies(frames, states)
             return
         kept = states[~whole, 3:]
-        self._unpack(self._reply, frames, states)
+        self._decode_replies(frames, states)
         states[~whole, 3:] = kept
+
+    def _decode_replies(self, frames: Frames, states: FloatArray) -> None:
+        if (kernel := self._kernels.find("decode_replies", states, frames)) is not None:
+            kernel()
+            return
+        self._unpack(self._reply, frames, states)
 
     def _words_of(self, frames: Frames) -> NDArray[np.uint64]:
         """Frames as words [motors], a view. Those of the few buffers that come every tick are kept."""
