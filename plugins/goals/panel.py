@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -31,6 +30,7 @@ from studio.app.pace import Pace
 from studio.app.theme import set_property
 from studio.app.widgets.control import make_heading, make_line
 from studio.app.widgets.scene_screen import SIDE_PX, SceneScreen, Steps, command_button, in_steps, sync_button
+from studio.app.widgets.scroll import PageScroll
 
 
 class GoalsPanel(SceneScreen):
@@ -132,13 +132,7 @@ class GoalsPanel(SceneScreen):
         self.grid.setContentsMargins(0, 0, 0, 0)
         self.grid.setSpacing(8)
         self.grid.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(self.cards)
-        self.cards.setAutoFillBackground(False)
-        scroll.viewport().setAutoFillBackground(False)
-        column.addWidget(scroll, 1)
+        column.addWidget(PageScroll(self.cards, clear=True), 1)
         links = QHBoxLayout()
         self.empty = self._link("Six examples", self.model.add_examples)
         self.random = self._link("20 random goals", lambda: self.studio.commands.run("goals.random"))

@@ -68,7 +68,7 @@ class LibraryPanel(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self.filters)
-        row.addLayout(self._make_middle(), 1)
+        row.addLayout((yield from self._make_middle()), 1)
         yield
         row.addWidget(self.facts)
         yield
@@ -79,12 +79,14 @@ class LibraryPanel(QWidget):
         studio.commands.bind("library.find", self.filters.search.setFocus)
         self._show_all()
 
-    def _make_middle(self) -> QVBoxLayout:
+    def _make_middle(self) -> Generator[None, None, QVBoxLayout]:
         column = QVBoxLayout()
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._make_bar())
+        yield
         self.grid, self.table = EpisodeGrid(), EpisodeTable()
+        yield
         self.empty = self._make_empty()
         self.stack = QStackedWidget()
         for page in (self.grid, self.table, self.empty):

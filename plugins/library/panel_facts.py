@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from plugins.library.entry import Entry, minutes_text
 from plugins.library.model import LibraryModel
 from studio.app.api import StudioApi
 from studio.app.theme import set_property, theme
 from studio.app.widgets.control import KeyButton, ValueRow
+from studio.app.widgets.scroll import PageScroll
 
 
 class BoxMap(QWidget):
@@ -131,7 +132,7 @@ class FactsPanel(QFrame):
         self.question.hide()
         return self.question
 
-    def _make_scroll(self) -> QScrollArea:
+    def _make_scroll(self) -> PageScroll:
         content = QWidget()
         set_property(content, "ground", "1")
         self._facts = QVBoxLayout(content)
@@ -154,11 +155,7 @@ class FactsPanel(QFrame):
         self._facts.addSpacing(12)
         self._add_quality()
         self._facts.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setWidget(content)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        return area
+        return PageScroll(content)
 
     def _add_quality(self) -> None:
         self.quality_title = QLabel("Quality")

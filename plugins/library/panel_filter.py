@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -22,6 +21,7 @@ from plugins.library.entry import NOT_LABELLED, Filter
 from plugins.library.model import LibraryModel
 from studio.app.theme import set_property, theme
 from studio.app.widgets.range_slider import RangeSlider
+from studio.app.widgets.scroll import PageScroll
 
 _WORDS = {"good": "Good", "fair": "Fair", "poor": "Poor", "success": "Success", "failure": "Failure",
           "used": "In training set", "left_out": "Left out", NOT_LABELLED: "Not labelled"}  # fmt: skip
@@ -109,15 +109,11 @@ class FilterPanel(QFrame):
         row.addWidget(self.clear)
         return row
 
-    def _make_scroll(self) -> QScrollArea:
+    def _make_scroll(self) -> PageScroll:
         content = QWidget()
         content.setLayout(self._content)
         set_property(content, "ground", "1")
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setWidget(content)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        return area
+        return PageScroll(content)
 
     def _clear(self) -> None:
         self.search.clear()

@@ -19,6 +19,7 @@ from studio.app.widgets.lane_paint import LabelBox
 from studio.app.widgets.lane_rows import NoteChip, SkillSpan
 from studio.app.widgets.lanes import LanesView
 from studio.app.widgets.transport import Transport
+from studio.app.widgets.turns import paint_later
 from studio.data.annotations import Annotation
 
 _VIEWS = ("Front", "Top", "Left", "Free")
@@ -48,11 +49,13 @@ class ReplayPanel(QWidget):
         yield
         self.stack = QStackedWidget()
         self.stack.addWidget(self._make_body())
+        yield
         self.stack.addWidget(self._make_empty())
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self.stack, 1)
+        yield
         row.addWidget(self.side)
         yield
         self._connect_model()
@@ -162,6 +165,8 @@ class ReplayPanel(QWidget):
             self.empty_button.setVisible(not model.loading)
             return
         self.stack.setCurrentIndex(0)
+        paint_later(self.body)
+        paint_later(self.lanes, turns=2)
         self.transport.set_time(model.cursor_s, model.duration_s)
         self.transport.goal.setEnabled(model.take.box is not None)
         self.transport.set_absent("contact", model.take.poses is None)

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QInputDialog,
     QLabel,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -25,6 +24,7 @@ from studio.app.api import StudioApi
 from studio.app.theme import set_property, theme
 from studio.app.widgets.control import IconButton, KeyButton, ValueRow
 from studio.app.widgets.lane_paint import clock_text
+from studio.app.widgets.scroll import PageScroll
 
 _HISTORY_ROWS = 6
 _VERDICTS = {"good": "Good", "fair": "Fair", "poor": "Poor"}
@@ -170,7 +170,7 @@ class SidePanel(QFrame):
         self.leave_out = self.buttons["leave_out"]
         return grid
 
-    def _make_scroll(self) -> QScrollArea:
+    def _make_scroll(self) -> PageScroll:
         content = QWidget()
         set_property(content, "ground", "1")
         column = QVBoxLayout(content)
@@ -195,11 +195,7 @@ class SidePanel(QFrame):
         column.addWidget(_line())
         column.addLayout(self._make_history())
         column.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setWidget(content)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        return area
+        return PageScroll(content)
 
     def _make_chosen(self) -> QWidget:
         self.chosen = QWidget()

@@ -9,22 +9,23 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from plugins.teleop.model import TeleopModel
-from plugins.teleop.pages import IdlePage, RunPage
+from plugins.teleop.pages import IdlePage, RunFoot, RunPage
 from plugins.teleop.panel_fault import FaultPage
 from plugins.teleop.panel_feel import FeelCard
-from plugins.teleop.words import joint_words
+from plugins.teleop.panel_overlay import Overlay
+from plugins.teleop.words import dead_man_words, joint_words
 from studio.app.api import StudioApi
 from studio.app.graphics import draws_in_software
 from studio.app.pace import Pace
 from studio.app.widgets import scene_mesh
 from studio.app.widgets.band import StateBand
-from studio.app.widgets.bars import ForceCard
 from studio.app.widgets.control import IconButton
 from studio.app.widgets.plots import Curve, LivePlot
 from studio.app.widgets.scene3d import RobotView
+from studio.app.widgets.scroll import PageScroll
 from studio.core.records import PairState
 
 PANEL_WIDTH_PX = 324
@@ -39,9 +40,9 @@ class TeleopPanel(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setProperty("ground", "1")
         self._control = studio.streams.follow("control")
-        self._record: np.ndarray | None = None
         self._leader_tips_m = self._follower_tips_m = np.zeros((studio.robot.pairs, 3))
         self._fault_shown = False
+        self._silent_s = studio.robot.timeouts.motor_dead_ticks / studio.robot.loop_rate_hz
         self._curve_pace, self._number_pace, self._state_pace = Pace(30), Pace(10), Pace(4)
         self._takes_turns, self._view_turn = draws_in_software(), False
         self._view_pace = Pace(self.view_rate_hz())
@@ -73,9 +74,7 @@ class TeleopPanel(QWidget):
         column.setSpacing(0)
         self.view = RobotView(self.studio.robot, self.studio.task)
         column.addWidget(self.view, 1)
-        self.cards = [ForceCard(words, pair, self.view) for pair, words in enumerate(("Left hand", "Right hand"))]
-        for card in self.cards:
-            card.hide()
+        self.overlay = Overlay(self.view, self.model)
         yield
         if self.view.works:
             self.sound_button = IconButton("sound", "Force sound on or off", checkable=True)
@@ -121,26 +120,27 @@ class TeleopPanel(QWidget):
         side.setFixedWidth(PANEL_WIDTH_PX)
         box = QVBoxLayout(side)
         box.setContentsMargins(0, 0, 0, 0)
-        self.idle = IdlePage(self.model)
+        self.idle, self.run = IdlePage(self.model), RunPage(self.model)
+        yield from self.idle.build()
         yield
-        self.run = RunPage(self.model)
+        yield from self.run.build()
         yield
         self.fault = FaultPage(self.model)
         yield
         self.pages = QStackedWidget()
         for page in (self.idle, self.run, self.fault):
-            scroll = QScrollArea()
-            scroll.setWidgetResizable(True)
-            scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-            scroll.setWidget(page)
-            scroll.viewport().setAutoFillBackground(False)
-            page.setAutoFillBackground(False)
             page.setMaximumWidth(PANEL_WIDTH_PX)
-            self.pages.addWidget(scroll)
+            self.pages.addWidget(PageScroll(page, clear=True))
+            yield
         self.feel = FeelCard(self.model)
         box.setSpacing(0)
+        yield
         box.addWidget(self.feel)
-        box.addWidget(self.pages)
+        box.addWidget(self.pages, 1)
+        self.foot = RunFoot(self.model)
+        self.foot.hide()
+        box.addWidget(self.foot)
+        yield
         return side
 
     def _connect(self) -> None:
@@ -193,6 +193,7 @@ class TeleopPanel(QWidget):
         """Leaving the screen lets go of the hands; the window releases the dead-man."""
         self.model.count_down.cancel()
         self.model.player.stop()
+        self.model.sound.silence()
         for pair in range(self.studio.robot.pairs):
             self.studio.input.set_hand(pair, self._leader_tips_m[pair], False)
 
@@ -217,12 +218,20 @@ class TeleopPanel(QWidget):
 
     def _take_records(self) -> None:
         records = self._control.read()
+        situation, sound = self.model.situation, self.model.sound
         if records is not None and len(records):
-            self._record = records[-1]
             self.model.take_records(records)
             t_s = records["t_ns"] * 1e-9
-            self.force_plot.append(t_s, felt_forces_n(records))
-            self.torque_plot.append(t_s, joint_torques_nm(records))
+            forces_n = felt_forces_n(records)
+            self.force_plot.append(t_s, forces_n)
+            self.torque_plot.append(t_s, joint_torques_nm(records, self._silent_s))
+            sound.set_force(forces_n[-1], situation.age_s or 0.0)
+        elif situation.stale:
+            sound.silence()
+
+    @property
+    def _record(self) -> np.ndarray | None:
+        return self.model.situation.record
 
     @staticmethod
     def view_rate_hz() -> float:
@@ -253,28 +262,35 @@ class TeleopPanel(QWidget):
         return float(np.linalg.norm(self._leader_tips_m - self._follower_tips_m, axis=-1).max())
 
     def _draw_curves(self) -> None:
-        newest = self.force_plot.history.newest_s
-        if newest is None:
+        newest_s, situation = self.force_plot.history.newest_s, self.model.situation
+        if newest_s is None:
             return
-        self.force_plot.redraw(newest)
-        self.torque_plot.redraw(newest)
+        shown_s = newest_s + (situation.age_s or 0.0 if situation.stale else 0.0)  # without records, curves run out
+        self.force_plot.redraw(shown_s)
+        self.torque_plot.redraw(shown_s)
 
     def _show_numbers(self) -> None:
         recording = self.studio.state.recording
         count_down = self.model.count_down
         if recording.on or not count_down.running:
             self.band.take.set_take(recording.clock, f"episode {recording.episode}")
-        self.band.take.set_count_down(count_down.left_s(time.monotonic()) if count_down.running else None)
+        now_s = time.monotonic()
+        self.band.take.set_count_down(count_down.left_s(now_s) if count_down.running else None)
         self.feel.refresh()
         self.idle.show_session()
-        if self._record is None:
+        self.overlay.show_wait(now_s)
+        self.overlay.place()
+        record, stale = self._record, self.model.situation.stale
+        if record is None:
             return
-        forces = felt_forces_n(np.asarray(self._record)[None])[0]
-        self.model.sound.set_force(forces)
-        for card, force in zip(self.cards, forces):
-            card.set_force(float(force))
-        self._place_cards()
-        self.run.show_numbers(self._record, self._apart_m())
+        forces_n = felt_forces_n(np.asarray(record)[None])[0]
+        self.overlay.show_forces(np.full_like(forces_n, np.nan) if stale else forces_n)
+        apart_m = self._apart_m()
+        if self.pages.currentIndex() == 1:
+            self.run.show_numbers(record, apart_m)
+            self.foot.show_numbers(apart_m)
+        elif self.pages.currentIndex() == 0:
+            self.idle.show_coupling(record, stale)
 
     def _show_state(self, *_: Any) -> None:
         band = self.model.band(self._record)
@@ -285,8 +301,11 @@ class TeleopPanel(QWidget):
         page = 2 if link.worst is PairState.FAULT else 1 if moving else 0
         if self.pages.currentIndex() != page:
             self.pages.setCurrentIndex(page)
-        for card in self.cards:
-            card.setVisible(moving and self.view.works)
+        self.foot.setVisible(page == 1)
+        self.overlay.show_cards(link.connected and link.worst in _FELT)
+        robot, stale = self.studio.robot, self.model.situation.stale
+        self.band.dead_man.setVisible(self._record is not None)
+        self.band.dead_man.set_state(*dead_man_words(link.dead_man, bool(robot.dead_man_latched), stale))
         self._show_hint(link.worst is PairState.DISABLED and link.connected)
         self._show_fault()
         self.idle.show_engage()
@@ -331,7 +350,7 @@ class TeleopPanel(QWidget):
         if incident is not None and seen:
             t_s = (incident.records["t_ns"] - incident.fault_ns) * 1e-9
             self.force_plot.show_still(t_s, felt_forces_n(incident.records))
-            self.torque_plot.show_still(t_s, joint_torques_nm(incident.records))
+            self.torque_plot.show_still(t_s, joint_torques_nm(incident.records, self._silent_s))
         else:
             self.force_plot.show_live()
             self.torque_plot.show_live()
@@ -341,20 +360,9 @@ class TeleopPanel(QWidget):
         self.force_plot.set_fault(at_s, words)
         self.torque_plot.set_fault(at_s, "")
 
-    def _place_cards(self) -> None:
-        """Each card lies on the side on which its arm appears."""
-        if not self.view.works:
-            return
-        bases = self.studio.robot.arm_bases_m
-        left_first = self.view.to_pixel(bases[0]).x() <= self.view.to_pixel(bases[-1]).x()
-        y = self.view.height() - self.cards[0].height() - 16
-        places = (16, self.view.width() - self.cards[0].width() - 16)
-        for card, x in zip(self.cards, places if left_first else places[::-1]):
-            card.move(x, y)
-
     def resizeEvent(self, event: Any) -> None:
         super().resizeEvent(event)
-        self._place_cards()
+        self.overlay.place()
 
 
 def felt_forces_n(records: np.ndarray) -> np.ndarray:
@@ -363,9 +371,13 @@ def felt_forces_n(records: np.ndarray) -> np.ndarray:
     return np.where(felt, np.linalg.norm(records["contact_force_n"], axis=-1), 0.0)
 
 
-def joint_torques_nm(records: np.ndarray) -> np.ndarray:
-    """Follower's torques, then the leader's [n, 2 * joints]."""
-    return np.concatenate([records["follower_torque_nm"], records["leader_torque_nm"]], axis=1)
+def joint_torques_nm(records: np.ndarray, silent_s: float) -> np.ndarray:
+    """Follower's torques, then the leader's [n, 2 * joints]; a gap while a motor has been silent for longer."""
+    sides = [
+        np.where(records[f"{side}_reply_age_s"] > silent_s, np.nan, records[f"{side}_torque_nm"])
+        for side in ("follower", "leader")
+    ]
+    return np.concatenate(sides, axis=1)
 
 
 def make_panel(studio: StudioApi, model: TeleopModel) -> Generator[None, None, TeleopPanel]:

@@ -33,17 +33,19 @@ class TrainingPanel(QWidget):
     def build(self) -> Iterator[None]:
         """Part by part; between two parts the window takes a turn."""
         studio, model = self._studio, self._model
-        self.form = FormPanel(studio, model)
-        yield
-        self.progress = ProgressPanel(studio, model)
-        yield
-        self.runs = RunsPanel(studio, model)
-        yield
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        row.addWidget(self.form)
+        self.form = FormPanel(studio, model)
+        row.addWidget(self.form)  # first, so that what is put into it later needs no other parent
+        yield from self.form.build()
+        yield
+        self.progress = ProgressPanel(studio, model)
         row.addWidget(self.progress, 1)
+        yield from self.progress.build()
+        yield
+        self.runs = RunsPanel(studio, model)
+        yield
         row.addWidget(self.runs)
         self.runs.card.toggled.connect(self.progress.show_card)
         model.runs_changed.connect(self._show_run)

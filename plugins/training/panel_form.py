@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QIntValidator
 from PySide6.QtWidgets import (
@@ -12,7 +14,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -24,6 +25,7 @@ from plugins.training.words import when_text
 from studio.app.api import StudioApi
 from studio.app.theme import set_property
 from studio.app.widgets.control import KeyButton, SegmentedControl, ValueRow
+from studio.app.widgets.scroll import PageScroll
 from studio.methods.table import METHODS
 
 _ROWS_A_TURN = 3
@@ -107,7 +109,12 @@ class FormPanel(QFrame):
         title = QLabel("What to learn from")
         set_property(title, "type", "title")
         outer.addWidget(title)
-        outer.addWidget(self._make_scroll(), 1)
+        self._outer = outer
+
+    def build(self) -> Generator[None, None, None]:
+        """Part by part; between two parts the window takes a turn."""
+        studio, model, outer = self._studio, self._model, self._outer
+        outer.addWidget((yield from self._make_scroll()), 1)
         self.reason = QLabel()
         self.reason.setWordWrap(True)
         set_property(self.reason, "type", "small")
@@ -119,25 +126,26 @@ class FormPanel(QFrame):
         model.form_changed.connect(self.show_form)
         model.sources_changed.connect(self.show_sources)
         model.runs_changed.connect(self.show_button)
+        yield
         self.show_sources()
+        yield
         self.show_form()
 
-    def _make_scroll(self) -> QScrollArea:
+    def _make_scroll(self) -> Generator[None, None, PageScroll]:
         content = QWidget()
         set_property(content, "ground", "1")
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 8, 0)
         column.setSpacing(6)
         column.addWidget(self._make_card())
+        yield
         self._add_method(column)
+        yield
         self._add_fields(column)
+        yield
         self._add_where(column)
         column.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setWidget(content)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        return area
+        return PageScroll(content)
 
     def _make_card(self) -> QFrame:
         card = QFrame()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
@@ -97,18 +99,24 @@ class ProgressPanel(QWidget):
         self.card.document().setDocumentMargin(20)
         self.card.hide()
         column.addWidget(self.card, 1)
+        self._column = column
+
+    def build(self) -> Generator[None, None, None]:
+        """Part by part; between two parts the window takes a turn."""
         self.curves = QWidget()
         inner = QVBoxLayout(self.curves)
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(0)
         inner.addWidget(self._make_plots(), 1)
+        yield
         inner.addWidget(self._make_legend())
         self.log = self._make_log()
         self.table = ComparisonTable()
         self.table.hide()
         inner.addWidget(self.log)
         inner.addWidget(self.table)
-        column.addWidget(self.curves, 1)
+        yield
+        self._column.addWidget(self.curves, 1)
         self.show_run()
         self.show_curves()
 

@@ -6,7 +6,7 @@ import math
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from plugins.training.compare import COLOURS
 from plugins.training.model import TrainingModel
@@ -16,6 +16,7 @@ from studio.app.theme import set_property, theme
 from studio.app.widgets.bars import Meter
 from studio.app.widgets.control import KeyButton, ValueRow
 from studio.app.widgets.loss_plot import number_text
+from studio.app.widgets.scroll import PageScroll
 from studio.app.widgets.switch import Switch
 
 _ROWS = 40
@@ -117,7 +118,7 @@ class RunsPanel(QFrame):
         model.curves_changed.connect(self.refresh)
         self.refresh()
 
-    def _make_scroll(self) -> QScrollArea:
+    def _make_scroll(self) -> PageScroll:
         content = QWidget()
         set_property(content, "ground", "1")
         column = QVBoxLayout(content)
@@ -132,11 +133,7 @@ class RunsPanel(QFrame):
         set_property(self.empty, "tone", "3")
         column.addWidget(self.empty)
         column.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setWidget(content)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        return area
+        return PageScroll(content)
 
     def _make_foot(self) -> QWidget:
         foot = QWidget()

@@ -9,11 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QApplication, QStyle, QWidget
 from shiboken6 import isValid
 
 _POLISHED = Qt.WidgetAttribute.WA_WState_Polished
+
+
+class _Deaf(QObject):
+    """Keeps the news of a new style from widgets that are in none; they hear it when they are put into it."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() != QEvent.Type.StyleChange or not isinstance(watched, QWidget):
+            return False
+        return not watched.testAttribute(_POLISHED)
+
+
+_DEAF = _Deaf()
 
 
 def restyle_steps(
@@ -35,10 +47,11 @@ def restyle_steps(
     try:
         yield from _each(seen, _take_out)
         sheet = enter()
-        app.setStyleSheet("")
-        yield 0.0
-        app.setStyleSheet(sheet)
-        yield 0.0
+        for text in ("", sheet):
+            app.installEventFilter(_DEAF)
+            app.setStyleSheet(text)
+            app.removeEventFilter(_DEAF)
+            yield 0.0
         yield from _each(seen, _put_in)
         changed()
         yield 0.0

@@ -14,6 +14,8 @@ from studio.app.shell.card import ErrorCard
 from studio.app.shell.keys import rest_buttons
 from studio.app.shell.layouts import restore_layout, save_layout
 from studio.app.theme import set_property
+from studio.app.widgets.scroll import PageScroll
+from studio.app.widgets.turns import paint_later
 
 if TYPE_CHECKING:
     from studio.app.api import StudioApi
@@ -154,6 +156,9 @@ class Screens(QObject):
         restore_layout(self.studio.settings, screen, panel)
         yield 0.0
         yield from polish(panel)
+        for page in panel.findChildren(PageScroll):
+            page.measure()
+            yield 0.0
         return panel
 
     def _arrive(self, screen: str, panel: QWidget) -> None:
@@ -161,6 +166,7 @@ class Screens(QObject):
         self.stack.addWidget(panel)
         waiting = self._waiting.pop(screen, [])
         if self.top == screen:
+            paint_later(panel)
             self.stack.setCurrentWidget(panel)
             self.call(screen, "shown")
         for arguments in waiting:

@@ -17,8 +17,8 @@ from functools import lru_cache
 from typing import Any
 
 import qtawesome
-from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
+from PySide6.QtCore import QObject, QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QIconEngine, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 from shiboken6 import isValid
 
@@ -38,6 +38,7 @@ class Theme(QObject):
         super().__init__()
         self.tokens = tokens
         self._name = name
+        self._hex: dict[tuple[str, str], str] = {}
         self._fonts: dict[tuple[str, bool], QFont] = {}
         self._pixmaps: dict[tuple[str, int, str, float], QPixmap] = {}
 
@@ -51,7 +52,10 @@ class Theme(QObject):
 
     def hex(self, key: str) -> str:
         """`#RRGGBB` of a key such as `bg.1`, `state.fault`, `cat.3`."""
-        return self.tokens.hex(self._name, key)
+        found = self._hex.get((self._name, key))
+        if found is None:
+            found = self._hex[(self._name, key)] = self.tokens.hex(self._name, key)
+        return found
 
     def colour(self, key: str, opacity: float = 1.0) -> QColor:
         colour = QColor(self.hex(key))
@@ -90,15 +94,18 @@ class Theme(QObject):
 
     def icon(self, name: str, colour: str = "text.1", *, disabled: str = "text.3") -> QIcon:
         """An icon of the token file in a token colour, sharp at any size."""
-        return qtawesome.icon(
-            self.tokens.icon(name), color=self.hex(colour), color_disabled=self.colour(disabled, 0.6).name()
-        )
+        return QIcon(_KeptIcon(self, name, self.hex(colour), self.colour(disabled, 0.6).name()))
 
     def pixmap(self, name: str, size_px: int, colour: str = "text.1", ratio: float = 1.0) -> QPixmap:
         """An icon as a picture; kept, because painting asks for the same ones over and over."""
-        key = (name, size_px, self.hex(colour), ratio)
+        return self.drawn(name, size_px, self.hex(colour), ratio)
+
+    def drawn(self, name: str, size_px: int, ink: str, ratio: float) -> QPixmap:
+        """As `pixmap`, in any colour `#RRGGBB`."""
+        key = (name, size_px, ink, ratio)
         if key not in self._pixmaps:
-            pixmap = self.icon(name, colour).pixmap(round(size_px * ratio), round(size_px * ratio))
+            icon = qtawesome.icon(self.tokens.icon(name), color=ink)
+            pixmap = icon.pixmap(round(size_px * ratio), round(size_px * ratio))
             pixmap.setDevicePixelRatio(ratio)
             self._pixmaps[key] = pixmap
         return self._pixmaps[key]
@@ -153,6 +160,33 @@ class Theme(QObject):
         app.setPalette(make_palette(self))
         app.setFont(self.font("body"))
         app.setStyleSheet(make_style_sheet(self.tokens, self._name))
+
+
+class _KeptIcon(QIconEngine):
+    """An icon of a button: qtawesome draws its glyph anew at every paint, this one once."""
+
+    def __init__(self, theme: Theme, name: str, ink: str, disabled_ink: str) -> None:
+        super().__init__()
+        self._theme, self._name, self._ink, self._disabled_ink = theme, name, ink, disabled_ink
+
+    def clone(self) -> QIconEngine:
+        return _KeptIcon(self._theme, self._name, self._ink, self._disabled_ink)
+
+    def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, _state: QIcon.State) -> None:
+        device = painter.device()
+        ratio = device.devicePixelRatioF() if device is not None else 1.0
+        side = min(rect.width(), rect.height())
+        corner = QPoint(rect.x() + (rect.width() - side) // 2, rect.y() + (rect.height() - side) // 2)
+        painter.drawPixmap(corner, self._theme.drawn(self._name, side, self._colour(mode), ratio))
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, _state: QIcon.State) -> QPixmap:
+        return self._theme.drawn(self._name, size.height(), self._colour(mode), 1.0)
+
+    def scaledPixmap(self, size: QSize, mode: QIcon.Mode, _state: QIcon.State, scale: float) -> QPixmap:
+        return self._theme.drawn(self._name, round(size.height() / scale), self._colour(mode), scale)
+
+    def _colour(self, mode: QIcon.Mode) -> str:
+        return self._disabled_ink if mode == QIcon.Mode.Disabled else self._ink
 
 
 def make_font(tokens: Tokens, size_px: int, weight: int, *, mono: bool = False) -> QFont:

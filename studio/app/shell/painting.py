@@ -47,7 +47,9 @@ def draw_keys(painter: QPainter, right: float, centre_y: float, key: str, *, ink
 
 
 def draw_icon(painter: QPainter, name: str, box: QRectF, colour: str) -> None:
-    theme().icon(name, colour).paint(painter, box.toRect())
+    """An icon in a square box; drawn once and kept, because making its glyph takes a millisecond."""
+    place, ratio = box.toRect(), painter.device().devicePixelRatioF()
+    painter.drawPixmap(place.topLeft(), theme().pixmap(name, place.width(), colour, ratio))
 
 
 def draw_ring(painter: QPainter, box: QRectF, share: float | None, colour: QColor, ground: QColor) -> None:

@@ -29,6 +29,7 @@ from studio.app.theme import theme
 from studio.app.widgets.control import IconButton
 
 _WIDTH_PX = 388
+_ROW_PX = 28  # of a key
 _LEVEL = {"info": ("info", "text.2"), "warn": ("warn", "verdict.fair"), "fault": ("fault", "state.fault")}
 
 
@@ -253,22 +254,25 @@ class SettingsSheet(Sheet):
         self.refresh()
 
 
-class KeyRow(QWidget):
-    """One command and its key caps."""
+class KeyTable(QWidget):
+    """Commands and their key caps, one below the other, painted as a whole: a hundred rows need no hundred widgets."""
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, commands: list[Command]) -> None:
         super().__init__()
-        self._command = command
-        self.setFixedHeight(28)
-        self.setAccessibleName(f"{command.title}: {command.key}")
+        self.commands = commands
+        self.setFixedHeight(_ROW_PX * len(commands))
+        self.setAccessibleName(", ".join(f"{command.title}: {command.key}" for command in commands))
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(theme().font("body"))
-        painter.setPen(theme().colour("text.1"))
-        painter.drawText(QRectF(0, 0, self.width(), 28), Qt.AlignmentFlag.AlignVCenter, self._command.title)
-        draw_keys(painter, self.width() - 1, 14, self._command.key)
+        first, last = event.rect().top() // _ROW_PX, event.rect().bottom() // _ROW_PX + 1
+        for row, command in list(enumerate(self.commands))[max(first, 0) : last]:
+            top = row * _ROW_PX
+            painter.setFont(theme().font("body"))
+            painter.setPen(theme().colour("text.1"))
+            painter.drawText(QRectF(0, top, self.width(), _ROW_PX), Qt.AlignmentFlag.AlignVCenter, command.title)
+            draw_keys(painter, self.width() - 1, top + _ROW_PX / 2, command.key)
         painter.end()
 
 
@@ -286,11 +290,8 @@ class KeysSheet(Sheet):
         places = {c.scope: c.place for c in commands if c.scope != GLOBAL}
         for scope in sorted({c.scope for c in commands}, key=lambda s: (s != screen, s != GLOBAL, places.get(s, s))):
             self.column.addWidget(label("Everywhere" if scope == GLOBAL else places[scope], "strong"))
-            if scope == GLOBAL:
-                for command in self._fixed:
-                    self.column.addWidget(KeyRow(command))
-            for command in (c for c in commands if c.scope == scope):
-                self.column.addWidget(KeyRow(command))
+            fixed = self._fixed if scope == GLOBAL else []
+            self.column.addWidget(KeyTable([*fixed, *(c for c in commands if c.scope == scope)]))
             self.column.addSpacing(8)
         for text in self._studio.commands.refused:
             self.column.addWidget(label(text, "small", "fair", wrap=True))

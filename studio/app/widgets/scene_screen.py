@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio.app.api import BundleChoice, StudioApi
 from studio.app.theme import set_property, theme
@@ -16,6 +16,7 @@ from studio.app.widgets.control import KeyButton
 from studio.app.widgets.scene3d import RobotView
 from studio.app.widgets.scene_camera import VIEWS
 from studio.app.widgets.scene_mesh import arm_transforms, tips_from_transforms
+from studio.app.widgets.scroll import PageScroll
 from studio.core.records import PairState
 
 SIDE_PX = 352
@@ -182,13 +183,8 @@ class ScrollPanel(QFrame):
         self.column = QVBoxLayout(body)
         self.column.setContentsMargins(16, 12, 16, 8)
         self.column.setSpacing(8)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(body)
-        body.setAutoFillBackground(False)
         body.setMaximumWidth(width_px)
-        scroll.viewport().setAutoFillBackground(False)
+        scroll = PageScroll(body, clear=True)
         outer.addWidget(scroll, 1)
         self.problem = QLabel("")
         self.problem.setWordWrap(True)
