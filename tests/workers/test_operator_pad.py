@@ -42,12 +42,15 @@ def _wait(session: Session, reached: Callable[[], object], what: str) -> None:
 def _engage(session: Session) -> None:
     """As a person does: again, when this machine made the heartbeat late. The hands take hold once it is engaged."""
 
-    def turn() -> None:
-        if session.state.link.worst not in (PairState.ENGAGED, PairState.ALIGNING):
-            session.engage()
-        _run(session, 0.5)
+    wait_for_it(
+        lambda: session.state.link.hands_hold, "engaged, both leaders in hand", turn=lambda: _keep_engaged(session)
+    )
 
-    wait_for_it(lambda: session.state.link.hands_hold, "engaged, both leaders in hand", turn=turn)
+
+def _keep_engaged(session: Session) -> None:
+    if session.state.link.worst not in (PairState.ENGAGED, PairState.ALIGNING):
+        session.engage()
+    _run(session, 0.5)
 
 
 def test_a_stick_moves_a_hand(tmp_path: Path) -> None:
@@ -62,7 +65,11 @@ def test_a_stick_moves_a_hand(tmp_path: Path) -> None:
         _engage(session)
         before = _newest(session)["hand_target_m"].copy()
         os.write(keep_open, struct.pack("qqHHi", 1, 2, 3, 1, -32768))  # left stick away from the operator
-        _wait(session, lambda: _newest(session)["hand_target_m"][0, 0] > before[0, 0] + 0.03, "the hand moves on")
+        wait_for_it(
+            lambda: _newest(session)["hand_target_m"][0, 0] > before[0, 0] + 0.03,
+            "the hand moves on",
+            turn=lambda: _keep_engaged(session),
+        )
         assert abs(_newest(session)["hand_target_m"][1, 0] - before[1, 0]) < 0.01
     finally:
         session.close()

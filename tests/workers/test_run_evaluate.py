@@ -87,11 +87,14 @@ def test_the_camera_may_say_where_the_box_is(bundle: Path, tmp_path: Path) -> No
 
 def test_in_real_time_the_deployed_workers_plan(bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "result.json"
-    words = ["evaluate", str(bundle), "--goals", "1", "--limit-s", "3", "--realtime", "--set", "samples=16"]
-    began_s = time.monotonic()
-    assert command_line.main([*words, "--set", "stages=3", "--json", str(out)]) == 0
-    assert time.monotonic() - began_s > 3.0
-    result = json.loads(out.read_text())
+    for limit_s in (3.0, 12.0, 48.0):  # of real time: a busy machine does less in it
+        began_s = time.monotonic()
+        words = ["evaluate", str(bundle), "--goals", "1", "--limit-s", str(limit_s), "--realtime"]
+        assert command_line.main([*words, "--set", "samples=16", "--set", "stages=3", "--json", str(out)]) == 0
+        assert time.monotonic() - began_s > limit_s
+        result = json.loads(out.read_text())
+        if result["per_goal"][0]["skills"] >= 3:
+            break
     assert result["realtime"] and result["workers"] == 1
     assert result["plan_ms"]["p50"] > 0 and result["per_goal"][0]["skills"] >= 3
 
