@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from studio.core.config import check_range
@@ -22,7 +23,7 @@ class EvaluateConfig:
         goals_file: goals from this file instead of a class.
         realtime: the world does not wait for the planner.
         workers: processes; 0 = one per core, with `realtime` one per two cores.
-        prior: `flow` or `gaussian` instead of the bundle's own choice.
+        prior: instead of the bundle's own choice; see `studio.learning.skill_model.make_skill_model`.
         limit_s: simulated time per goal.
         pose: what the planner and the policy know of the object: `world`, the simulator's truth, or `tags`, what the
             camera finds at 30 Hz. Success is always judged by the truth.
@@ -47,8 +48,8 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         if self.planner not in PLANNERS:
             raise ConfigError(f"--planner is {self.planner!r}; allowed {', '.join(PLANNERS)}.")
-        if self.prior not in ("", "flow", "gaussian"):
-            raise ConfigError(f"--prior is {self.prior!r}; allowed flow, gaussian.")
+        if self.prior not in ("", "flow", "gaussian", "reference") and not re.fullmatch(r"flow:[1-9]\d?", self.prior):
+            raise ConfigError(f"--prior is {self.prior!r}; allowed flow, gaussian, flow:K (a checkpoint), reference.")
         if self.pose not in ("world", "tags"):
             raise ConfigError(f"--pose is {self.pose!r}; allowed world, tags.")
         if self.pose == "tags" and self.realtime:

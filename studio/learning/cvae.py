@@ -18,6 +18,7 @@ from studio.core.task import Task
 from studio.learning.distributions import gaussian_kl, gaussian_log_density, gaussian_sample
 from studio.learning.ensemble import member_masks
 from studio.learning.features import JOINT_FIELD
+from studio.learning.latent_match import Discriminator, adversarial_loss, mmd_squared
 from studio.learning.skill_networks import RecurrentPolicy, SkillNetworks
 from studio.learning.windows import WindowTensors, even_ticks, spread
 
@@ -29,7 +30,8 @@ class LossWeights:
     """Weights of stage 1; all visible, none hidden in a loss (1c trap 8).
 
     `feature_noise` blurs what the prior (and later the flow) sees of the state, in spreads: without it both learn
-    single recordings by heart when there are few.
+    single recordings by heart when there are few. `latent` says what keeps posterior and prior together: `kl` with
+    weight `beta`, or `mmd` or `adversarial` with weight `latent_weight` (see `studio.learning.latent_match`).
     """
 
     action: float = 1.0
@@ -37,6 +39,8 @@ class LossWeights:
     beta: float = 0.001
     reduction: str = "mean"
     feature_noise: float = 0.0
+    latent: str = "kl"
+    latent_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -137,13 +141,19 @@ def stage_1_loss(
     goal_noise: float,
     policy_ticks: int,
     generator: torch.Generator,
+    discriminator: Discriminator | None = None,
 ) -> tuple[Tensor, Statistics]:
-    """The conditional autoencoder's loss on the windows at `starts` [B]."""
+    """The conditional autoencoder's loss on the windows at `starts` [B].
+
+    Args:
+        discriminator: for `latent` adversarial; without one that part is left out, as on held-out windows.
+    """
     batch = encode_windows(networks, windows, starts)
     mean, log_deviation = networks.posterior(batch.features, batch.ticks)
     z = gaussian_sample(mean, log_deviation, generator)
     blurred = _blurred(batch.features, weights.feature_noise, generator)
-    kl = gaussian_kl(mean, log_deviation, *networks.prior(blurred)).mean()
+    prior = networks.prior(blurred)
+    kl = gaussian_kl(mean, log_deviation, *prior).mean()
     error = _change_error(networks, batch, z, generator)
     wrong = _policy_error(networks, windows, batch, z, noise, goal_noise, policy_ticks, generator)
     if weights.reduction == "sum":
@@ -153,8 +163,22 @@ def stage_1_loss(
         )
     else:
         goal, action = error.mean(), wrong.mean()
-    loss = weights.action * action + weights.goal * goal + weights.beta * kl
+    apart = weights.beta * kl
+    if weights.latent != "kl":
+        apart = _latent_loss(weights, batch.features, z, gaussian_sample(prior[0], prior[1], generator), discriminator)
+    loss = weights.action * action + weights.goal * goal + apart
     return loss, {"loss": loss.detach(), "action": action.detach(), "goal": goal.detach(), "kl": kl.detach()}
+
+
+def _latent_loss(
+    weights: LossWeights, features: Tensor, z: Tensor, drawn: Tensor, discriminator: Discriminator | None
+) -> Tensor:
+    """What is put in place of the KL term; `drawn` [B, d] comes from the prior."""
+    if weights.latent == "mmd":
+        return weights.latent_weight * mmd_squared(features, z, drawn)
+    if discriminator is None:
+        return features.new_zeros(())
+    return weights.latent_weight * adversarial_loss(discriminator, features, z, drawn)
 
 
 def _change_error(networks: SkillNetworks, batch: Encoded, z: Tensor, generator: torch.Generator) -> Tensor:

@@ -6,6 +6,7 @@ Gaussian through the inverse error function, so that every planner runs unchange
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from studio.learning.bundle import Bundle, load_bundle
 from studio.learning.distributions import gaussian_from_base
 from studio.learning.ensemble import disagreement
 from studio.learning.kinematics import ArmGeometry
-from studio.learning.skill_networks import NetworkSizes, RecurrentPolicy, SkillNetworks
+from studio.learning.skill_networks import NetworkSizes, RecurrentPolicy, SkillNetworks, make_flow
 
 PRIORS = ("flow", "gaussian")
 
@@ -154,7 +155,8 @@ def make_skill_model(bundle: Bundle, *, prior: str | None = None) -> SkillModel:
     """Networks of a bundle with their weights.
 
     Args:
-        prior: `gaussian` or `flow` to override what the bundle ships with; None takes the bundle's own choice.
+        prior: instead of the bundle's own choice: `gaussian`, `flow`, `flow:K` (its K-th kept checkpoint) or
+            `reference` (the large flow).
 
     Raises:
         DataError: the weights do not fit the description, or the bundle holds no such model.
@@ -176,7 +178,25 @@ def make_skill_model(bundle: Bundle, *, prior: str | None = None) -> SkillModel:
     chosen = prior or str(info.get("prior", "gaussian"))
     if chosen == "flow" and "flow" not in bundle.parts:
         raise DataError(f"Bundle {bundle.path} has no flow. Use the Gaussian prior, or train stage 2.")
+    if chosen not in PRIORS:
+        _put_flow(networks, bundle, chosen)
+        chosen = "flow"
     return SkillModel(networks, rate_hz=float(info["rate_hz"]), prior=chosen, info=info)
+
+
+def _put_flow(networks: SkillNetworks, bundle: Bundle, prior: str) -> None:
+    """Another of the bundle's flows in place of the one it ships with."""
+    part = "flow_" + prior.removeprefix("flow:") if prior.startswith("flow:") else prior
+    if part not in bundle.parts or not (part == "reference" or part.startswith("flow_")):
+        have = ["gaussian", *(n.replace("_", ":") for n in bundle.parts if n.startswith("flow")), "reference"]
+        named = ", ".join(name for name in have if name != "reference" or name in bundle.parts)
+        raise DataError(
+            f"Bundle {bundle.path.name} has no prior {prior!r}. It has {named}; train with more to get more."
+        )
+    if part == "reference":
+        blocks = int(bundle.info.get("reference_blocks", 16))
+        networks.flow = make_flow(networks.features.size, dataclasses.replace(networks.sizes, flow_blocks=blocks))
+    networks.flow.load_state_dict(bundle.parts[part])
 
 
 def load_skill_model(path: Path, *, prior: str | None = None) -> SkillModel:

@@ -134,14 +134,7 @@ class SkillNetworks(nn.Module):
             self.posterior = RecurrentPosterior(width, tick, sizes.posterior_hidden[-1], skill)
         self.dynamics = make_dynamics([width + skill, *sizes.dynamics_hidden, change], sizes.dynamics_members)
         self.prior = GaussianHead(width, sizes.prior_hidden, skill)
-        self.flow = ConditionalFlow(
-            feature_size=width,
-            size=skill,
-            blocks=sizes.flow_blocks,
-            hidden=sizes.flow_hidden,
-            context_hidden=sizes.flow_context_hidden,
-            head_hidden=sizes.prior_hidden,
-        )
+        self.flow = make_flow(width, sizes)
 
     def predicted_change(self, features: Tensor, z: Tensor) -> Tensor:
         """Normalised change over one window [N, D]: the mean of the dynamics' members."""
@@ -165,6 +158,18 @@ class SkillNetworks(nn.Module):
 
     def parts(self) -> dict[str, nn.Module]:
         return dict(self.named_children())
+
+
+def make_flow(feature_size: int, sizes: NetworkSizes) -> ConditionalFlow:
+    """The flow that sizes describe."""
+    return ConditionalFlow(
+        feature_size=feature_size,
+        size=sizes.skill_size,
+        blocks=sizes.flow_blocks,
+        hidden=sizes.flow_hidden,
+        context_hidden=sizes.flow_context_hidden,
+        head_hidden=sizes.prior_hidden,
+    )
 
 
 class ActionScale(nn.Module):

@@ -47,6 +47,7 @@ class Phase:
         begin: called before the first update, and again when the phase is resumed, before its weights come back.
         begin_s: about how long `begin` takes, for the time left.
         choose_by: the held-out statistic whose lowest value picks the weights that are kept; empty keeps the last ones.
+        keep: called with 0, 1 … when the shares `keep_at` (rising, of the whole phase) are done; averages are in place.
     """
 
     name: str
@@ -61,6 +62,8 @@ class Phase:
     begin: Callable[[], None] | None = None
     begin_s: float = 0.0
     choose_by: str = ""
+    keep: Callable[[int], None] | None = None
+    keep_at: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +140,7 @@ class Training:
             loop.update()
             self.result.steps += 1
             self._account(loop, time.monotonic() - began_s)
+            loop.keep()
             now_s = time.monotonic()
             if now_s - measured_s >= self._settings.held_out_every_s:
                 self._measure(phase, loop)
@@ -248,6 +252,7 @@ class _PhaseLoop:
         self._sums: dict[str, float] = {}
         self._count = 0
         self._row_s = 0.0
+        self._kept = 0
 
     def finished(self) -> bool:
         return self._share_done() >= 1.0
@@ -266,6 +271,15 @@ class _PhaseLoop:
         for name, value in statistics.items():
             self._sums[name] = self._sums.get(name, 0.0) + float(value)
         self._count += 1
+
+    def keep(self) -> None:
+        """Hand over the weights at the shares that the phase asks for."""
+        phase = self.phase
+        while phase.keep is not None and self._kept < self._due():
+            self.take_average()
+            phase.keep(self._kept)
+            self.take_average()
+            self._kept += 1
 
     def take_row(self) -> dict[str, float] | None:
         """Mean statistics since the last row, about once a second."""
@@ -311,6 +325,11 @@ class _PhaseLoop:
         self._best_value = float(tensors["best_value"])
         self._best = [tensors[f"best.{index}"].clone() for index in range(len(self._parameters)) if "best.0" in tensors]
         self.step_count, self.elapsed_s, self._row_s = step, elapsed_s, elapsed_s
+        self._kept = self._due()
+
+    def _due(self) -> int:
+        """How many of the shares `keep_at` are done."""
+        return sum(share <= self._share_done() for share in self.phase.keep_at)
 
     def _share_done(self) -> float:
         by_time = self.elapsed_s / self.phase.seconds if self.phase.seconds > 0.0 else 0.0

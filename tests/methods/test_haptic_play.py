@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from studio.core.config import apply_settings
+from studio.core.errors import DataError
 from studio.learning.skill_metrics import quick_losses
 from studio.learning.skill_model import load_skill_model
 from studio.learning.windows import WindowTensors
@@ -119,3 +120,64 @@ def test_held_out_halves_share_no_tick() -> None:
     assert int(reporting.starts.min()) > int(choosing.starts.max()) + 20
     few = WindowTensors(torch.zeros(300, 1), torch.zeros(300, 1), torch.arange(100), 20)
     assert split_held_out(few) == (few, few)
+
+
+def test_checkpoints_and_the_reference_are_in_the_bundle_and_can_be_picked(tmp_path: Path) -> None:
+    windows = box_windows(ticks=2000)
+    config = dataclasses.replace(
+        TINY,
+        flow_checkpoints=6,
+        reference_blocks=3,
+        stage_1=PhaseConfig(steps=30, batch=64),
+        reference=PhaseConfig(steps=40, batch=64, learning_rate=3e-3),
+    )
+    method = HapticPlay(config, windows, GEOMETRY, seed=0)
+    result = method.train(Silent(), None)
+    assert result.phase_steps == {"skills": 30, "chains": 15, "flow": 60, "reference": 40}
+    names = [row["prior"] for row in method.priors]
+    assert names == ["gaussian", "flow", *(f"flow:{k}" for k in range(1, 7)), "reference"]
+    by_name = {row["prior"]: row for row in method.priors}
+    assert by_name["reference"]["kl_train"] == 0.0
+    assert by_name["flow:1"]["nll_train"] > by_name["flow:6"]["nll_train"]
+    assert all(row["kl_held_out_error"] > 0.0 for name, row in by_name.items() if name != "reference")
+    method.save(tmp_path / "b", result, 0.0)
+    assert "KL-hat" in (tmp_path / "b" / "card.md").read_text()
+    state = torch.from_numpy(windows.states[windows.held_out_starts[:20]])
+    base = torch.linspace(-0.6, 0.6, 20)[:, None].expand(20, 4)
+    drawn = {name: load_skill_model(tmp_path / "b", prior=name).skill(base, state) for name in names}
+    assert all(not torch.equal(drawn["flow:1"], drawn[name]) for name in names if name != "flow:1")
+    assert len(load_skill_model(tmp_path / "b", prior="reference").networks.flow.blocks) == 3
+    with pytest.raises(DataError, match="has no prior 'flow:7'"):
+        load_skill_model(tmp_path / "b", prior="flow:7")
+
+
+@pytest.mark.parametrize("latent", ["mmd", "adversarial"])
+def test_other_ways_to_match_the_prior_train(latent: str) -> None:
+    config = dataclasses.replace(TINY, latent=latent, stage_2=PhaseConfig(steps=0), chains=PhaseConfig(steps=0))
+    method = HapticPlay(config, box_windows(ticks=2000), GEOMETRY, seed=0)
+    untrained = losses_on_train(method)
+    method.train(Silent(), None)
+    after = losses_on_train(method)
+    assert after["action"] < 0.8 * untrained["action"] and after["goal"] < 0.9 * untrained["goal"]
+    assert method.prior == "gaussian"
+
+
+def test_a_resumed_training_has_the_same_checkpoints(tmp_path: Path) -> None:
+    class StopsInTheFlow(Silent):
+        def progress(self, stage: str, step: int, *rest: Any) -> None:
+            self.stage, self.step = stage, step
+
+        def asked(self) -> str:
+            return "cancel" if getattr(self, "stage", "") == "flow" and self.step >= 60 else ""
+
+    config = dataclasses.replace(
+        TINY, flow_checkpoints=4, stage_1=PhaseConfig(steps=20, batch=64), chains=PhaseConfig(steps=0)
+    )
+    windows = box_windows(ticks=2000)
+    whole = HapticPlay(config, windows, GEOMETRY, seed=3)
+    whole.train(Silent(), None)
+    HapticPlay(config, windows, GEOMETRY, seed=3).train(StopsInTheFlow(), tmp_path / "checkpoint")
+    resumed = HapticPlay(config, windows, GEOMETRY, seed=3)
+    resumed.train(Silent(), tmp_path / "checkpoint")
+    for name, tensor in whole.flows.state_dict().items():
+        assert torch.equal(tensor, resumed.flows.state_dict()[name]), name

@@ -93,6 +93,10 @@ class HapticPlayConfig:
         posterior: `mlp` on sub-sampled ticks or `bigru` (the paper's).
         dynamics_members: networks whose mean is the dynamics; the cost of training and planning them grows with it.
         policy_ticks: ticks of each window that the memoryless policy is trained on, drawn anew for every batch.
+        flow_checkpoints: how many states of the flow along stage 2 are kept in the bundle (priors `flow:1` …).
+        reference, reference_blocks: training of a large flow against which KL-hat is measured (prior `reference`);
+            0 steps leave it out.
+        latent: what keeps posterior and prior together: `kl`, or ours: `mmd` or `adversarial`, with `latent_weight`.
         beta: weight of the KL term.
         action_weight, goal_weight: weights of the two parts of L_rec.
         reduction: `mean` over ticks and components, or the paper's `sum`.
@@ -127,6 +131,10 @@ class HapticPlayConfig:
     flow_blocks: int = 2  # [paper]
     flow_hidden: int = 192  # [ours] a third less planning time than 256 for the same likelihood per second of training
     flow_context_hidden: tuple[int, ...] = (128, 64)  # [ours]
+    flow_checkpoints: int = 0
+    reference_blocks: int = 16  # [paper]
+    latent: str = "kl"  # [paper]
+    latent_weight: float = 1.0  # [ours]
     beta: float = 0.001  # [paper] "about 0.001"
     action_weight: float = 1.0
     goal_weight: float = 1.0
@@ -150,6 +158,7 @@ class HapticPlayConfig:
         default_factory=lambda: PhaseConfig(steps=20_000, seconds=90.0, batch=128, learning_rate=5e-4)
     )
     stage_2: PhaseConfig = field(default_factory=lambda: PhaseConfig(steps=20_000, seconds=120.0))
+    reference: PhaseConfig = field(default_factory=lambda: PhaseConfig(steps=0))
     value: PhaseConfig = field(
         default_factory=lambda: PhaseConfig(steps=40_000, seconds=110.0)
     )  # beyond the paper [F]: a goal-conditioned value by hindsight, used as the planner's cost
@@ -168,6 +177,10 @@ class HapticPlayConfig:
         check_range(name, "average_decay", self.average_decay, 0.0, 0.99999)
         check_range(name, "threads", self.threads, 1, 256)
         check_range(name, "chain_skills", self.chain_skills, 1, 100)
+        check_range(name, "flow_checkpoints", self.flow_checkpoints, 0, 50)
+        check_range(name, "reference_blocks", self.reference_blocks, 1, 16)
+        check_range(name, "latent_weight", self.latent_weight, 0.0, 1e4)
+        _check_choice("latent", self.latent, ("kl", "mmd", "adversarial"))
         _check_choice("policy", self.policy, ("mlp", "gru"))
         _check_choice("posterior", self.posterior, ("mlp", "bigru"))
         _check_choice("reduction", self.reduction, ("mean", "sum"))

@@ -14,12 +14,15 @@ from studio.core.errors import ConfigError
 from studio.learning.bundle import Bundle, save_bundle
 from studio.learning.cvae import LossWeights, chain_loss, fit_scales, make_policy_noise, stage_1_loss, stage_2_loss
 from studio.learning.kinematics import ArmGeometry
+from studio.learning.latent_match import Discriminator
 from studio.learning.skill_metrics import full_metrics, pick_evenly, quick_chain, quick_likelihood, quick_losses
 from studio.learning.skill_networks import NetworkSizes, SkillNetworks
 from studio.learning.training import Phase, Reporter, Training, TrainingResult, TrainingSettings
 from studio.learning.value import GoalValue, make_value_phase
 from studio.learning.windows import StartSampler, WindowTensors, make_window_tensors, with_mirror
+from studio.methods.haptic_play.card import choose_prior, make_card, prior_reason
 from studio.methods.haptic_play.config import HapticPlayConfig, PhaseConfig
+from studio.methods.haptic_play.flows import FlowStudy
 from studio.methods.haptic_play.rounds import Gather, Rounds
 
 _SCALE_WINDOWS = 20_000
@@ -73,7 +76,12 @@ class HapticPlay:
             beta=config.beta,
             reduction=config.reduction,
             feature_noise=config.feature_noise,
+            latent=config.latent,
+            latent_weight=config.latent_weight,
         )
+        self.flows = FlowStudy(self.networks, config)
+        self.discriminator = self._make_discriminator()
+        self.priors: list[dict[str, Any]] = []
         self.prior = "gaussian"
         self.held_out: dict[str, float] = {}
         self._gather = gather
@@ -91,9 +99,11 @@ class HapticPlay:
             checkpoint_every_s=self.config.checkpoint_every_s,
             held_out_every_s=self.config.held_out_every_s,
         )
-        phases = [self._skills_phase(), self._chains_phase(), self._flow_phase(), *self._value_phases()]
-        phases += self._round_phases(folder)
-        trained = self.networks if self.value is None else torch.nn.ModuleList([self.networks, self.value])
+        phases = [self._skills_phase(), self._chains_phase(), *self.flows.extend(self._flow_phase())]
+        phases += [*self._value_phases(), *self._round_phases(folder)]
+        extras = [self.value, self.flows if self.flows.holds_any else None]
+        modules = [part for part in [self.networks, *extras, self.discriminator] if part is not None]
+        trained = self.networks if len(modules) == 1 else torch.nn.ModuleList(modules)
         training = Training(
             trained, phases, settings=settings, reporter=reporter, generator=self.generator, folder=folder
         )
@@ -110,19 +120,26 @@ class HapticPlay:
         )
         if self._rounds is not None:
             self.held_out |= self._rounds.metrics()
+        self.priors = self.flows.compare(self.train_windows, self.held_out_windows, result.phase_steps)
         result.wall_s += time.monotonic() - began_s
         self.prior = choose_prior(self.held_out)
         return result
 
     def summary(self) -> dict[str, Any]:
         """What the method itself adds to a run's result."""
-        return {"held_out": self.held_out, "prior": self.prior, "prior_reason": prior_reason(self.held_out)}
+        return {
+            "held_out": self.held_out,
+            "prior": self.prior,
+            "prior_reason": prior_reason(self.held_out),
+            "priors": self.priors,
+        }
 
     def save(self, path: Path, result: TrainingResult, created_s: float) -> Bundle:
         """Write the bundle with what is trained so far."""
         parts = {name: dict(module.state_dict()) for name, module in self.networks.parts().items()}
         if "nll_flow" not in self.held_out:
             del parts["flow"]  # it was never trained
+        parts |= self.flows.parts(result.phase_steps)
         info = self._describe(result, created_s)
         if self.value is not None and result.phase_steps.get("value", 0) > 0:
             parts["value"] = dict(self.value.state_dict())
@@ -159,6 +176,8 @@ class HapticPlay:
             "skill_size": self.networks.sizes.skill_size,
             "prior": self.prior,
             "prior_reason": prior_reason(self.held_out),
+            "priors": self.priors,
+            "reference_blocks": self.config.reference_blocks,
             "seed": self.seed,
             "settings": dataclasses.asdict(self.config),
             "mirrored": self.mirrored,
@@ -193,6 +212,7 @@ class HapticPlay:
                 goal_noise=config.goal_noise,
                 policy_ticks=config.policy_ticks,
                 generator=generator,
+                discriminator=self.discriminator,
             )
 
         def held_out() -> dict[str, float]:
@@ -200,6 +220,8 @@ class HapticPlay:
             return values | quick_chain(self.networks, self.choosing_windows, self.rate_hz)
 
         trained = torch.nn.ModuleList(module for name, module in self.networks.parts().items() if name != "flow")
+        if self.discriminator is not None:
+            trained.append(self.discriminator)
         return _make_phase("skills", trained, loss, held_out, config.stage_1, config.average_decay, "loss")
 
     def _chains_phase(self) -> Phase:
@@ -239,6 +261,12 @@ class HapticPlay:
             "flow", self.networks.flow, loss, held_out, config.stage_2, config.average_decay, "nll_flow"
         )
         return dataclasses.replace(phase, begin=lambda: self.networks.flow.start_from(self.networks.prior))
+
+    def _make_discriminator(self) -> Discriminator | None:
+        config = self.config
+        if config.latent != "adversarial":
+            return None
+        return Discriminator(self.networks.features.size, config.skill_size, config.prior_hidden)
 
     def _make_value(self) -> GoalValue | None:
         config = self.config
@@ -300,45 +328,6 @@ class HapticPlay:
     def _plain_noise(self) -> torch.Tensor:
         states = self.train_windows.states
         return self.config.plain_noise * states[pick_evenly(self.train_windows.starts, _SCALE_WINDOWS)].std(0)
-
-
-def choose_prior(held_out: dict[str, float]) -> str:
-    """The flow only where it beats the Gaussian on held-out data (spec/feasibility.md, traps)."""
-    return "flow" if held_out.get("nll_flow", float("inf")) < held_out["nll_gaussian"] else "gaussian"
-
-
-def prior_reason(held_out: dict[str, float]) -> str:
-    """One sentence that says which prior the bundle uses, and why."""
-    gaussian = held_out["nll_gaussian"]
-    if "nll_flow" not in held_out:
-        return f"Stage 2 was not trained; the bundle uses the Gaussian prior ({gaussian:.2f} nats on held-out data)."
-    flow = held_out["nll_flow"]
-    if flow < gaussian:
-        return (
-            f"The flow explains held-out skills better than the Gaussian prior: {flow:.2f} against {gaussian:.2f} nats."
-        )
-    return (
-        f"The flow is worse than the Gaussian prior on held-out data ({flow:.2f} against {gaussian:.2f} nats), so the "
-        "bundle uses the Gaussian. Train stage 2 longer, or record more play."
-    )
-
-
-def make_card(info: dict[str, Any]) -> str:
-    """The model card."""
-    lineage = info["lineage"]
-    rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in sorted(info["held_out"].items()))
-    early = "\nThe training was stopped before its end.\n" if info["stopped_early"] else ""
-    return (
-        f"# {info['title'] or 'Skills'}: {info['method']}\n\n"
-        f"Trained on `{lineage.get('dataset', 'unknown')}`: {lineage.get('train_windows', '?')} windows of "
-        f"{info['window']} ticks at {info['rate_hz']:g} Hz, robot {info['robot'] or 'none'}, seed {info['seed']}.\n"
-        f"{info['steps']} updates in {info['wall_s']:.0f} s.\n{early}\n{info['prior_reason']}\n\n"
-        "Numbers below were measured on recordings that were held out (half of them picked the weights that were kept, "
-        "the other half was only measured). They are not those of any paper.\n\n"
-        f"| held out | value |\n|---|---|\n{rows}\n\n"
-        "Use it only on the robot named above. It knows the part of the table and the motions that its play covers; "
-        "outside of them its predictions are guesses.\n"
-    )
 
 
 def split_held_out(windows: WindowTensors) -> tuple[WindowTensors, WindowTensors]:
