@@ -16,6 +16,8 @@ class SessionClock:
         self.block_s, self.blocks = block_s, blocks
         self._played_s = self._take_s = 0.0
         self._said: set[tuple[int, str]] = set()
+        self._rest_since_s: float | None = None
+        self._rests = 0
 
     def count(self, recording: bool, seconds: float) -> str:
         """Called often with the state of the take; a sentence when a block nears its end or is over, else nothing."""
@@ -29,6 +31,20 @@ class SessionClock:
     def begin(self) -> None:
         """A new session."""
         self._played_s, self._said = -self._take_s, set()
+        self._rest_since_s, self._rests = None, 0
+
+    def rest_s(self, recording: bool, now_s: float) -> float | None:
+        """How long the rest after a block has lasted; None while there is none. A take ends it."""
+        done = int(self.played_s / self.block_s)
+        if recording:
+            self._rest_since_s = None
+        elif done > self._rests:
+            self._rests, self._rest_since_s = done, now_s
+        return None if self._rest_since_s is None else now_s - self._rest_since_s
+
+    @property
+    def resting(self) -> bool:
+        return self._rest_since_s is not None
 
     @property
     def played_s(self) -> float:

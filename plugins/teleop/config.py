@@ -17,7 +17,9 @@ class TeleopConfig:
         energy_full_j: energy that fills the stability bar: the passivity observer's allowance (spec/hardware.md 6.7).
         energy_warn_j: below this it is said.
         soft_limit_nm: tick on the torque bars; AK60-class joints bear 3 N*m for long (spec/feasibility.md A).
-        stiffness_range_nm_rad, damping_range_nm_s_rad: ranges of the sliders, first joint.
+        stiffness_share, damping_share: ranges of the sliders as shares of the robot's gains; control takes no more.
+        tank_full_j, tank_warn_j: energy tank of the schemes that inject force (E_max, E_low of `ControlSettings`).
+        vibration_warn_rad_s: standard deviation of a joint's speed that is called vibration.
         apart_good_m: leader and follower closer than this need no aligning worth mentioning.
     """
 
@@ -29,8 +31,11 @@ class TeleopConfig:
     energy_full_j: float = 0.05
     energy_warn_j: float = 0.013
     soft_limit_nm: float = 3.0
-    stiffness_range_nm_rad: tuple[float, float] = (10.0, 120.0)
-    damping_range_nm_s_rad: tuple[float, float] = (0.2, 3.0)
+    stiffness_share: tuple[float, float] = (0.15, 1.5)
+    damping_share: tuple[float, float] = (0.2, 1.5)
+    tank_full_j: float = 2.0
+    tank_warn_j: float = 0.2
+    vibration_warn_rad_s: float = 0.7
     apart_good_m: float = 0.02
 
 

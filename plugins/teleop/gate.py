@@ -8,6 +8,8 @@ import numpy as np
 
 from studio.app.api import StudioApi
 
+WARM_C, HOT_C = 60.0, 75.0  # a drive trips at 80 (spec/hardware.md 8.3)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -21,9 +23,11 @@ class Row:
 
 
 def make_rows(studio: StudioApi, record: np.ndarray | None, apart_m: float, apart_good_m: float) -> list[Row]:
-    """The seven rows in their fixed order."""
+    """The rows in their fixed order: seven, and the dead-man's where the robot does not latch it."""
+    dead_man = [] if studio.robot.dead_man_latched else [_dead_man(studio)]
     return [
         _loop(studio),
+        *dead_man,
         _motors(studio, record),
         _temperatures(record),
         _angles(studio, record),
@@ -46,6 +50,12 @@ def _loop(studio: StudioApi) -> Row:
     )
 
 
+def _dead_man(studio: StudioApi) -> Row:
+    """As control sees it: a pedal counts, and Space in this window."""
+    held = studio.state.link.connected and studio.state.link.dead_man
+    return Row(name="Dead-man", value="held" if held else "hold Space", verdict="good" if held else "poor")
+
+
 def _motors(studio: StudioApi, record: np.ndarray | None) -> Row:
     total = 2 * studio.robot.joints
     if record is None:
@@ -60,7 +70,7 @@ def _temperatures(record: np.ndarray | None) -> Row:
         return Row(name="Temperatures", value="unknown", verdict="poor")
     both = np.concatenate([record["leader_temperature_c"], record["follower_temperature_c"]])
     low, high = float(both.min()), float(both.max())
-    verdict = "good" if high < 60 else "fair" if high < 75 else "poor"
+    verdict = "good" if high < WARM_C else "fair" if high < HOT_C else "poor"
     value = f"{low:.0f} °C" if round(low) == round(high) else f"{low:.0f} – {high:.0f} °C"
     return Row(name="Temperatures", value=value, verdict=verdict)
 

@@ -12,11 +12,13 @@ from psygnal import Signal
 
 from plugins.teleop.clock import CountDown, SessionClock
 from plugins.teleop.config import LABELS, TeleopConfig
+from plugins.teleop.coupling import SCHEMES, CouplingDesk, Range
 from plugins.teleop.feel import TakePlayer
 from plugins.teleop.incident import IncidentWatch, save_incident
+from plugins.teleop.situation import Situation
 from plugins.teleop.sound import ForceSound
-from plugins.teleop.words import band_words, fault_words
-from studio.app.api import STATE_NAMES, STATE_WORDS, Loader, Message, StudioApi
+from plugins.teleop.words import band_words, fault_words, lost_words, to_go_words
+from studio.app.api import STATE_NAMES, STATE_WORDS, Loader, StudioApi
 from studio.core.errors import DeviceError
 from studio.core.records import Driver, PairState
 
@@ -34,7 +36,6 @@ class Band:
 class TeleopModel:
     """Everything the teleoperation screen decides; the panel only shows it."""
 
-    coupling_changed = Signal()
     sound_changed = Signal(bool)
     incident_changed = Signal()
 
@@ -42,19 +43,20 @@ class TeleopModel:
         self.studio = studio
         self.config = config or TeleopConfig()
         robot = studio.robot
-        self.stiffness_nm_rad = float(robot.stiffness_nm_rad[0])
-        self.damping_nm_s_rad = float(robot.damping_nm_s_rad[0])
-        self.leader_share = float(robot.leader_share)
+        stiffness, damping = (
+            Range(low=low, high=high) for low, high in (self.config.stiffness_share, self.config.damping_share)
+        )
+        self.coupling = CouplingDesk(studio, (stiffness, damping))
+        self.situation = Situation(robot)
         self.sound = ForceSound()
         self.clock = SessionClock(self.config.block_s, self.config.blocks)
         self.count_down = CountDown()
         self.player = TakePlayer(studio)
         self.watch = IncidentWatch()
         self.incident_path: Path | None = None
-        self.bus_loads: tuple[float, ...] = ()
         self.leader_tips_m = np.zeros((robot.pairs, 3))
         self._loader = Loader("teleop")
-        studio.workers.message.connect(self._take_message)
+        studio.state.link.events.worst.connect(self._state_changed)
         studio.state.recording.events.on.connect(self._take_ended)
         self._bind()
 
@@ -69,6 +71,9 @@ class TeleopModel:
         bind("teleop.clear_fault", self.clear_fault, blocked=self._blocked_clear_fault)
         bind("teleop.softer", lambda: self.change_stiffness(-5.0))
         bind("teleop.stiffer", lambda: self.change_stiffness(5.0))
+        bind("teleop.clutch", self.coupling.toggle_clutch, blocked=self._blocked_clutch)
+        for scheme in SCHEMES:
+            bind(f"teleop.scheme_{scheme}", self._make_scheme(scheme))
         bind("teleop.box_back", studio.arms.put_box_back)
         bind("teleop.sound", self.toggle_sound)
         bind("teleop.count_down", self.toggle_count_down)
@@ -93,6 +98,9 @@ class TeleopModel:
         studio.workers.start("operator", pad=str(found[0]))
         studio.notices.info("The gamepad holds the hands: sticks across, shoulder buttons up, triggers down.")
 
+    def _make_scheme(self, scheme: int) -> Any:
+        return lambda: self.coupling.set_scheme(scheme)
+
     def _make_label(self, word: str) -> Any:
         return lambda: self.studio.recording.mark(word)
 
@@ -114,7 +122,15 @@ class TeleopModel:
 
     def blocked_engage(self) -> str:
         """Why Engage cannot be pressed. While a planner or a skill drives, it takes over."""
-        return "" if self.others_drive() else self.studio.arms.blocked_engage()
+        if self.others_drive():
+            return ""
+        blocked = self.studio.arms.blocked_engage()
+        return blocked if blocked or self.dead_man_ready else "hold Space first"
+
+    @property
+    def dead_man_ready(self) -> bool:
+        """Control would take Engage: it is latched by Engage itself, or held, as control sees it."""
+        return bool(self.studio.robot.dead_man_latched) or self.studio.state.link.dead_man
 
     def others_drive(self) -> bool:
         """The arms move, and not by the person's hands."""
@@ -123,16 +139,26 @@ class TeleopModel:
 
     def band(self, record: np.ndarray | None) -> Band:
         """The band for the newest control record (shape []) or None."""
-        link = self.studio.state.link
+        link, situation = self.studio.state.link, self.situation
         if not link.connected:
-            return Band("disabled", "Disabled", "Starting the loop.", "The arms can be engaged when it keeps its rate.")
+            return self._band_without_link()
         state = link.worst
         if state is PairState.FAULT:
             fact, following = fault_words(self.studio.robot, record, link.fault_text, self.studio.state.recording.on)
         else:
-            latched = bool(self.studio.robot.dead_man_latched)
-            fact, following = band_words(state, link.driver, self.touching(record), latched)
+            to_go = "" if record is None else to_go_words(self.studio.robot.joint_names, record)
+            fact, following = band_words(
+                state, link.driver, self.touching(record), bool(self.studio.robot.dead_man_latched),
+                hold=situation.hold, stopped_by_hand=situation.stopped_by_hand, to_go=to_go,
+                clutch_open=record is not None and float(record["clutch"]) < 0.5,
+            )  # fmt: skip
         return Band(STATE_NAMES[state], STATE_WORDS[state], fact, following)
+
+    def _band_without_link(self) -> Band:
+        age_s, alive = self.situation.age_s, self.studio.workers.alive("control")
+        if age_s is None and alive:
+            return Band("disabled", "Disabled", "Starting the loop.", "The arms can be engaged when it keeps its rate.")
+        return Band("fault", "Lost", *lost_words(age_s or 0.0, alive))
 
     def touching(self, record: np.ndarray | None) -> tuple[bool, ...]:
         """Which hands touch something, by the estimated contact force."""
@@ -144,29 +170,15 @@ class TeleopModel:
     # ---- coupling ------------------------------------------------------------------------------------------------
 
     def change_stiffness(self, step_nm_rad: float) -> None:
-        self.set_coupling(stiffness_nm_rad=self.stiffness_nm_rad + step_nm_rad)
+        self.coupling.set(stiffness_nm_rad=self.coupling.values["stiffness_nm_rad"] + step_nm_rad)
 
-    def set_coupling(
-        self,
-        *,
-        stiffness_nm_rad: float | None = None,
-        damping_nm_s_rad: float | None = None,
-        leader_share: float | None = None,
-    ) -> None:
-        """Change gains of the first joint; all joints scale with it, and control ramps to the new values."""
-        config, robot = self.config, self.studio.robot
-        if stiffness_nm_rad is not None:
-            self.stiffness_nm_rad = float(np.clip(stiffness_nm_rad, *config.stiffness_range_nm_rad))
-        if damping_nm_s_rad is not None:
-            self.damping_nm_s_rad = float(np.clip(damping_nm_s_rad, *config.damping_range_nm_s_rad))
-        if leader_share is not None:
-            self.leader_share = float(np.clip(leader_share, 0.0, 1.0))
-        self.studio.input.set_coupling(
-            stiffness_scale=self.stiffness_nm_rad / float(robot.stiffness_nm_rad[0]),
-            damping_scale=self.damping_nm_s_rad / float(robot.damping_nm_s_rad[0]),
-            leader_share=self.leader_share,
-        )
-        self.coupling_changed.emit()
+    def _blocked_clutch(self) -> str:
+        driven = self.studio.state.link.worst is PairState.ENGAGED and not self.others_drive()
+        return "" if driven or self.coupling.clutch_open else "engage the arms first"
+
+    def _state_changed(self, state: PairState) -> None:
+        if state not in (PairState.ENGAGED, PairState.ALIGNING):
+            self.coupling.close_clutch()
 
     # ---- recording -----------------------------------------------------------------------------------------------
 
@@ -216,7 +228,10 @@ class TeleopModel:
             self.clock.count(False, 0.0)
 
     def take_records(self, records: np.ndarray) -> None:
-        """Everything the control stream brought, for the 2 s before a fault."""
+        """Everything the control stream brought: the situation, and the 2 s before a fault."""
+        self.situation.take(records)
+        if len(records):
+            self.coupling.adopt(records[-1])
         before = self.watch.incident
         self.watch.take(records)
         if self.studio.state.link.worst is not PairState.FAULT and (records["pair_state"] != PairState.FAULT).all():
@@ -248,12 +263,6 @@ class TeleopModel:
     def _blocked_incident(self) -> str:
         return "" if self.watch.incident is not None else "there is no fault"
 
-    def _take_message(self, name: str, message: Message) -> None:
-        """Real arms: control says how full each bus is."""
-        if name == "control" and "bus_load" in message.values:
-            loads = message.values["bus_load"]
-            self.bus_loads = tuple(float(load) for load in (loads if isinstance(loads, list) else [loads]))
-
     # ---- sound ---------------------------------------------------------------------------------------------------
 
     def toggle_sound(self) -> None:
@@ -268,7 +277,7 @@ class TeleopModel:
         self.sound_changed.emit(self.sound.on)
 
     def close(self) -> None:
-        self.studio.workers.message.disconnect(self._take_message)
+        self.studio.state.link.events.worst.disconnect(self._state_changed)
         self.studio.state.recording.events.on.disconnect(self._take_ended)
         self.player.close()
         self._loader.close()

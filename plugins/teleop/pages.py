@@ -1,19 +1,22 @@
-"""The right side of the teleoperation screen: before engaging and while driving."""
+"""The right side of the teleoperation screen: before engaging, and while driving."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from plugins.teleop.gate import make_rows
+from plugins.teleop.gate import HOT_C, WARM_C, make_rows
 from plugins.teleop.model import TeleopModel
-from plugins.teleop.words import bus_words, dead_man_words, farthest_joint
+from plugins.teleop.panel_coupling import CouplingBox
+from plugins.teleop.panel_machine import MachineBox
+from plugins.teleop.panel_stability import StabilityBox
 from studio.app.theme import set_property, theme
-from studio.app.widgets.bars import Blocks, Meter, TorqueBars
-from studio.app.widgets.control import KeyButton, ValueRow, ValueSlider, make_heading, make_line
+from studio.app.widgets.bars import Blocks, TorqueBars
+from studio.app.widgets.control import KeyButton, SegmentedControl, ValueRow, make_heading, make_line
 from studio.app.widgets.gate import Check, GateList
 
 
@@ -36,40 +39,11 @@ class Page(QWidget):
         return button
 
 
-class CouplingBox(QWidget):
-    """Stiffness, damping and leader share as sliders; several boxes show the same model."""
-
-    def __init__(self, model: TeleopModel) -> None:
-        super().__init__()
-        self._model = model
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(make_heading("Coupling", "Position–position")[0])
-        low, high = model.config.stiffness_range_nm_rad
-        self.stiffness = ValueSlider("Stiffness", low, high, 1.0, unit="N·m/rad")
-        low, high = model.config.damping_range_nm_s_rad
-        self.damping = ValueSlider("Damping", low, high, 0.1, unit="N·m·s/rad", decimals=1)
-        self.share = ValueSlider("Leader share", 0.0, 1.0, 0.01, decimals=2)
-        for slider in (self.stiffness, self.damping, self.share):
-            column.addWidget(slider)
-        self.stiffness.changed.connect(lambda value: model.set_coupling(stiffness_nm_rad=value))
-        self.damping.changed.connect(lambda value: model.set_coupling(damping_nm_s_rad=value))
-        self.share.changed.connect(lambda value: model.set_coupling(leader_share=value))
-        model.coupling_changed.connect(self.refresh)
-        self.refresh()
-
-    def refresh(self) -> None:
-        self.stiffness.set_value(self._model.stiffness_nm_rad)
-        self.damping.set_value(self._model.damping_nm_s_rad)
-        self.share.set_value(self._model.leader_share)
-
-
 class IdlePage(Page):
     """Gate, Engage, the session and the coupling."""
 
-    def __init__(self, model: TeleopModel) -> None:
-        super().__init__(model)
+    def build(self) -> Iterator[None]:
+        """Part by part; between two parts the window takes a turn."""
         heading, self.passed = make_heading("Ready to engage", "", role="title")
         self.passed.setStyleSheet("font-weight: 600;")
         self.gate = GateList()
@@ -77,9 +51,13 @@ class IdlePage(Page):
         self.engage = self.command_button(
             "teleop.engage", "Engage", "E", kind="primary", size="engage", icon="state.engaged"
         )
-        self.hint = QLabel("Hold Space while you move. Let go: arms hold.")
-        if self.studio.robot.dead_man_latched:
-            self.hint.setText("Engage holds the dead-man. Press H: arms hold.")
+        latched = self.studio.robot.dead_man_latched
+        words = (
+            "Engage holds the dead-man. Press H: arms hold."
+            if latched
+            else "Hold Space while you move. Let go: arms hold."
+        )
+        self.hint = QLabel(words)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         set_property(self.hint, "tone", "2")
         set_property(self.hint, "type", "small")
@@ -88,9 +66,11 @@ class IdlePage(Page):
         self.column.addSpacing(6)
         self.column.addWidget(self.engage)
         self.column.addWidget(self.hint)
+        yield
         self._add_session()
-        self.column.addWidget(CouplingBox(model))
-        self.column.addSpacing(8)
+        yield
+        self.coupling = CouplingBox(self.model, whole=False)
+        self.column.addWidget(self.coupling)
         self.column.addWidget(self.command_button("teleop.box_back", "Put the box back", "Home", icon="box"))
         self.column.addStretch(1)
         self._commands: dict[str, str] = {}
@@ -127,6 +107,9 @@ class IdlePage(Page):
         if self._commands.get(name):
             self.studio.commands.run(self._commands[name])
 
+    def show_coupling(self, record: np.ndarray, stale: bool) -> None:
+        self.coupling.show_in_force(record, stale, "")
+
     def show_gate(self, record: np.ndarray | None, apart_m: float) -> None:
         rows = make_rows(self.studio, record, apart_m, self.model.config.apart_good_m)
         self._commands = {row.name: row.command for row in rows}
@@ -147,42 +130,74 @@ class IdlePage(Page):
         set_property(self.left, "tone", "stopped" if clock.ends_soon else "1")
         closed = self.studio.state.recording.episodes_closed
         self.episodes.setText(f"{closed} episode{'' if closed == 1 else 's'}")
-        self.block_note.setText("complete" if clock.is_over else f"block {clock.block} of {clock.blocks}")
+        resting = clock.resting and not clock.is_over
+        said = "complete" if clock.is_over else f"rest, then block {clock.block}" if resting else ""
+        self.block_note.setText(said or f"block {clock.block} of {clock.blocks}")
         self.blocks.set_done(clock.blocks_done)
 
 
 class RunPage(Page):
-    """Torque of every joint, stability, coupling, and what can be done with the take."""
+    """Torque of every joint, stability, and behind two words the coupling and the machine."""
 
-    def __init__(self, model: TeleopModel) -> None:
-        super().__init__(model)
+    def build(self) -> Iterator[None]:
+        """Part by part; between two parts the window takes a turn."""
         self.column.setSpacing(6)
         self.take_over = self.command_button("teleop.engage", "Take over", "E", kind="primary", icon="teleop")
         self.take_over.hide()
         self.column.addWidget(self.take_over)
-        self.column.addWidget(make_heading("Joint torque", "N·m · temperature", role="title")[0])
-        robot = self.studio.robot
-        hard_limit_nm = float(np.max(robot.torque_limit_nm))
-        self.torque_bars = TorqueBars(robot.joint_names, model.config.soft_limit_nm, hard_limit_nm)
-        self.column.addWidget(self.torque_bars)
-        self.column.addWidget(make_line())
-        heading, self.calm = make_heading("Stability", "")
-        self.calm.setStyleSheet("font-weight: 600;")
-        config = model.config
-        self.energy = Meter("verdict.good", height_px=10, tick=config.energy_warn_j / config.energy_full_j)
-        self.energy_note = QLabel()
-        set_property(self.energy_note, "type", "hint")
-        set_property(self.energy_note, "tone", "2")
-        for part in (heading, self.energy, self.energy_note, make_line(), CouplingBox(model), make_line()):
+        self.column.addWidget(make_heading("Joint torque", "N·m · apart · temperature", role="title")[0])
+        robot, config = self.studio.robot, self.model.config
+        self.torque_bars = TorqueBars(
+            robot.joint_names, config.soft_limit_nm, float(np.max(robot.torque_limit_nm)), warm_c=WARM_C, hot_c=HOT_C
+        )
+        self.stability = StabilityBox(config)
+        for part in (self.torque_bars, make_line(), self.stability, make_line()):
             self.column.addWidget(part)
+        yield
+        self.tabs = SegmentedControl(["Coupling", "Machine"])
+        self.tabs.chosen.connect(self._choose_tab)
+        self.column.addWidget(self.tabs)
+        self.coupling = CouplingBox(self.model, whole=True)
+        yield
+        self.machine = MachineBox(self.model)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.coupling)
+        self.stack.addWidget(self.machine)
+        self.column.addWidget(self.stack)
+        self.column.addStretch(1)
+
+    def _choose_tab(self, word: str) -> None:
+        self.stack.setCurrentIndex(0 if word == "Coupling" else 1)
+
+    def show_numbers(self, record: np.ndarray, apart_m: float) -> None:
+        """From one control record (shape [])."""
+        situation = self.model.situation
+        stale = situation.stale
+        silent = situation.silent_motors("leader") | situation.silent_motors("follower") | stale
+        apart_deg = np.degrees(np.abs(record["leader_position_rad"] - record["follower_position_rad"]))
+        temperature_c = np.maximum(record["follower_temperature_c"], record["leader_temperature_c"])
+        self.torque_bars.set_values(
+            record["follower_torque_nm"], record["leader_torque_nm"], temperature_c, apart_deg, silent
+        )
+        self.stability.show_record(record, stale)
+        self.coupling.show_in_force(record, stale, self.studio.commands.blocked("teleop.clutch"))
+        self.machine.show_record(record, apart_m, stale)
+        self.take_over.setVisible(self.model.others_drive())
+
+
+class RunFoot(Page):
+    """Below the run page, never scrolled away: how far ahead, the session, and what can be done with the take."""
+
+    def __init__(self, model: TeleopModel) -> None:
+        super().__init__(model)
+        self.column.setSpacing(6)
+        self.column.setContentsMargins(16, 6, 16, 10)
+        self.column.addWidget(make_line())
         self.ahead, self.session = ValueRow("Leader ahead of follower"), ValueRow("Session")
-        self.farthest, self.loop = ValueRow("Farthest joint"), ValueRow("Loop late p99")
-        self.bus, self.dead_man = ValueRow("Bus load, worst case"), ValueRow("Dead-man")
-        for row in (self.dead_man, self.ahead, self.farthest, self.loop, self.bus, self.session):
+        for row in (self.ahead, self.session):
             row.setFixedHeight(18)
             self.column.addWidget(row)
         self._add_buttons()
-        self.column.addStretch(1)
 
     def _add_buttons(self) -> None:
         self.take_buttons = [
@@ -201,24 +216,10 @@ class RunPage(Page):
                 row.addWidget(button, 1)
             self.column.addLayout(row)
 
-    def show_numbers(self, record: np.ndarray, apart_m: float) -> None:
-        """From one control record (shape [])."""
-        temperature = np.maximum(record["follower_temperature_c"], record["leader_temperature_c"])
-        self.torque_bars.set_values(record["follower_torque_nm"], record["leader_torque_nm"], temperature)
-        config, energy_j = self.model.config, float(np.min(record["energy_left_j"]))
-        calm = energy_j >= config.energy_warn_j
-        self.energy.set_share(energy_j / config.energy_full_j, "verdict.good" if calm else "verdict.fair")
-        self.calm.setText("Calm" if calm else "Watch it")
-        set_property(self.calm, "tone", "good" if calm else "fair")
-        self.energy_note.setText(f"energy left in the tank {energy_j:.3f} J · warns below {config.energy_warn_j:.3f}")
-        self.dead_man.set_value(*dead_man_words(bool(record["dead_man"]), self.studio.robot.dead_man_latched))
-        self.ahead.set_value(f"{apart_m * 1000:.0f} mm")
-        self.farthest.set_value(farthest_joint(self.studio.robot.joint_names, record))
-        link, clock = self.studio.state.link, self.model.clock
-        self.loop.set_value(f"{1e6 * link.lateness_p99_s:.0f} µs")
-        self.bus.set_value(*bus_words(self.model.bus_loads))
+    def show_numbers(self, apart_m: float) -> None:
+        clock = self.model.clock
+        self.ahead.set_value("unknown" if self.model.situation.stale else f"{apart_m * 1000:.0f} mm")
         self.session.name_label.setText(f"Session, block {clock.block} of {clock.blocks}")
         self.session.set_value(f"{clock.text} left", "stopped" if clock.ends_soon else "1")
-        self.take_over.setVisible(self.model.others_drive())
         for button in self.take_buttons:
             button.setEnabled(self.studio.state.recording.on)

@@ -41,6 +41,7 @@ class ForceSound:
     def __init__(self) -> None:
         self.tone = ForceTone()
         self._stream: Any = None
+        self._force_age_s = 0.0
 
     @property
     def on(self) -> bool:
@@ -48,8 +49,11 @@ class ForceSound:
 
     @property
     def latency_s(self) -> float:
-        """From a sample made to a sample heard, as the sound card says; 0 while it is off."""
-        return float(self._stream.latency) if self._stream is not None else 0.0
+        """From the force measured to the force heard: its age when it is handed over, and what the sound card says.
+
+        0 while it is off.
+        """
+        return float(self._stream.latency) + self._force_age_s if self._stream is not None else 0.0
 
     def start(self) -> None:
         """Open the sound card; takes up to a second.
@@ -76,9 +80,14 @@ class ForceSound:
             stream.stop()
             stream.close()
 
-    def set_force(self, force_n: np.ndarray) -> None:
-        """Magnitudes [2] in N."""
+    def set_force(self, force_n: np.ndarray, age_s: float = 0.0) -> None:
+        """Magnitudes [2] in N and their age; `latency_s` takes its mean."""
         self.tone.force_n = np.asarray(force_n, dtype=np.float64)[:2]
+        self._force_age_s += 0.1 * (age_s - self._force_age_s)
+
+    def silence(self) -> None:
+        """Nothing is felt, or nothing is known."""
+        self.tone.force_n = np.zeros(2)
 
     def _fill(self, out: np.ndarray, frames: int, _time: Any, _status: Any) -> None:
         out[:] = self.tone.samples(frames)

@@ -7,18 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from plugins.teleop.situation import Hold
 from studio.core.records import Driver, PairState
 
-_PLAIN = {
-    PairState.DISABLED: (
-        "Motors are off. Nothing moves until you engage.",
-        "Press Engage: the follower moves to the leader’s pose first, slowly.",
-    ),
-    PairState.ALIGNING: (
-        "The follower moves to the leader’s pose, slowly.",
-        "You drive as soon as both are together.",
-    ),
-    PairState.STOPPED: ("Stopped by you. Motors are off.", "Press Engage to start again."),
+_STOPS = {
+    True: "Stopped by you. Motors are off.",
+    False: "The window was silent for too long: stopped. Motors are off.",
+    None: "Stopped. Motors are off.",
+}
+_HOLDS = {
+    Hold.REQUEST: "Arms hold: you asked for it.",
+    Hold.DEAD_MAN: "Arms hold: the dead-man is free.",
+    Hold.HEARTBEAT: "Arms hold: the window came late.",
+    Hold.PLAN: "Arms hold: there is no plan that is young enough.",
+    Hold.NONE: "Arms hold where they are.",
 }
 _JOINT_PARTS = ("base", "shoulder", "elbow", "wrist")
 _SIDES = ("left", "right")
@@ -36,6 +38,8 @@ _FAULTS: dict[int, tuple[str, tuple[str, ...]]] = {
     6: ("sent a value that is not a number.", ("Disturbed cable", "Wrong motor model in the robot description")),
     7: ("does not reach where it was sent.", ("Something blocks the arm", "Gains too low for the load")),
     8: ("worked too hard for too long.", ("Long squeezing or lifting", "Something blocks the arm")),
+    9: ("was stopped by the guard: the loop was silent.", ("Too many programs at once", "No real-time priority")),
+    10: ("vibrates.", ("Stiffness too high", "Damping too high for this rate", "Leader share too high for the scale")),
 }
 
 
@@ -44,19 +48,64 @@ def joint_words(name: str, index: int) -> str:
     return f"{name} {_JOINT_PARTS[index % 4]}"
 
 
-def band_words(state: PairState, driver: Driver, touching: Sequence[bool], latched: bool) -> tuple[str, str]:
-    """What is true and what happens next, for every state but Fault."""
-    if state in _PLAIN:
-        return _PLAIN[state]
+def band_words(
+    state: PairState,
+    driver: Driver,
+    touching: Sequence[bool],
+    latched: bool,
+    *,
+    hold: Hold = Hold.NONE,
+    stopped_by_hand: bool | None = None,
+    to_go: str = "",
+    clutch_open: bool = False,
+) -> tuple[str, str]:
+    """What is true and what happens next, for every state but Fault.
+
+    Args:
+        latched: the robot keeps the dead-man until Hold or Stop; else Space must stay down.
+        hold, stopped_by_hand: why, as recorded. to_go: what is left of aligning.
+    """
+    press = "Press Engage" if latched else "Hold Space, then press Engage"
+    if state is PairState.DISABLED:
+        next_step = f"{press}: the follower moves to the leader’s pose first, slowly."
+        return "Motors are off. Nothing moves until you engage.", next_step
+    if state is PairState.ALIGNING:
+        return "The follower moves to the leader’s pose, slowly.", f"{to_go} You drive as soon as both meet.".strip()
+    if state is PairState.STOPPED:
+        return _STOPS[stopped_by_hand], f"{press} to start again."
     if state is PairState.HOLDING:
-        if driver in (Driver.PLANNER, Driver.SKILL):
-            return "Arms hold: there is no plan that is young enough.", "Press Engage to drive them yourself."
-        return "Arms hold where they are.", "Press Engage to go on." if latched else "Hold Space to go on."
+        return _HOLDS[hold], _after_hold(hold, driver, latched)
     if driver in (Driver.PLANNER, Driver.SKILL):
         who = "The planner" if driver is Driver.PLANNER else "A skill"
         return f"{who} drives. {_touch(touching)}".strip(), "Press H: arms hold. Press E: you drive."
     following = "Press H: arms hold here." if latched else "Let go of Space: arms hold here."
+    if clutch_open:
+        return "You move the leader alone: the clutch is open.", f"Press C: the arms are coupled again. {following}"
     return f"You drive. {_touch(touching)}".strip(), following
+
+
+def _after_hold(hold: Hold, driver: Driver, latched: bool) -> str:
+    if hold is Hold.PLAN or driver in (Driver.PLANNER, Driver.SKILL):
+        return "Press Engage to drive them yourself."
+    if hold is Hold.HEARTBEAT:
+        return "They go on by themselves." if latched else "Let go of Space and hold it again to go on."
+    if hold is Hold.DEAD_MAN and not latched:
+        return "Hold Space to go on."
+    return "Press Engage to go on." if latched else "Hold Space, then press Engage to go on."
+
+
+def lost_words(age_s: float, alive: bool) -> tuple[str, str]:
+    """The control stream has ended: what is known, and what to do."""
+    if alive:
+        silent = f"The control loop is silent for {age_s:.0f} s. What the arms do is not known."
+        return silent, "Press Stop if they move."
+    return "The control loop has ended. What the arms do is not known.", "Press Start again at the right, then Engage."
+
+
+def to_go_words(names: Sequence[str], record: np.ndarray) -> str:
+    """What is left of aligning: `24° to go at L2.`"""
+    joint, degrees = farthest_joint(names, record)
+    return f"{degrees:.0f}° to go at {joint}."
 
 
 def _touch(touching: Sequence[bool]) -> str:
@@ -94,20 +143,27 @@ def fault_causes(code: int) -> tuple[str, ...]:
     return _FAULTS.get(code, ("", ("Look at the motor’s own lamp",)))[1]
 
 
-def farthest_joint(names: Sequence[str], record: np.ndarray) -> str:
-    """The joint in which leader and follower are farthest apart: `L2 1.3°`."""
+def farthest_joint(names: Sequence[str], record: np.ndarray) -> tuple[str, float]:
+    """The joint in which leader and follower are farthest apart, and the angle in degrees."""
     apart_rad = np.abs(record["leader_position_rad"] - record["follower_position_rad"])
     joint = int(np.argmax(apart_rad))
-    return f"{names[joint]} {np.degrees(apart_rad[joint]):.1f}°"
+    return names[joint], float(np.degrees(apart_rad[joint]))
 
 
-def bus_words(loads: Sequence[float]) -> tuple[str, str]:
+def bus_words(load: float) -> tuple[str, str]:
     """Worst-case load of the fullest bus and its tone; the rule is 70 % (spec/hardware.md 5)."""
-    if not loads:
+    if load <= 0.0:
         return "no bus, simulated", "2"
-    return f"{100 * max(loads):.0f} % of 70", "1" if max(loads) <= 0.70 else "fault"
+    return f"{100 * load:.0f} % of 70", "1" if load <= 0.70 else "fault"
 
 
-def dead_man_words(held: bool, latched: bool) -> tuple[str, str]:
-    """What control sees of the dead-man, and its tone."""
-    return ("latched" if latched else "held", "engaged") if held else ("free", "2")
+def time_words(seconds: float) -> str:
+    """`38 µs`, `2.5 ms`."""
+    return f"{1e6 * seconds:.0f} µs" if seconds < 0.9995e-3 else f"{1e3 * seconds:.1f} ms"
+
+
+def dead_man_words(held: bool, latched: bool, stale: bool) -> tuple[str, str]:
+    """What control sees of the dead-man, and its token colour."""
+    if stale:
+        return "Unknown", "text.3"
+    return ("Latched" if latched else "Held", "state.engaged") if held else ("Free", "text.2")

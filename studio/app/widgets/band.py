@@ -29,6 +29,8 @@ class StateBand(QFrame):
         self.fact_label, self.next_label = QLabel(), QLabel()
         set_property(self.fact_label, "type", "field")
         set_property(self.next_label, "tone", "2")
+        for label in (self.fact_label, self.next_label):
+            label.setMinimumWidth(1)  # a long sentence never widens the window
         self.fact_label.setStyleSheet("font-size: 18px; font-weight: 600;")
         self.next_label.setStyleSheet("font-size: 14px;")
         words = QVBoxLayout()
@@ -41,6 +43,9 @@ class StateBand(QFrame):
         row.addWidget(self.word_label)
         row.addSpacing(8)
         row.addLayout(words, 1)
+        self.dead_man = DeadManSign()
+        self.dead_man.hide()
+        row.addWidget(self.dead_man)
         self.take = TakeCard()
         self.take.hide()
         self.take.button.clicked.connect(self.record_pressed)
@@ -73,6 +78,33 @@ class StateBand(QFrame):
         painter = QPainter(self)
         painter.fillRect(self.rect(), theme().colour(f"soft.{self.state}"))
         painter.fillRect(QRectF(0, 0, 6, self.height()), theme().colour(f"state.{self.state}"))
+        painter.end()
+
+
+class DeadManSign(QWidget):
+    """Whether the dead-man is held, as control sees it; read from two metres."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.word, self.tone = "", ""
+        self.setFixedSize(116, 60)
+
+    def set_state(self, word: str, tone: str) -> None:
+        """`Held`, `Latched`, `Free` or `–`, with the token colour of its hand."""
+        if (word, tone) != (self.word, self.tone):
+            self.word, self.tone = word, tone
+            self.setAccessibleName(f"Dead-man {word}")
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, active = QPainter(self), theme()
+        painter.drawPixmap(0, 14, active.pixmap("teleop", 32, self.tone or "text.3", self.devicePixelRatioF()))
+        painter.setPen(active.colour("text.2"))
+        painter.setFont(active.font("small"))
+        painter.drawText(QRectF(40, 8, 76, 18), Qt.AlignmentFlag.AlignVCenter, "Dead-man")
+        painter.setPen(active.colour(self.tone or "text.3"))
+        painter.setFont(active.font("title"))
+        painter.drawText(QRectF(40, 26, 76, 26), Qt.AlignmentFlag.AlignVCenter, self.word)
         painter.end()
 
 

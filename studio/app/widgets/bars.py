@@ -37,10 +37,11 @@ class ForceCard(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
     def set_force(self, force_n: float) -> None:
-        """Magnitude in N."""
+        """Magnitude in N; a NaN says that it is not known."""
         if f"{force_n:.1f}" != f"{self.force_n:.1f}":
             self.force_n = force_n
-            self.setAccessibleName(f"{self.title} {force_n:.1f} newton")
+            words = f"{force_n:.1f} newton" if np.isfinite(force_n) else "unknown"
+            self.setAccessibleName(f"{self.title} {words}")
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -54,7 +55,7 @@ class ForceCard(QWidget):
         painter.setPen(active.colour("text.1"))
         painter.drawText(QRectF(32, 12, 120, 22), Qt.AlignmentFlag.AlignVCenter, self.title)
         painter.setFont(active.font("force"))
-        number = f"{self.force_n:.1f}"
+        number = f"{self.force_n:.1f}" if np.isfinite(self.force_n) else "–"
         painter.drawText(QPointF(14, 82), number)
         width = QFontMetricsF(active.font("force")).horizontalAdvance(number)
         painter.setFont(active.font("value"))
@@ -70,17 +71,32 @@ class TorqueBars(QWidget):
         names: joint names in order.
         limit_nm: soft limit shown as ticks; the bar ends at 1.33 times it, and a value above it is orange.
         hard_limit_nm: where control cuts, named in the key.
+        warm_c, hot_c: temperatures from which a motor's number is orange, and red.
+
+    `apart_deg` [joints], when it is given, is how far leader and follower are apart. Rows in `stale` [joints] are of
+    motors that no longer answer: they are grey and have no numbers.
     """
 
     ROW_PX, GAP_PX = 24, 6
     joint_chosen = Signal(int)  # a row was pressed
 
-    def __init__(self, names: Sequence[str], limit_nm: float, hard_limit_nm: float | None = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        limit_nm: float,
+        hard_limit_nm: float | None = None,
+        *,
+        warm_c: float = 60.0,
+        hot_c: float = 75.0,
+    ) -> None:
         super().__init__()
         self.names, self.limit_nm, self.hard_limit_nm = tuple(names), limit_nm, hard_limit_nm
+        self.warm_c, self.hot_c = warm_c, hot_c
         self.follower_nm = np.zeros(len(self.names))
         self.leader_nm = np.zeros(len(self.names))
         self.temperature_c = np.zeros(len(self.names))
+        self.apart_deg: np.ndarray | None = None
+        self.stale = np.zeros(len(self.names), dtype=bool)
         self.setMinimumHeight(self.sizeHint().height())
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
@@ -88,9 +104,18 @@ class TorqueBars(QWidget):
         groups = max((len(self.names) - 1) // 4, 0)
         return QSize(260, len(self.names) * self.ROW_PX + groups * self.GAP_PX + 26)
 
-    def set_values(self, follower_nm: np.ndarray, leader_nm: np.ndarray, temperature_c: np.ndarray) -> None:
+    def set_values(
+        self,
+        follower_nm: np.ndarray,
+        leader_nm: np.ndarray,
+        temperature_c: np.ndarray,
+        apart_deg: np.ndarray | None = None,
+        stale: np.ndarray | None = None,
+    ) -> None:
         """Torques [joints] in Nm and the warmer motor's temperature [joints] in degC."""
         self.follower_nm, self.leader_nm, self.temperature_c = follower_nm, leader_nm, temperature_c
+        self.apart_deg = apart_deg
+        self.stale = np.zeros(len(self.names), dtype=bool) if stale is None else stale
         self.update()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -118,16 +143,24 @@ class TorqueBars(QWidget):
         painter.setPen(active.colour("text.1"))
         painter.setFont(active.font("strong"))
         painter.drawText(QRectF(17, y, 30, self.ROW_PX), Qt.AlignmentFlag.AlignVCenter, name)
-        left, right = 46.0, self.width() - 90.0
+        left, right = 46.0, self.width() - (90.0 if self.apart_deg is None else 126.0)
+        stale = bool(self.stale[joint])
         self._paint_bars(painter, joint, left, right, y)
         above = max(abs(float(self.follower_nm[joint])), abs(float(self.leader_nm[joint]))) > self.limit_nm
-        painter.setPen(active.colour("state.stopped" if above else "text.1"))
+        painter.setPen(active.colour("text.3" if stale else "state.stopped" if above else "text.1"))
         right_aligned = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(QRectF(right + 8, y, 44, self.ROW_PX), right_aligned, signed(float(self.follower_nm[joint])))
+        torque = "–" if stale else signed(float(self.follower_nm[joint]))
+        painter.drawText(QRectF(right + 8, y, 44, self.ROW_PX), right_aligned, torque)
         painter.setFont(active.font("small"))
         painter.setPen(active.colour("text.2"))
-        temperature = f"{self.temperature_c[joint]:.0f}°"
-        painter.drawText(QRectF(self.width() - 34, y, 34, self.ROW_PX), right_aligned, temperature)
+        if self.apart_deg is not None:
+            apart = "–" if stale else f"{self.apart_deg[joint]:.1f}°"
+            painter.drawText(QRectF(right + 52, y, 42, self.ROW_PX), right_aligned, apart)
+        hot = float(self.temperature_c[joint])
+        ink = "verdict.poor" if hot >= self.hot_c else "verdict.fair" if hot >= self.warm_c else "text.2"
+        painter.setPen(active.colour("text.3" if stale else ink))
+        degrees = "–" if stale else f"{hot:.0f}°"
+        painter.drawText(QRectF(self.width() - 34, y, 34, self.ROW_PX), right_aligned, degrees)
 
     def _paint_bars(self, painter: QPainter, joint: int, left: float, right: float, y: float) -> None:
         active = theme()
@@ -137,6 +170,8 @@ class TorqueBars(QWidget):
         for offset, value, side in ((4.0, self.follower_nm, "side.follower"), (13.0, self.leader_nm, "side.leader")):
             painter.setBrush(active.colour("bg.3"))
             painter.drawRoundedRect(QRectF(left, y + offset, right - left, 7), 2, 2)
+            if self.stale[joint]:
+                continue
             length = float(np.clip(value[joint] * scale, -reach, reach))
             painter.setBrush(active.colour(side))
             painter.drawRoundedRect(QRectF(min(middle, middle + length), y + offset, abs(length), 7), 2, 2)
