@@ -15,7 +15,7 @@ from hw_drivers.bus.motor_buses import MotorBuses
 from hw_drivers.bus.motor_states import MotorStates
 from studio.core.errors import DeviceError
 from studio.core.geometry import FloatArray
-from studio.core.protocols import STATE_POSITION, Clock
+from studio.core.protocols import ERROR_JUMPED, STATE_ERROR, STATE_POSITION, Clock
 
 _ASKS, _ASK_AGAIN_S = 10, 0.05  # of `open`; long enough for adapters that must wake up
 _SHORTEST_TICK_NS = 500_000
@@ -109,6 +109,8 @@ class BusPlant:
         np.copyto(self._t_ns, now.t_ns, where=good)
         np.copyto(self._good_ns, measured_ns, where=good)
         states[:, STATE_POSITION] = self._position_rad
+        if self._any_jumped:
+            states[self._jumped, STATE_ERROR] = ERROR_JUMPED
         t_ns[...] = self._t_ns
 
     def _is_calm(self) -> bool:

@@ -17,6 +17,7 @@ from studio.cli.output import parse_arguments, write_result
 from studio.core.config import check_range
 from studio.core.errors import ConfigError, DeviceError
 from studio.core.paths import repository_root, user_data_dir
+from studio.workers.priority import grant_command
 
 _PROBE_S = 60.0  # for a child that tries something; OpenGL in software starts slowly on a busy machine
 _MB = 1_000_000
@@ -225,9 +226,8 @@ def check_priority() -> Check:
     kernel = "real-time kernel" if Path("/sys/kernel/realtime").exists() else "ordinary kernel"
     if not refused:
         return Check(name="real-time priority", ok=True, detail=f"SCHED_FIFO is granted, {kernel}")
-    user = os.environ.get("USER") or str(os.getuid())
-    fix = f"echo '{user} - rtprio 90' | sudo tee /etc/security/limits.d/90-studio.conf, then log in again."
-    return Check(name="real-time priority", ok=False, detail=f"refused: {refused.partition(':')[0]}; {kernel}", fix=fix)
+    fix = f"{grant_command()}, then log in again."
+    return Check(name="real-time priority", ok=False, detail=f"refused: {refused.partition('.')[0]}; {kernel}", fix=fix)
 
 
 def check_can(network: Path = Path("/sys/class/net"), devices: Path = Path("/dev/serial/by-id")) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from studio.control.coupling import PairCoupling
+from studio.control.drives import DriveChecks, DriveKnowledge, GainRequest
 from studio.control.fault import FaultCode, describe_fault
 from studio.control.gate import GateRow, first_failure, make_gate
 from studio.control.inputs import Inputs
@@ -33,11 +34,22 @@ class Arbiter:
 
     Args:
         couplings: one per pair; told when a pair changes its state.
+        drives: what is known of them.
     """
 
-    def __init__(self, robot: Robot, settings: ControlSettings, watch: Watch, couplings: list[PairCoupling]) -> None:
+    def __init__(
+        self,
+        robot: Robot,
+        settings: ControlSettings,
+        watch: Watch,
+        couplings: list[PairCoupling],
+        drives: DriveKnowledge,
+    ) -> None:
         self._robot, self._settings, self._watch, self._couplings = robot, settings, watch, couplings
-        self.realtime: bool | None = None  # whether real-time priority was obtained; None where it does not matter
+        self.drives = DriveChecks(robot, settings, drives, self._name)
+        self._asked = GainRequest(stiffness=1.0, damping=1.0)
+        self._asked_before: tuple[float, float, int, float] = (1.0, 1.0, 0, 0.0)
+        self._told: GainRequest | None = None
         self.machines = [PairMachine() for _ in range(robot.pairs)]
         self.signals = Signals()
         self.target = PolicyTarget(robot)
@@ -53,7 +65,7 @@ class Arbiter:
         self._off_ns = int((settings.stop_gravity_s + settings.stop_fade_s) * 1e9)
 
     def request(self, name: str) -> None:
-        """engage, hold, disable, clear_fault or stop; served with the next update."""
+        """engage, hold, disable, clear_fault, confirm_zero or stop; served with the next update."""
         self._requests.append(name)
 
     def choose(self, driver: Driver) -> None:
@@ -83,6 +95,8 @@ class Arbiter:
     def update(self, now_ns: int, inputs: Inputs) -> None:
         """One tick."""
         self._take_signals(now_ns, inputs)
+        if any(self._watch.code):
+            self.drives.forget_zero(self._watch.dead_motors())
         if self.chosen is not Driver.OPERATOR:
             self.target.update(inputs.target, now_ns)
             self.signals.plan_hold = self.target.hold
@@ -90,6 +104,25 @@ class Arbiter:
             self._serve_requests()
         for pair, machine in enumerate(self.machines):
             self._update_pair(pair, machine)
+
+    def allowed_gains(self) -> GainRequest:
+        """What may be used of what is asked for; less than asked is said once."""
+        asked, allowed = self._asked, self.drives.allowed(self._asked)
+        refused = allowed is not asked and not self.drives.is_demo(asked)
+        if refused and asked != self._told and any(m.state in ACTIVE for m in self.machines):
+            self._told = asked
+            self.notices.append(("warning", f"Gains stay at the demo preset. {self._gain_trouble()}"))
+        return allowed
+
+    def _take_gains(self, inputs: Inputs) -> None:
+        asked = (inputs.stiffness_scale, inputs.damping_scale, inputs.scheme, inputs.motion_scale)
+        if asked != self._asked_before:
+            self._asked_before = asked
+            self._asked = GainRequest(stiffness=asked[0], damping=asked[1], scheme=asked[2], motion_scale=asked[3])
+
+    def _gain_trouble(self) -> str:
+        checks = self.drives
+        return checks.silence_trouble(demo=False) or checks.priority_trouble(always=False, demo=False)
 
     def warn_of_vibration(self) -> None:
         """A notice for each spell of vibration of a pair that is moved."""
@@ -102,10 +135,14 @@ class Arbiter:
         """Start-up gate, in order; all rows must be right before *Engage* does anything."""
         apart_rad = max(coupling.apart_rad() for coupling in self._couplings)
         troubled = next((pair for pair, code in enumerate(self._watch.code) if code), None)
+        checks = self.drives
+        demo = checks.is_demo(self._asked)
         return make_gate(
-            lacks_priority=self._robot.requires_realtime_priority and self.realtime is False,
+            priority=checks.priority_trouble(always=self._robot.requires_realtime_priority, demo=demo),
             silent_motors=self._watch.silent_motors(),
             trouble="" if troubled is None else self._describe(troubled, self._watch.code[troubled]),
+            silence=checks.silence_trouble(demo=demo),
+            zero=checks.zero_trouble(),
             heartbeat_late=self.signals.heartbeat_late,
             dead_man_ready=self._dead_man.latched or self._dead_man.raw,
             apart_rad=apart_rad,
@@ -123,6 +160,7 @@ class Arbiter:
         self._guard_acted = self._guard_count is not None and inputs.guard_count != self._guard_count
         self._guard_count = inputs.guard_count
         self._away_s = inputs.away_s
+        self._take_gains(inputs)
         signals.plan_hold = False
 
     def _update_pair(self, pair: int, machine: PairMachine) -> None:
@@ -174,6 +212,8 @@ class Arbiter:
                 self._clear_faults()
             elif request == "realign":
                 self._realign()
+            elif request == "confirm_zero":
+                self.drives.confirm_zero(~self._watch.dead_motors())
             else:
                 self._let_go(request)
 

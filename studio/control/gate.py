@@ -16,21 +16,25 @@ class GateRow:
 
 def make_gate(
     *,
-    lacks_priority: bool,
+    priority: str,
     silent_motors: int,
     trouble: str,
+    silence: str,
+    zero: str,
     heartbeat_late: bool,
     dead_man_ready: bool,
     apart_rad: float,
     aligned: bool,
 ) -> list[GateRow]:
-    """All rows; `trouble` is empty when the motors report none. Arms that are apart never close the gate."""
+    """All rows; texts are empty where nothing is wrong. Arms that are apart never close the gate."""
     apart = f"Arms are {apart_rad:.2f} rad apart: the follower will move slowly."
     silent = f"{silent_motors} motors do not answer. Check power and cables."
     return [
-        _row("priority", lacks_priority, "Real-time priority is missing. Run `doctor`.", "The loop runs on time."),
+        _row("priority", bool(priority), priority, "The loop runs on time."),
         _row("motors", silent_motors > 0, silent, "All motors answer."),
         _row("trouble", bool(trouble), trouble, "Motors report no trouble."),
+        _row("silence", bool(silence), silence, "Motors let go when commands stop, or gains are low."),
+        _row("zero", bool(zero), zero, "Angles are right since power-up."),
         _row("heartbeat", heartbeat_late, "The window does not answer.", "The window is alive."),
         _row("dead_man", not dead_man_ready, "Press and hold the dead-man.", "Dead-man is ready."),
         GateRow(name="aligned", ok=True, text="Arms are aligned." if aligned else apart),

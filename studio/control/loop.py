@@ -10,6 +10,7 @@ import numpy as np
 from studio.control.arbiter import Arbiter
 from studio.control.coupling import Gains, PairCoupling
 from studio.control.cutoff import CutoffRamp
+from studio.control.drives import DriveKnowledge
 from studio.control.estimator import ContactEstimator
 from studio.control.frame import FOLLOWER, LEADER, Frame
 from studio.control.gate import GateRow
@@ -51,6 +52,7 @@ class ControlLoop:
         clock: wall or stepped.
         sink: where records go.
         settings: numbers of the loop.
+        drives: what is known of real drives; nothing is unknown of twins.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class ControlLoop:
         clock: Clock,
         sink: Sink,
         settings: ControlSettings | None = None,
+        drives: DriveKnowledge | None = None,
     ) -> None:
         self.robot, self.settings = robot, settings or ControlSettings()
         self.period_s = period_s = 1.0 / robot.loop_rate_hz
@@ -76,7 +79,7 @@ class ControlLoop:
         self._couplings = [PairCoupling(p, robot, self.settings, self._gains, frame) for p in range(robot.pairs)]
         self._schemes = Schemes(robot, self.settings, self._gains, self._estimator, period_s, frame)
         self._cutoffs = CutoffRamp(self.settings, self._estimator, self._schemes.torques, period_s)
-        self._arbiter = Arbiter(robot, self.settings, self._watch, self._couplings)
+        self._arbiter = Arbiter(robot, self.settings, self._watch, self._couplings, drives or DriveKnowledge())
         self._hand = HandFollower(robot, kinematics, self.settings.hand_speed_rad_s, period_s)
         self.streams = make_streams(robot, world=world is not None)
         self._record = ControlRecord(self.streams[0], frame)
@@ -122,9 +125,17 @@ class ControlLoop:
         """Shares of the robot's torque and speed limits that a planner or skill may use; 1 is all of them."""
         self._policy_shares = (min(max(torque_share, 0.0), 1.0), min(max(speed_share, 0.0), 1.0))
 
-    def set_realtime(self, obtained: bool) -> None:
-        """Whether real-time priority was obtained; a robot that needs it is not engaged without."""
-        self._arbiter.realtime = obtained
+    def confirm_zero(self) -> None:
+        """A person has seen that the arms stand where their angles say, since their motors were powered up."""
+        self._arbiter.request("confirm_zero")
+
+    def set_realtime(self, obtained: bool, refusal: str = "") -> None:
+        """Whether real-time priority was obtained, and if not, why and what grants it."""
+        self._arbiter.drives.realtime, self._arbiter.drives.refusal = obtained, refusal
+        allowed = self._arbiter.allowed_gains()
+        self._gains.ask(allowed.stiffness, allowed.damping, self.robot.leader_share)
+        while not self.powered and self._gains.ramp():
+            pass  # motors are off: there is nothing that could jump
 
     def mark_reset(self) -> None:
         """The object was placed anew: windows must not cross this moment."""
@@ -232,8 +243,9 @@ class ControlLoop:
     def _write_requests(self, now_ns: int, inputs: Inputs) -> None:
         """What each pair's state asks of its motors, before the limiter."""
         gains, observer, late = self._gains, self._observer, self._watch.late
-        gains.ask(inputs.stiffness_scale, inputs.damping_scale, inputs.leader_share)
-        plain = self._schemes.update(inputs.scheme, inputs.motion_scale, inputs.clutch_open)
+        allowed = self._arbiter.allowed_gains()
+        gains.ask(allowed.stiffness, allowed.damping, inputs.leader_share)
+        plain = self._schemes.update(allowed.scheme, allowed.motion_scale, inputs.clutch_open)
         ramping = gains.ramp() or not self._schemes.ramp.observable
         self._cutoffs.update(inputs.force_cutoff_hz, inputs.disturbance_cutoff_hz)
         operator = self._arbiter.chosen is Driver.OPERATOR

@@ -47,6 +47,9 @@ class ControlSettings:
         tank_j: E_max of the energy tank (6.7).
         tank_low_j: below this the terms that are not passive fade.
         tank_start_j: in the tank when the arms are coupled.
+        demo_stiffness_nm_rad: most stiffness of any joint while the drives' behaviour on silence is unknown, or on
+            real drives without real-time priority (8.1, 7.3).
+        demo_damping_nm_s_rad: the same for damping.
         vibration_warn_rad_s: standard deviation of a joint's speed over 10 samples that is reported (8.3).
         vibration_trip_rad_s: the same as a latched trip; 0 = no trip.
     """
@@ -87,6 +90,8 @@ class ControlSettings:
     tank_j: float = 2.0
     tank_low_j: float = 0.2
     tank_start_j: float = 0.5
+    demo_stiffness_nm_rad: float = 15.0
+    demo_damping_nm_s_rad: float = 0.5
     vibration_warn_rad_s: float = 0.7
     vibration_trip_rad_s: float = 0.0
 
@@ -107,5 +112,7 @@ class ControlSettings:
         check_range("control", "disturbance_cutoff_hz", self.disturbance_cutoff_hz, 0.1, 100.0, " Hz")
         check_range("control", "tank_low_j", self.tank_low_j, 1e-6, self.tank_j, " J")
         check_range("control", "tank_start_j", self.tank_start_j, 0.0, self.tank_j, " J")
+        check_range("control", "demo_stiffness_nm_rad", self.demo_stiffness_nm_rad, 0.1, 500.0, " N*m/rad")
+        check_range("control", "demo_damping_nm_s_rad", self.demo_damping_nm_s_rad, 0.05, 5.0, " N*m*s/rad")
         check_range("control", "vibration_warn_rad_s", self.vibration_warn_rad_s, 0.01, 100.0, " rad/s")
         check_range("control", "vibration_trip_rad_s", self.vibration_trip_rad_s, 0.0, 100.0, " rad/s")

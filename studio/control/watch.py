@@ -12,6 +12,7 @@ from studio.control.settings import ControlSettings
 from studio.control.vibration import VibrationDetector
 from studio.core.geometry import FloatArray
 from studio.core.protocols import (
+    ERROR_JUMPED,
     KP,
     POSITION,
     STATE_ERROR,
@@ -80,6 +81,11 @@ class Watch:
         answered = (self._frame.t_ns > 0) & (self._missed < self._robot.timeouts.motor_late_ticks)
         return self._frame.motors - int(np.count_nonzero(answered))
 
+    def dead_motors(self) -> np.ndarray:
+        """[motors] that have never answered, have been silent for too long, or lost their angle."""
+        jumped = self._frame.measured[STATE_ERROR].reshape(-1) == ERROR_JUMPED
+        return (self._frame.t_ns <= 0) | (self._missed >= self._robot.timeouts.motor_dead_ticks) | jumped
+
     def _judge(self) -> None:
         timeouts = self._robot.timeouts
         missed = self._missed.reshape(2, self._frame.joints)
@@ -88,7 +94,10 @@ class Watch:
             most = int(missed[:, span].max())
             self.late[pair] = most >= timeouts.motor_late_ticks
             self.code[pair], self.motor[pair], self.value[pair] = 0, -1, 0.0
-            if most >= timeouts.motor_dead_ticks:
+            jumped = np.argwhere(self._frame.measured[STATE_ERROR, :, span] == ERROR_JUMPED)
+            if len(jumped):
+                self._set(pair, FaultCode.JUMPED, int(jumped[0][0]), int(jumped[0][1]), 0.0)
+            elif most >= timeouts.motor_dead_ticks:
                 side, index = np.unravel_index(int(missed[:, span].argmax()), missed[:, span].shape)
                 self._set(pair, FaultCode.SILENT, int(side), int(index), most * self._period_s * 1e3)
             elif not good[:, :, span].all():

@@ -18,6 +18,7 @@ from studio.core.task import Goal
 # Columns of a motor command [motors, 5] and of a motor state [motors, 5]
 POSITION, VELOCITY, KP, KD, TORQUE = range(5)
 STATE_POSITION, STATE_VELOCITY, STATE_TORQUE, STATE_TEMPERATURE, STATE_ERROR = range(5)
+ERROR_JUMPED = 255.0  # in STATE_ERROR, from the plant itself: the angle changed faster than the motor can turn
 
 
 class Clock(Protocol):

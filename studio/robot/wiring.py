@@ -20,6 +20,7 @@ class BusWiring:
         channel: such as `can0` or `/dev/ttyACM0`.
         arms: pair and side of each arm on this bus, such as `L leader`.
         drive_ids: of all joints of those arms, base to wrist, arm after arm; empty: 1, 2, 3, ...
+        twin: the drives behind it are twins: nothing about them is unknown, and they lose no angle with the supply.
         options: of that interface, such as `sleep_after_open` (s) or `tty_baudrate` for slcan.
     """
 
@@ -27,6 +28,7 @@ class BusWiring:
     channel: str
     arms: tuple[str, ...]
     drive_ids: tuple[int, ...] = ()
+    twin: bool = False
     options: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
 
     @property

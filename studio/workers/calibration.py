@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hw_drivers.motors.models import MotorRange, find_range
+from studio.control.drives import DriveKnowledge
 from studio.core.calibration import CalibrationSet, MotorCalibration, calibration_dir, load_calibrations
 from studio.core.errors import ConfigError, StudioError
 from studio.robot.description import Robot, load_robot
@@ -45,9 +46,28 @@ def load_robot_calibrations(robot: Robot) -> CalibrationSet:
     return load_calibrations(calibration_dir(robot.name)) if robot.buses else CalibrationSet()
 
 
+def real_motors(robot: Robot) -> list[int]:
+    """Rows of the motors that are on buses and no twins."""
+    rows = (bus.motors(robot.pair_names, robot.joints_per_arm) for bus in robot.buses if not bus.twin)
+    return sorted(row for bus_rows in rows for row in bus_rows)
+
+
+def drive_knowledge(robot: Robot, calibrations: CalibrationSet) -> DriveKnowledge:
+    """What commissioning has left unknown."""
+    names, real = motor_names(robot), real_motors(robot)
+    unsafe = set(calibrations.unsafe_on_silence(names))
+    zeroed = {name for name, motor in calibrations.motors.items() if "zero" in motor.steps}
+    return DriveKnowledge(
+        real=tuple(real),
+        unsafe_on_silence=tuple(row for row in real if names[row] in unsafe),
+        never_zeroed=tuple(row for row in real if names[row] not in zeroed),
+    )
+
+
 def silence_warning(robot: Robot, calibrations: CalibrationSet) -> str:
     """Why gains above the demo preset are not safe on these motors (spec/hardware.md 8.1); empty when they are."""
-    joints = calibrations.unsafe_on_silence(motor_names(robot)) if robot.buses else []
+    names = motor_names(robot)
+    joints = calibrations.unsafe_on_silence([names[row] for row in real_motors(robot)])
     if not joints:
         return ""
     named = ", ".join(joints[:4]) + (f" and {len(joints) - 4} more" if len(joints) > 4 else "")

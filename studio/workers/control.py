@@ -1,7 +1,8 @@
 """The control worker: the loop in real time. It alone owns the motors and their buses, in simulation the physics too.
 
 Reads slots input, pedal, hands, coupling, target, guard; writes rings control, object_pose.world, truth. Messages:
-engage, hold, disable, clear_fault, stop, put_box_back, driver {driver}, policy_limits {torque_share, speed_share}, end.
+engage, hold, disable, clear_fault, confirm_zero, stop, put_box_back, driver {driver},
+policy_limits {torque_share, speed_share}, end.
 Says `state` once a second and at every change.
 """
 
@@ -179,7 +180,7 @@ class ControlWorker:
         freeze_garbage()
         self._lateness.summary()
         self._refused = _enter_realtime() if self._realtime else "It was not asked for."
-        self._loop.set_realtime(not self._refused)
+        self._loop.set_realtime(not self._refused, self._refused)
         self._absence.measure_s()
         return self._clock.now_ns() + self._period_ns
 
@@ -210,6 +211,7 @@ class ControlWorker:
             "hold": loop.hold,
             "disable": loop.disable,
             "clear_fault": loop.clear_fault,
+            "confirm_zero": loop.confirm_zero,
             "stop": loop.stop,
             "put_box_back": loop.put_object_back,
         }

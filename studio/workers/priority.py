@@ -15,8 +15,14 @@ def obtain_priority(priority: int) -> str:
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
     except OSError as error:
-        return f"{error.strerror}: grant `rtprio` to this user in /etc/security/limits.d, then log in again."
+        return f"{error.strerror}. Run `{grant_command()}` and log in again."
     return ""
+
+
+def grant_command() -> str:
+    """What lets this user have real-time priority."""
+    user = os.environ.get("USER") or str(os.getuid())
+    return f"echo '{user} - rtprio 90' | sudo tee /etc/security/limits.d/90-studio.conf"
 
 
 def obtain_niceness(level: int) -> bool:

@@ -31,7 +31,13 @@ from studio.robot.description import Robot
 from studio.robot.kinematics import Kinematics
 from studio.robot.wiring import BusWiring
 from studio.sim.dual_arm_box import DualArmBoxWorld
-from studio.workers.calibration import load_robot_calibrations, motor_names, motor_rows, silence_warning
+from studio.workers.calibration import (
+    drive_knowledge,
+    load_robot_calibrations,
+    motor_names,
+    motor_rows,
+    silence_warning,
+)
 
 _RAMP_TICKS = 12  # a target is written again this often, well within its time-out
 _SETTLE_TICKS = 120
@@ -132,7 +138,8 @@ def make_wired(robot: Robot, sink: Sink, clock: Clock, *, settings: ControlSetti
             bus.transport.close()
         raise
     driven = plant if joints.changes_nothing else CalibratedPlant(plant, joints)
-    loop = ControlLoop(robot, Kinematics(robot), driven, None, clock, sink, settings)
+    known = drive_knowledge(robot, calibrations)
+    loop = ControlLoop(robot, Kinematics(robot), driven, None, clock, sink, settings, known)
     loop.bus_load = max(loads, default=0.0)
     return WiredArms(plant, loop, silence_warning(robot, calibrations))
 

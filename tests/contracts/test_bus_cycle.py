@@ -24,7 +24,7 @@ from hw_drivers.bus.twin_drives import TwinDrives, TwinTransport
 from hw_drivers.bus.wire_fault import make_fault
 from studio.core.clock import WallClock
 from studio.core.errors import DeviceError, SafetyError
-from studio.core.protocols import TwinPorts
+from studio.core.protocols import ERROR_JUMPED, STATE_ERROR, TwinPorts
 from tests.hw_drivers.bus.far_end import MOTOR, FarEnd, Terminal, answer_python_can, answer_socket, make_drives
 from tests.patience import PATIENCE_S, wait_for_it
 
@@ -259,7 +259,8 @@ def test_an_angle_that_jumped_is_not_followed_until_opened_again(rig: Rig) -> No
         tick()
     wait_for_it(lambda: (np.delete(t_ns, 5) > heard_ns).all(), "the others are heard as before", turn=tick)
     assert t_ns[5] == heard_ns
-    assert states[5, 0] == kept_rad
+    assert states[5, 0] == kept_rad and states[5, STATE_ERROR] == ERROR_JUMPED
     rig.ports(1).state[1, 0] = 3.0
     plant.open()
     wait_for_it(lambda: abs(states[5, 0] - 3.0) < 0.01, "the new angle is taken", turn=tick)
+    assert states[5, STATE_ERROR] == 0.0

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from studio.control.drives import DriveKnowledge
 from studio.control.inputs import Inputs, make_inputs
 from studio.control.loop import ControlLoop
 from studio.control.settings import ControlSettings
@@ -125,7 +126,14 @@ class ListSink:
 class Bench:
     """Loop, plant and inputs on the stepped clock."""
 
-    def __init__(self, *, latched: bool = True, settings: ControlSettings | None = None, **robot: object) -> None:
+    def __init__(
+        self,
+        *,
+        latched: bool = True,
+        settings: ControlSettings | None = None,
+        drives: DriveKnowledge | None = None,
+        **robot: object,
+    ) -> None:
         self.robot = replace(load_robot(), dead_man_latched=latched, **robot)  # type: ignore[arg-type]
         self.clock = SteppedClock(1_000_000_000)
         self.plant = JointPlant(self.robot, self.clock)
@@ -138,6 +146,7 @@ class Bench:
             self.clock,
             self.sink,
             settings,  # type: ignore[arg-type]
+            drives,
         )
         self.inputs: Inputs = make_inputs(self.robot.pairs)
         self.inputs.dead_man = True

@@ -77,7 +77,7 @@ def make_robot_folder(folder: Path, twins: list[ArmTwins], rate_hz: float = RATE
     text = re.sub(r"^stiffness_nm_rad = .*$", STIFFNESS, text, flags=re.M)
     for twin in twins:
         text += f'\n[[buses]]\ninterface = "slcan"\nchannel = "{twin.link}"\n'
-        text += f'arms = ["L {twin.side}", "R {twin.side}"]\noptions = {{ sleep_after_open = 0.0 }}\n'
+        text += f'arms = ["L {twin.side}", "R {twin.side}"]\ntwin = true\noptions = {{ sleep_after_open = 0.0 }}\n'
     folder.mkdir()
     (folder / "robot.toml").write_text(text, encoding="utf-8")
     for name in ("dual_arm.urdf", "meshes"):

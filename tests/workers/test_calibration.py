@@ -14,6 +14,7 @@ from studio.robot.wiring import BusWiring
 from studio.workers import calibration as module
 from studio.workers.calibration import (
     describe_calibration,
+    drive_knowledge,
     load_robot_calibrations,
     motor_names,
     motor_rows,
@@ -87,3 +88,17 @@ def test_motors_that_were_never_seen_to_let_go() -> None:
     assert silence_warning(wired(), CalibrationSet(motors)) == ""
     motors["leader.R2"] = MOTOR
     assert silence_warning(wired(), CalibrationSet(motors)).startswith("What leader.R2 do when commands stop")
+
+
+def test_what_is_not_known_of_real_drives_and_of_twins() -> None:
+    silent = StepResult(date="2026-11-21T15:00:00+00:00", numbers={"behaviour": "lets_go"})
+    zeroed = StepResult(date="2026-11-21T15:00:00+00:00", numbers={"sectors": 0})
+    found = CalibrationSet({"leader.L2": replace(MOTOR, joint="leader.L2", steps={"silence": silent, "zero": zeroed})})
+    robot = wired()
+    known = drive_knowledge(robot, found)
+    assert known.real == tuple(range(16)) and 1 not in known.unsafe_on_silence + known.never_zeroed
+    assert len(known.unsafe_on_silence) == len(known.never_zeroed) == 15
+    half = replace(robot, buses=(robot.buses[0], replace(robot.buses[1], twin=True)))
+    assert drive_knowledge(half, found).real == tuple(range(8))
+    assert drive_knowledge(load_robot(), found).real == ()
+    assert "leader.L1" in silence_warning(half, found) and "follower" not in silence_warning(half, found)
