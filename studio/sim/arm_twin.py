@@ -13,6 +13,7 @@ from studio.robot.description import Robot
 from studio.robot.kinematics import Kinematics
 from studio.sim.drive_law import DriveLaw
 from studio.sim.leader import LeaderTwins
+from studio.sim.twin_steps import make_steps
 
 _ROOM_TEMPERATURE_C = 25.0
 
@@ -35,6 +36,7 @@ class ArmTwin:
         self._state = np.zeros((2, joints))
         self._law = DriveLaw(robot, self._state, self.dt_s)
         self._arms = LeaderTwins(robot, Kinematics(robot), self._law, self._state, self.dt_s)
+        self._step_drives, self._move_joints = make_steps(self._law, self._arms, self._state, self.dt_s)
         self._left_s = 0.0
         self.place(robot.home_rad)
 
@@ -62,11 +64,9 @@ class ArmTwin:
         self._left_s -= steps * self.dt_s
         self._law.load(self.ports)
         self._arms.load(steps * self.dt_s)
-        position, velocity = self._state
         for _ in range(steps):
-            self._law.update()
-            self._arms.update()
-            position += velocity * self.dt_s
+            self._step_drives()
+            self._move_joints()
         self._publish()
 
     def _publish(self) -> None:

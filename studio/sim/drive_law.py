@@ -6,7 +6,8 @@ friction, and on the leader gravity and the hand). Reflected rotor inertia is in
 
 Every term is linear in position, velocity and the winding's torque before its clip, so one product of gains
 [2, 4, motors] and inputs of the same shape gives all of them: this runs at 2 kHz in Python. Operands have equal shapes
-and are contiguous, because NumPy takes up to four times as long to set up anything else.
+and are contiguous, because NumPy takes up to four times as long to set up anything else. Where there is a library in C
+its kernels do the same (`twin_steps`, resources/native/tick/twins.h), and this is their reference.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.core.geometry import FloatArray
+from studio.core.kernel import Kernel, Value, make_kernel
 from studio.core.protocols import KD, KP, POSITION, TORQUE, VELOCITY, TwinPorts
 from studio.robot.description import Robot
 
@@ -34,7 +36,7 @@ class DriveLaw:
 
     def __init__(self, robot: Robot, state: FloatArray, physics_dt_s: float) -> None:
         motor, motors = robot.motor, state.shape[1]
-        self._state = state
+        self._state, self._size = state, {"motors": motors}
         self._lag = 1.0 - exp(-2 * pi * motor.torque_bandwidth_hz * physics_dt_s)
         self._timeout_s = motor.command_timeout_s
         self._viscous = motor.viscous_friction_nm_s_rad
@@ -59,6 +61,7 @@ class DriveLaw:
         self._bound: TwinPorts | None = None
         products, channels = np.empty((2, 4, motors)), np.empty((4, motors))
         self._products, self._channels = products, channels
+        self._load_registers: Kernel | None = None
         self._moving, self._state_by_channel = self._inputs[:, :_KEPT], state[:, None]
         self._by_position, self._by_velocity = products
         self._clipped = channels[:_OUTSIDE]
@@ -77,6 +80,9 @@ class DriveLaw:
             self._drive_gains[:] = 0.0
             constant[:] = 0.0
             return
+        if self._load_registers is not None:
+            self._load_registers.run()
+            return
         gains, x = self._loaded, self._scratch
         np.multiply(self._asked_gains, self._scale, gains)
         self._drive_gains[...] = gains
@@ -91,6 +97,17 @@ class DriveLaw:
         self._asked_gains, self._asked_torque = command[KP : KD + 1], command[TORQUE]
         self._asked_motion, self._scale_of_torque = command[POSITION : VELOCITY + 1], self._scale[0]
         self._of_position, self._of_velocity = self._scratch
+        self._load_registers = None
+        if command.flags.c_contiguous:
+            law = {"scale": self._scale, "gains": self._gains, "constant": self._constant}
+            self._load_registers = make_kernel("Registers", "load_registers", {**self._size, "command": command, **law})
+
+    def members(self) -> dict[str, Value]:
+        """What the kernel `step_drives` needs of it, by the names in resources/native/tick/twins.h."""
+        inputs, outputs = {"state": self._state, "inputs": self._inputs}, {"net": self.net_nm}
+        return (
+            inputs | {"gains": self._gains, "constant": self._constant, "high": self._high, "low": self._low} | outputs
+        )
 
     def reset(self) -> None:
         """Windings empty; parking brakes grip anew where the joints are now."""

@@ -11,6 +11,7 @@ import numpy as np
 from studio.core.config import check_range
 from studio.core.errors import ConfigError
 from studio.core.geometry import FloatArray
+from studio.core.kernel import make_kernel
 from studio.core.protocols import STATE_POSITION, STATE_TEMPERATURE, STATE_TORQUE, STATE_VELOCITY, TwinPorts
 from studio.core.task import Task
 from studio.robot.description import Robot
@@ -19,6 +20,7 @@ from studio.sim.bullet import connect, pybullet
 from studio.sim.drive_law import DriveLaw
 from studio.sim.leader import LeaderTwins
 from studio.sim.scene import Scene, load_scene
+from studio.sim.twin_steps import make_steps
 
 set_motors, step_simulation = pybullet.setJointMotorControlArray, pybullet.stepSimulation
 get_joint_states, TORQUE_CONTROL = pybullet.getJointStates, pybullet.TORQUE_CONTROL
@@ -66,8 +68,7 @@ class DualArmBoxWorld:
         self._state_bytes = self._state.view(np.uint8).reshape(-1).data  # packing floats is quicker than assigning them
         self._pack_joints = Struct(f"{n}d").pack_into
         self._follower_offsets = 8 * n, 8 * (motors + n)
-        self._dt, self._scratch = np.full(motors, self.dt_s), np.empty(motors)
-        self._duration_s = -1.0
+        self._scratch, self._duration_s = np.empty(motors), -1.0
         self._heating, self._keep, self._room = np.zeros(motors), np.zeros(motors), np.zeros(motors)
         # Transposed, so that columns are contiguous: everything here works on columns.
         self._ports = TwinPorts(np.zeros((5, motors)).T, np.zeros((5, motors)).T, np.zeros(motors))
@@ -76,6 +77,10 @@ class DualArmBoxWorld:
         self._law = DriveLaw(robot, self._state, self.dt_s)
         self._follower_net = self._law.net_nm[n:]
         self._leader = LeaderTwins(robot, self.kinematics, self._law, self._state[:, :n], self.dt_s)
+        self._step_drives, self._move_joints = make_steps(self._law, self._leader, self._state, self.dt_s)
+        members = {"motors": motors, "state": self._state, "torque": self._law.torque_nm, "columns": self._columns}
+        members |= {"heating": self._heating, "keep": self._keep, "room": self._room}
+        self._report = make_kernel("Report", "report", members)
         self._client: Any = connect()
         self._connection: int = self._client._client
         self._build()
@@ -139,22 +144,20 @@ class DualArmBoxWorld:
         Bullet's step is semi-implicit Euler, position += velocity * dt: so only velocities are read at physics rate,
         and the positions of both sides follow in one sum. Bullet's own positions replace it at the end.
         """
-        client, arms, joints, law, leader = self._connection, self._arms, self._joints, self._law, self._leader
+        client, arms, joints = self._connection, self._arms, self._joints
         net, pack, memory = self._follower_net, self._pack_joints, self._state_bytes
-        position, velocity, dt, moved = self._position, self._velocity, self._dt, self._scratch
+        step_drives, move_joints = self._step_drives, self._move_joints
         position_offset, velocity_offset = self._follower_offsets
         unused, states = self._unused, ()  # targets and gains of the other modes: by position is quicker than by name
-        law.load(self._ports)
-        leader.load(duration_s)
+        self._law.load(self._ports)
+        self._leader.load(duration_s)
         for _ in range(round(duration_s / self.dt_s)):
-            law.update()
-            leader.update()
+            step_drives()
             set_motors(arms, joints, TORQUE_CONTROL, unused, unused, net.tolist(), unused, unused, client)
             step_simulation(client)
             states = get_joint_states(arms, joints, client)
             pack(memory, velocity_offset, *map(_second, states))
-            np.multiply(velocity, dt, moved)
-            np.add(position, moved, position)
+            move_joints()
         if states:
             pack(memory, position_offset, *map(_first, states))
         self._ports.idle_s += duration_s
@@ -163,6 +166,9 @@ class DualArmBoxWorld:
     def _publish(self, duration_s: float) -> None:
         if duration_s != self._duration_s:
             self._set_duration(duration_s)
+        if self._report is not None:
+            self._report.run()
+            return
         columns, torque, x = self._columns, self._law.torque_nm, self._scratch
         columns[STATE_POSITION : STATE_VELOCITY + 1] = self._state
         columns[STATE_TORQUE] = torque

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from studio.core.geometry import FloatArray
+from studio.core.kernel import Value, make_kernel
 from studio.robot.description import Robot
 from studio.robot.kinematics import Kinematics
 from studio.sim.drive_law import DriveLaw
@@ -40,6 +41,24 @@ class LeaderTwins:
         self._most, self._least = np.zeros(joints), np.zeros(joints)
         self._follow_share, self._rate = np.zeros(joints), np.zeros(joints)
         self._kp, self._kd, self._step = np.zeros(robot.joints), np.zeros(robot.joints), np.empty(robot.joints)
+        self._gravity_nm = np.zeros(joints)
+        self._move_hands = make_kernel("Hands", "move_hands", self._members())
+
+    @property
+    def speed_gain(self) -> FloatArray:
+        """Speed [joints] in rad/s that one N*m gives a joint in one physics step."""
+        return self._speed_gain
+
+    def _members(self) -> dict[str, Value]:
+        """What the kernel `move_hands` needs, by the names in resources/native/tick/twins.h."""
+        robot = self._robot
+        hand = {"target": self._target_rad, "hand": self._hand_rad, "share": self._follow_share, "most": self._most}
+        pull = {"rate": self._rate, "kp": self._kp, "kd": self._kd}
+        pull |= {"gravity": self._gravity_nm, "constant": self._constant}
+        joints = {"position": self._position, "velocity": self._velocity}
+        limits = {"lower": robot.position_lower_rad, "upper": robot.position_upper_rad}
+        limits = {name: np.array(limit, dtype=np.float64) for name, limit in limits.items()}
+        return {"joints": robot.joints, **hand, **pull, **joints, **limits}
 
     def hold(self, joint_target_rad: FloatArray, active: np.ndarray) -> None:
         """Hands on the pairs in `active` [pairs]; a hand that takes hold starts where the arm is."""
@@ -59,6 +78,10 @@ class LeaderTwins:
         """Prepare one control period: gravity, and the hand moved on."""
         if duration_s != self._duration_s:
             self._set_duration(duration_s)
+        if self._move_hands is not None:
+            np.copyto(self._gravity_nm, self._kinematics.gravity_nm(self._position))
+            self._move_hands.run()
+            return
         step = self._step
         np.subtract(self._target_rad, self._hand_rad, step)
         np.multiply(step, self._follow_share, step)
