@@ -204,8 +204,13 @@ class StudioWindow(QMainWindow):
         return self.moves_robot(self.studio.state.screen) and not self.palette_layer.isVisible()
 
     def space(self, down: bool) -> None:
-        if down or not self.studio.robot.dead_man_latched:
+        if down or not self._latches():
             self.studio.input.set_dead_man(down)
+
+    def _latches(self) -> bool:
+        """Whether Space stays pressed after it was let go: where the robot allows it, and the screen does."""
+        must_hold = self.screens.call(self.studio.state.screen, "space_must_be_held")
+        return self.studio.robot.dead_man_latched and not must_hold
 
     def run_anywhere(self, identity: str) -> None:
         """From the palette: a command of another screen brings that screen to the top first; one sees it act."""
@@ -269,7 +274,7 @@ class StudioWindow(QMainWindow):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         lost = event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow()
-        if lost and not self.studio.robot.dead_man_latched and self.session.dead_man:
+        if lost and self.session.dead_man and not self._latches():
             self.session.release()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
