@@ -124,16 +124,16 @@ class Album:
     def _teleoperate(self) -> None:
         visitor, studio = self._visitor, self.window.studio
         panel = visitor.open("teleop")
-        visitor.wait("the control loop runs", lambda: studio.state.link.connected, 30.0)
-        visitor.wait("all workers run", lambda: studio.state.link.workers_alive >= 4, 20.0)
+        visitor.wait("the control loop runs", lambda: studio.state.link.connected, 60.0)
+        visitor.wait("all workers run", lambda: studio.state.link.workers_alive >= 4, 60.0)
         visitor.rest(10.5)  # until the curves are full
         self._picture("a-teleoperate-idle")
         self._engage()
         studio.recording.start()
-        visitor.wait("a take is recorded", lambda: studio.state.recording.on, 10.0)
+        visitor.wait("a take is recorded", lambda: studio.state.recording.on, 60.0)
         self._press_box(_view(panel))
         studio.recording.stop()
-        visitor.wait("the take is closed", lambda: not studio.state.recording.on, 15.0)
+        visitor.wait("the take is closed", lambda: not studio.state.recording.on, 60.0)
         studio.arms.hold()
         visitor.rest(0.5)
 
@@ -146,7 +146,7 @@ class Album:
         motor = studio.robot.joints + 2  # L3 of the follower
         try:
             studio.workers.send("control", Message(name="cut_wire", values={"motor": motor, "cut": True}))
-            visitor.wait("the fault is shown", lambda: studio.state.link.worst is PairState.FAULT, 5.0)
+            visitor.wait("the fault is shown", lambda: studio.state.link.worst is PairState.FAULT, 30.0)
             visitor.rest(2.5)
             self._picture("c-teleoperate-fault")
         finally:
@@ -154,7 +154,7 @@ class Album:
         studio.input.set_dead_man(False)
         visitor.rest(0.5)
         studio.arms.clear_fault()
-        visitor.wait("the fault is cleared", lambda: studio.state.link.worst is not PairState.FAULT, 5.0)
+        visitor.wait("the fault is cleared", lambda: studio.state.link.worst is not PairState.FAULT, 30.0)
 
     def _engage(self) -> None:
         visitor, studio = self._visitor, self.window.studio

@@ -57,16 +57,16 @@ class _Walk:
     def _teleoperate(self) -> None:
         visitor, studio = self._visitor, self._studio
         panel = visitor.open("teleop")
-        visitor.wait("the control loop runs", lambda: studio.state.link.connected, 30.0)
+        visitor.wait("the control loop runs", lambda: studio.state.link.connected, 60.0)
         visitor.rest(2.0)
         self._picture("a-teleoperate-idle", "Ready: motors are off, two arms and the box.")
         visitor.click(visitor.button(panel, "Engage"))
-        visitor.wait("the arms are engaged", lambda: studio.state.link.worst is PairState.ENGAGED, 20.0)
+        visitor.wait("the arms are engaged", lambda: studio.state.link.worst is PairState.ENGAGED, 60.0)
         visitor.click(visitor.button(panel, "Record"))
-        visitor.wait("a take is recorded", lambda: studio.state.recording.on, 10.0)
+        visitor.wait("a take is recorded", lambda: studio.state.recording.on, 60.0)
         self._push(_view(panel))
         visitor.click(visitor.button(panel, "Stop take"))
-        visitor.wait("the take is closed", lambda: not studio.state.recording.on, 15.0)
+        visitor.wait("the take is closed", lambda: not studio.state.recording.on, 60.0)
 
     def _push(self, view: RobotView) -> None:
         """Pull the left hand down behind the box and push it; the force of the hand is kept for the report."""
@@ -142,8 +142,8 @@ class _Walk:
         visitor, studio = self._visitor, self._studio
         goals = visitor.open("goals")
         visitor.click(visitor.button(goals, "Go there"))
-        visitor.wait("Deploy is open", lambda: studio.state.screen == "deploy", 5.0)
-        visitor.wait("the planner drives", lambda: studio.state.link.worst is PairState.ENGAGED, 40.0)
+        visitor.wait("Deploy is open", lambda: studio.state.screen == "deploy", 30.0)
+        visitor.wait("the planner drives", lambda: studio.state.link.worst is PairState.ENGAGED, 60.0)
         follower = studio.streams.follow("plan")
         follower.read()
         began_s, pictured = time.monotonic(), False
@@ -156,7 +156,7 @@ class _Walk:
                 self._picture("i-deploy", "The planner's rollouts, its plan, and the arms at work.")
                 pictured = True
         visitor.click(self._window.stop)
-        visitor.wait("stop stops", lambda: studio.state.link.worst in (PairState.STOPPED, PairState.DISABLED), 3.0)
+        visitor.wait("stop stops", lambda: studio.state.link.worst in (PairState.STOPPED, PairState.DISABLED), 20.0)
         self._picture("i-deploy-stopped", "Stopped by the red button: motors are off.")
         self._keep(plans)
 

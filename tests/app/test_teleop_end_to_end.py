@@ -59,7 +59,11 @@ class Hand:
     def rest(self, milliseconds: int) -> None:
         self._qtbot.wait(milliseconds)
         link = self._window.studio.state.link
-        if link.worst in (PairState.HOLDING, PairState.STOPPED):  # the window came late on a busy machine
+        if link.worst in (
+            PairState.HOLDING,
+            PairState.STOPPED,
+            PairState.DISABLED,
+        ):  # the window, or the loop, came late on a busy machine
             self.engaged_again += 1
             assert self.engaged_again < 60, [n.text for n in self._window.studio.notices.items]
             QTest.keyClick(self._window, Qt.Key.Key_E)
