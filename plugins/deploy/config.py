@@ -24,6 +24,8 @@ class DeployConfig:
     error_full_m: float = 0.03
 
 
+SAMPLED_SETTINGS = ("samples", "passes", "control_limit")  # without a meaning for an actor, which does not sample
+
 # Planner settings shown as fields: name, words, unit factor, decimals (studio.planning.config.PlannerConfig)
 SHOWN_SETTINGS = (
     ("samples", "Samples up to", 1.0, 0),

@@ -78,10 +78,12 @@ class DeployModel:
 
     def read_bundles(self) -> None:
         self.studio.bundles.read()
+        self._keep_possible()
         self.changed.emit()
 
     def choose_bundle(self, index: int) -> None:
         if self.studio.bundles.choose(index):
+            self._keep_possible()
             self.changed.emit()
 
     @property
@@ -100,9 +102,31 @@ class DeployModel:
     def first_run(self) -> bool:
         return self.bundle is not None and not self.studio.limits.has_run(self.bundle)
 
+    def preset_problem(self, name: str) -> str:
+        """Why a preset cannot plan with the chosen bundle; empty when it can."""
+        if planner_preset(name).algorithm != "rl" or (self.bundle is not None and self.bundle.has_actor):
+            return ""
+        if self.bundle is None:
+            return "rl needs a bundle with an actor: train skills, then offline_rl on them."
+        return f"{self.bundle.name} has no actor. Train one on it with offline_rl, or choose a bundle that has one."
+
     def choose_preset(self, name: str) -> None:
-        self.preset, self.settings = name, planner_preset(name)
+        """Take a preset; one that the bundle cannot do is said and not taken."""
+        self.problem = self.preset_problem(name)
+        if not self.problem:
+            self.preset, self.settings = name, planner_preset(name)
         self.changed.emit()
+
+    def _keep_possible(self) -> None:
+        """Another bundle may have no actor; then sampling plans again."""
+        reason = self.preset_problem(self.preset)
+        if reason:
+            self.preset, self.settings, self.problem = "default", planner_preset("default"), reason
+
+    @property
+    def samples_plans(self) -> bool:
+        """False where an actor answers at once."""
+        return self.settings.algorithm != "rl"
 
     def set_setting(self, name: str, value: float) -> None:
         """Change one planner setting; a value outside its range is said and not taken."""

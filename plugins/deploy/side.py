@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from plugins.deploy.attempt import Attempt
-from plugins.deploy.config import SHOWN_SETTINGS
+from plugins.deploy.config import SAMPLED_SETTINGS, SHOWN_SETTINGS
 from plugins.deploy.model import DeployModel
 from studio.app.theme import set_property
 from studio.app.widgets.bars import LatencyBars, Meter, OutcomeMarks
@@ -149,11 +150,13 @@ class SidePanel(ScrollPanel):
         heading, self.preset_note = make_heading("Planner", "")
         self.bundle_box = BundleBox(self.studio.bundles, self.model.choose_bundle)
         self.preset_box = QComboBox()
+        self.preset_box.setModel(QStandardItemModel(self.preset_box))
         self.preset_box.addItems(self.model.preset_names())
+        self.preset_box.view().setMinimumWidth(150)
         self.preset_box.setAccessibleName("Preset")
         self.preset_box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.preset_box.setFixedWidth(98)
-        self.preset_box.textActivated.connect(self.model.choose_preset)
+        self.preset_box.activated.connect(lambda index: self.model.choose_preset(self.model.preset_names()[index]))
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(self.bundle_box, 1)
@@ -202,10 +205,12 @@ class SidePanel(ScrollPanel):
         """After a choice, a start or an outcome."""
         model = self.model
         self.bundle_box.refresh([model.bundle_title(bundle) for bundle in model.bundles])
-        self.preset_box.setCurrentText(model.preset)
+        self._show_presets()
         for name, _, factor, decimals in SHOWN_SETTINGS:
-            if not self.fields[name].hasFocus():
-                self.fields[name].setText(f"{getattr(model.settings, name) * factor:.{decimals}f}")
+            field = self.fields[name]
+            field.setEnabled(model.samples_plans or name not in SAMPLED_SETTINGS)
+            if not field.hasFocus():
+                field.setText(f"{getattr(model.settings, name) * factor:.{decimals}f}" if field.isEnabled() else "–")
         self.preset_note.setText("changed" if model.changed_settings() else "")
         blocked = "" if model.deployed else model.blocked_deploy()
         if model.problem:
@@ -219,6 +224,17 @@ class SidePanel(ScrollPanel):
         )
         self._show_limits()
         self._show_success()
+
+    def _show_presets(self) -> None:
+        """One that the chosen bundle cannot do is grey and says why."""
+        rows = self.preset_box.model()
+        assert isinstance(rows, QStandardItemModel)
+        for index, name in enumerate(self.model.preset_names()):
+            problem, item = self.model.preset_problem(name), rows.item(index)
+            item.setEnabled(not problem)
+            item.setToolTip(problem)
+            item.setText(f"{name} (no actor)" if problem else name)
+        self.preset_box.setCurrentIndex(self.model.preset_names().index(self.model.preset))
 
     def _show_limits(self) -> None:
         model, robot, task = self.model, self.studio.robot, self.studio.task
@@ -293,13 +309,20 @@ class SidePanel(ScrollPanel):
         self.slowest.setText(f"p99 {1000 * float(np.percentile(values_s, 99)):.0f} ms")
         self.late.setText(f"{self._late} late of {self._plans}")
         set_property(self.late, "tone", "fair" if self._late else "good")
-        effective, samples = float(plan["effective_samples"]), int(plan["samples"])
-        few = effective < self.model.config.few_samples
-        self.samples.set_value(f"{effective:.0f} of {samples}", np.sqrt(effective / max(samples, 1)), wrong=few)
+        self._show_samples(float(plan["effective_samples"]), int(plan["samples"]))
         error_m = float(plan["predicted_error_m"])
         error_m = self.model.policy_error_m if not np.isfinite(error_m) else error_m
         words = f"{1000 * error_m:.0f} mm" if np.isfinite(error_m) else "–"
         self.error.set_value(words, error_m / self.model.config.error_full_m)
+
+    def _show_samples(self, effective: float, samples: int) -> None:
+        few = f"too few below {self.model.config.few_samples:.0f}"
+        self.samples.note.setText(few if self.model.samples_plans else "the actor answers without sampling")
+        if not self.model.samples_plans:
+            self.samples.set_value("–", 0.0)
+            return
+        wrong = effective < self.model.config.few_samples
+        self.samples.set_value(f"{effective:.0f} of {samples}", np.sqrt(effective / max(samples, 1)), wrong=wrong)
 
     def _set_enabled(self) -> None:
         sync_button(self.studio, self.main, f"deploy.{'hold' if self.model.deployed else 'deploy'}")

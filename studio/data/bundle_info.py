@@ -46,6 +46,11 @@ class BundleInfo:
     def state_size(self) -> int:
         return self.task.state_size
 
+    @property
+    def has_actor(self) -> bool:
+        """Whether `train offline_rl` has put a network beside the skills that chooses them without sampling."""
+        return "agent" in dict(self.data.get("parts") or {})
+
 
 def load_bundle_info(path: Path | str) -> BundleInfo:
     """Read the description of a bundle.

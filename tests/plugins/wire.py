@@ -13,14 +13,18 @@ from tests.plugins.feed import Feed
 TASK = load_task("move_box")
 
 
-def write_bundle(folder: Path, *, robot: str = "dual_arm_ak60") -> Path:
+def write_bundle(folder: Path, *, robot: str = "dual_arm_ak60", actor: bool = False) -> Path:
     """A bundle as far as the window reads it: its description and a file per part."""
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"x")
+    parts = {"model": {"file": "model.safetensors"}}
+    if actor:
+        (folder / "agent.safetensors").write_bytes(b"x")
+        parts["agent"] = {"file": "agent.safetensors"}
     description = {
         "format_version": 1, "method": "haptic_play", "name": folder.name, "rate_hz": 100.0, "window": 20,
         "task": {**TASK.to_json(), "robot": robot}, "robot": robot, "streams": ["control", "object_pose.world"],
-        "parts": {"model": {"file": "model.safetensors"}},
+        "parts": parts,
     }  # fmt: skip
     (folder / "bundle.json").write_text(json.dumps(description))
     return folder

@@ -120,6 +120,34 @@ def test_a_bundle_for_another_robot_is_refused_in_words(panel: Any, feed: Feed) 
     assert feed.studio.commands.blocked("deploy.deploy") == "trained for six_axis, this robot is dual_arm_ak60"
 
 
+def test_the_actor_of_a_bundle_is_a_planner_where_there_is_one(panel: Any, feed: Feed, wire: Wire) -> None:
+    bundles = feed.studio.project.folder("bundles")
+    write_bundle(bundles / "plain")
+    feed.studio.goal.set(GOAL.position_m, GOAL.orientation_xyzw)
+    panel.shown()
+    run(feed, panel, 0.2)
+    box, index = panel.side.preset_box, panel.model.preset_names().index("rl")
+    entry = box.model().item(index)
+    assert not entry.isEnabled() and entry.text() == "rl (no actor)"
+    assert entry.toolTip() == "plain has no actor. Train one on it with offline_rl, or choose a bundle that has one."
+    box.activated.emit(index)  # by keyboard, say
+    assert panel.model.preset == "default" and box.currentText() == "default"
+    assert panel.side.problem.text() == entry.toolTip()
+    write_bundle(bundles / "with-actor", actor=True)
+    panel.shown()
+    panel.side.bundle_box.setCurrentIndex([b.name for b in panel.model.bundles].index("with-actor"))
+    panel.model.choose_bundle(panel.side.bundle_box.currentIndex())
+    assert entry.isEnabled() and entry.text() == "rl" and panel.side.fields["samples"].text() != "–"
+    box.activated.emit(index)
+    assert panel.model.preset == "rl" and not panel.side.fields["samples"].isEnabled()
+    assert panel.side.fields["stages"].isEnabled() and panel.side.fields["samples"].text() == "–"
+    QTest.mouseClick(panel.side.main, Qt.MouseButton.LeftButton)
+    given = next(message.values for name, message in wire.sent if name == "planner")
+    assert given["preset"] == "rl" and given["set"] == [] and given["bundle"].endswith("with-actor")
+    panel.model.choose_bundle([b.name for b in panel.model.bundles].index("plain"))
+    assert panel.model.preset == "default" and panel.side.problem.text().startswith("plain has no actor")
+
+
 def test_a_damaged_bundle_is_a_notice(panel: Any, feed: Feed) -> None:
     folder = feed.studio.project.folder("bundles") / "cut"
     folder.mkdir()
