@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
+from pathlib import Path
 
 _LOCK_ALL = 3  # MCL_CURRENT | MCL_FUTURE
 _TIMER_SLACK = 29  # PR_SET_TIMERSLACK
@@ -25,12 +27,20 @@ def grant_command() -> str:
     return f"echo '{user} - rtprio 90' | sudo tee /etc/security/limits.d/90-studio.conf"
 
 
-def obtain_niceness(level: int) -> bool:
-    """A better place than ordinary programs (`level` below 0), where the system allows it."""
+def obtain_niceness(level: int, *, autogroup: Path = Path("/proc/self/autogroup")) -> bool:
+    """A better place than ordinary programs (`level` below 0) or a worse one, where the system allows it.
+
+    Every worker leads a session of its own, and a kernel with autogroups (the default of desktop distributions) shares
+    the processor between sessions, whatever the niceness of the processes in them (sched(7), "The autogroup feature").
+    So a worker's session gets the level too; a process in somebody else's session, a terminal's, leaves that alone.
+    """
     try:
         os.setpriority(os.PRIO_PROCESS, 0, level)
     except OSError:
         return False
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):  # no autogroups here, or asked too often
+            autogroup.write_text(str(level))
     return True
 
 
