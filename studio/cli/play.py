@@ -24,6 +24,8 @@ class PlayArguments:
     """of the operator and the world"""
     world: str = "dual_arm_box"
     """which world"""
+    haptics: bool = True
+    """forces are reflected to the leader arms; --no-haptics is the condition without (kappa = 0)"""
     camera: bool = False
     """record the top camera too (several times slower)"""
     json: str | None = None
@@ -36,7 +38,12 @@ def run(arguments: list[str]) -> int:
     from studio.workers.run_play import PlayConfig, generate_play
 
     config = PlayConfig(
-        out=str(options.out), minutes=options.minutes, seed=options.seed, world=options.world, camera=options.camera
+        out=str(options.out),
+        minutes=options.minutes,
+        seed=options.seed,
+        world=options.world,
+        camera=options.camera,
+        haptics=options.haptics,
     )
     bar = ProgressBar("play", config.minutes * 60, quiet=options.json == "-")
     asked: list[int] = []

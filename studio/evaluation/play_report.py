@@ -13,6 +13,7 @@ from studio.core.task import Task
 CELL_M = 0.02
 CONTACT_N = 0.3  # less is noise of the contact solver
 MOVING_M_S = 0.01
+FORCE_EDGES_N = (CONTACT_N, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, float("inf"))
 _FLAT = float(np.cos(np.radians(10.0)))
 _LIFTED_M = 0.005
 _YAW_BINS = 12
@@ -20,7 +21,10 @@ _YAW_BINS = 12
 
 @dataclass(frozen=True, kw_only=True)
 class PlayReport:
-    """Coverage of play. Shares are of the time; `up_face_s` is in the order +x -x +y -y +z -z of the object's frame."""
+    """Coverage of play. Shares are of the time; `up_face_s` is in the order +x -x +y -y +z -z of the object's frame.
+
+    Contact forces are those of hands that touch; `force_histogram` has their shares between the edges `FORCE_EDGES_N`.
+    """
 
     sim_s: float
     contact_share: float
@@ -35,10 +39,16 @@ class PlayReport:
     xy_cells_visited: int
     area_cells_share: float
     yaw_entropy: float
+    contact_force_median_n: float
+    contact_force_p95_n: float
+    contact_force_largest_n: float
+    force_histogram: tuple[float, ...]
 
     def to_json(self) -> dict[str, Any]:
         return {key: round(v, 4) if isinstance(v, float) else v for key, v in asdict(self).items()} | {
-            "up_face_s": [round(v, 2) for v in self.up_face_s]
+            "up_face_s": [round(v, 2) for v in self.up_face_s],
+            "force_histogram": [round(v, 4) for v in self.force_histogram],
+            "force_histogram_edges_n": list(FORCE_EDGES_N[:-1]),
         }
 
 
@@ -60,7 +70,8 @@ def measure_play(
     duration_s = len(t_s) * period_s
     matrix = quaternion_to_matrix(orientation_xyzw)
     faces, flat = up_face(matrix), np.abs(matrix[:, 2]).max(axis=1) > _FLAT
-    touching = np.linalg.norm(force_n, axis=2) > CONTACT_N
+    strength_n = np.linalg.norm(force_n, axis=2)
+    touching = strength_n > CONTACT_N
     speed = np.linalg.norm(np.diff(position_m, axis=0), axis=1) / period_s
     flips = count_flips(faces, flat)
     seconds = np.bincount(faces, minlength=6) * period_s
@@ -80,7 +91,23 @@ def measure_play(
         xy_cells_visited=cells,
         area_cells_share=area_share,
         yaw_entropy=_yaw_entropy(matrix[flat], faces[flat]),
+        **_forces(strength_n[touching]),
     )
+
+
+def _forces(strength_n: FloatArray) -> dict[str, Any]:
+    """Median, 95 % point, largest and histogram of contact forces [n] of touching hands; zeros without contact."""
+    bins = len(FORCE_EDGES_N) - 1
+    if not len(strength_n):
+        names = ("contact_force_median_n", "contact_force_p95_n", "contact_force_largest_n")
+        return {**dict.fromkeys(names, 0.0), "force_histogram": (0.0,) * bins}
+    counts = np.histogram(strength_n, bins=np.array(FORCE_EDGES_N))[0]
+    return {
+        "contact_force_median_n": float(np.median(strength_n)),
+        "contact_force_p95_n": float(np.percentile(strength_n, 95)),
+        "contact_force_largest_n": float(strength_n.max()),
+        "force_histogram": tuple(float(share) for share in counts / counts.sum()),
+    }
 
 
 def count_flips(faces: np.ndarray, flat: np.ndarray) -> int:
@@ -114,4 +141,4 @@ def _nothing() -> PlayReport:
     shares = dict.fromkeys(("contact_share", "both_hands_share", "moving_share", "tilted_share", "lifted_share"), 0.0)
     counts = dict.fromkeys(("flips", "faces_up", "xy_cells_visited"), 0)
     rest = dict.fromkeys(("sim_s", "flips_per_min", "area_cells_share", "yaw_entropy"), 0.0)
-    return PlayReport(**shares, **counts, **rest, up_face_s=(0.0,) * 6)
+    return PlayReport(**shares, **counts, **rest, **_forces(np.zeros(0)), up_face_s=(0.0,) * 6)

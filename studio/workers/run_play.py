@@ -51,6 +51,8 @@ class PlayConfig:
         seed: of the operator and the world.
         world: which world.
         camera: record the top camera as well (much slower).
+        haptics: the followers' forces reach the leader arms and so the hands; without, the hands go where they will
+            (kappa = 0, spec/methods-papers.md 1b).
         robot: which robot.
         task: where the box may be.
     """
@@ -60,6 +62,7 @@ class PlayConfig:
     seed: int = 0
     world: str = "dual_arm_box"
     camera: bool = False
+    haptics: bool = True
     robot: str = "dual_arm_ak60"
     task: str = "move_box"
 
@@ -133,6 +136,8 @@ class Play:
         self._links = _SinkLink()
         self._simulation = make_simulation(robot, self.task, config.seed, self._links, clock)
         loop = self._simulation.loop
+        if not config.haptics:
+            self._simulation.inputs.leader_share = 0.0
         settings = {"source": "play", **asdict(config), "robot_name": robot.name, "rate_hz": robot.loop_rate_hz}
         settings["calibration"] = describe_calibration(config.robot)
         dataset = Dataset.create(Path(config.out), robot=robot.name, task=config.task)
@@ -189,6 +194,7 @@ class Play:
             "primitives": dict(sorted(self._operator.counts.items())),
             "seed": self.config.seed,
             "camera": self.config.camera,
+            "haptics": self.config.haptics,
             "stopped": stopped,
         }
 

@@ -31,6 +31,9 @@ def test_a_made_up_minute() -> None:
     assert (report.flips, report.flips_per_min, report.faces_up) == (1, pytest.approx(1.0), 2)
     assert report.up_face_s == pytest.approx((0, 0, 30, 0, 30, 0))
     assert report.xy_cells_visited == 14
+    forces = (report.contact_force_median_n, report.contact_force_p95_n, report.contact_force_largest_n)
+    assert forces == pytest.approx((3.0, 3.0, 3.0))
+    assert report.force_histogram == (0, 0, 1, 0, 0, 0, 0)
     assert report.to_json()["up_face_s"] == [0.0, 0.0, 30.0, 0.0, 30.0, 0.0]
 
 
@@ -43,7 +46,7 @@ def test_a_tumble_in_the_air_is_one_flip() -> None:
 
 def test_nothing_played() -> None:
     report = measure_play(TASK, np.zeros(0), np.zeros((0, 3)), np.zeros((0, 4)), np.zeros((0, 2, 3)))
-    assert report.sim_s == 0.0 and report.flips == 0
+    assert report.sim_s == 0.0 and report.flips == 0 and sum(report.force_histogram) == 0
 
 
 def test_yaw_entropy_tells_one_direction_from_all() -> None:

@@ -49,6 +49,15 @@ def test_play_records_every_tick_of_a_coupled_play(tmp_path: Path) -> None:
     assert np.median(spread.max(axis=1)) < 0.1
 
 
+def test_without_haptics_the_leader_feels_nothing_and_presses_harder(tmp_path: Path) -> None:
+    """kappa = 0: the same hands, but nothing pushes them back, so the box does."""
+    felt, numb = play(tmp_path / "a", minutes=0.15), play(tmp_path / "b", minutes=0.15, haptics=False)
+    assert (control_records(tmp_path / "a")["coupling_share"][400:] == 1.0).all()
+    assert (control_records(tmp_path / "b")["coupling_share"][400:] == 0.0).all()
+    assert (felt["haptics"], numb["haptics"]) == (True, False)
+    assert float(str(numb["contact_force_p95_n"])) > float(str(felt["contact_force_p95_n"])) > 0.0
+
+
 def test_the_command_writes_the_promised_fields(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["play", "--out", str(tmp_path / "d"), "--minutes", "0.1", "--seed", "1", "--json", "-"]) == 0
     result = json.loads(capsys.readouterr().out)
