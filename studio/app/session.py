@@ -79,7 +79,7 @@ class Session:
         folder: session folder; None makes a fresh one.
         places: the workers there are.
         seed: of the simulated world.
-        robot_title: which robot the workers drive, for the status bar.
+        robot_title: which robot the workers drive, for the status bar; empty: as the description says.
     """
 
     message = Signal(str, Message)
@@ -93,7 +93,7 @@ class Session:
         folder: SessionFolder | None = None,
         places: tuple[WorkerPlace, ...] = WORKERS,
         seed: int = 0,
-        robot_title: str = "Simulated robot",
+        robot_title: str = "",
     ) -> None:
         self.robot, self.task, self.project, self.seed = robot, task, project, seed
         self.state, self.notices = StudioState(), Notices()
@@ -104,7 +104,7 @@ class Session:
         self._control = Follower(self.folder.ring_path("control"))
         self.monitor = LinkMonitor(self.state.link, self._control, project.free_bytes)
         self.take = Take(self)
-        self.state.link.robot_title = robot_title
+        self.state.link.robot_title = robot_title or (robot.title if robot.buses else "Simulated robot")
         self._expected: set[str] = set()
         self._configs: dict[str, dict[str, Any]] = {}
         self._ready: set[str] = set()
@@ -186,7 +186,8 @@ class Session:
 
     def take_config(self) -> dict[str, Any]:
         """What an episode keeps of how it came about."""
-        return {"robot": self.robot.name, "task": self.task.name, "seed": self.seed, "operator": "mouse"}
+        robot = {"robot": self.robot.name, "robot_description": self.robot.reference}
+        return {**robot, "task": self.task.name, "seed": self.seed, "operator": "mouse"}
 
     def request(self, name: str, **values: Any) -> None:
         self.send("control", Message(name=name, values=values))
@@ -289,5 +290,5 @@ class Session:
         return self.places[name]
 
     def _usual_config(self, place: WorkerPlace) -> dict[str, Any]:
-        facts = {"robot": self.robot.name, "task": self.task.name, "seed": self.seed}
+        facts = {"robot": self.robot.reference, "task": self.task.name, "seed": self.seed}
         return {name: facts[name] for name in place.told}

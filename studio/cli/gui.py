@@ -19,6 +19,9 @@ class GuiArguments:
     """Open the studio."""
 
     project: Annotated[Path | None, tyro.conf.arg(help="project folder; made when missing")] = None
+    robot: Annotated[str, tyro.conf.arg(help="robot description; a name with a slash is a folder of your own")] = (
+        "dual_arm_ak60"
+    )
     theme: Annotated[str | None, tyro.conf.arg(help="dark or light")] = None
     watch: Annotated[bool, tyro.conf.arg(help="say at the end which turns of the window took over 50 ms")] = False
 
@@ -63,7 +66,8 @@ def _open(options: GuiArguments, ending: Ending) -> int:
     from studio.app.start import StudioOptions, install_hook, make_application, open_studio
 
     app = make_application()
-    window = open_studio(StudioOptions(project=options.project, theme=options.theme, watched=options.watch))
+    studio = StudioOptions(project=options.project, robot=options.robot, theme=options.theme, watched=options.watch)
+    window = open_studio(studio)
     undo, code = install_hook(window), 0
     try:
         if not ending.asked:

@@ -45,6 +45,8 @@ class RecordArguments:
     """input events of the gamepad; the first one that is plugged in otherwise"""
     window: bool = False
     """open the window on this session"""
+    robot: str = "dual_arm_ak60"
+    """robot description; a name with a slash is a folder of your own"""
     seed: int = 0
     """of the scripted hand and of where the box is put back"""
     json: str | None = None
@@ -149,7 +151,7 @@ class RecordScript:
     def _take(self, session: Session) -> Iterator[None]:
         options = self.options
         folder = self.dataset.new_episode(self.dataset.new_session())
-        config = {"robot": session.robot.name, "task": session.task.name, "operator": options.operator}
+        config = session.take_config() | {"seed": options.seed, "operator": options.operator}
         session.send("recorder", Message(name="start", values={"folder": str(folder), "config": config}))
         yield from self._wait(lambda: self._recording, _START_S, "the recorder did not begin")
         self.note = "recording"
@@ -215,7 +217,7 @@ def _record_alone(options: RecordArguments, script: RecordScript) -> None:
     from studio.robot.description import load_robot
 
     task = load_task("move_box")
-    session = Session(load_robot(task.robot), task, Project(options.out.expanduser().resolve().parent, "record"))
+    session = Session(load_robot(options.robot), task, Project(options.out.expanduser().resolve().parent, "record"))
     bar = ProgressBar("recording", options.seconds)
     try:
         session.start()
@@ -252,7 +254,7 @@ def _record_in_window(options: RecordArguments, script: RecordScript) -> None:
     from studio.app.start import StudioOptions, install_hook, make_application, open_studio
 
     app = make_application()
-    window = open_studio(StudioOptions(project=_project_of(options.out)))
+    window = open_studio(StudioOptions(project=_project_of(options.out), robot=options.robot))
     undo, timer = install_hook(window), QTimer()
     failures: list[StudioError] = []
 

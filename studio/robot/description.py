@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ class Timeouts:
     policy_target_ticks: int = 3
     plan_windows: int = 3
     guard_silence_s: float = 0.02
-    simulated_stall_s: float = 0.5  # twins in the simulated world stand still while the loop does
+    simulated_stall_s: float = 1.0  # twins in the simulated world stand still while the loop does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +98,7 @@ class Robot:
     urdf_path: Path
     first_run_share: float = 0.3  # of speed and torque that a bundle gets the first time it runs on this robot
     buses: tuple[BusWiring, ...] = ()  # none: motor twins in the simulated world
+    reference: str = ""  # what `load_robot` takes to find this robot again, in any process
 
     @property
     def motor_model(self) -> str:
@@ -116,11 +117,12 @@ class Robot:
 @lru_cache(maxsize=8)
 def load_robot(name: str = "dual_arm_ak60") -> Robot:
     """Read `resources/robots/<name>/robot.toml`; a name with a slash is a folder of your own."""
-    folder = Path(name) if "/" in name else resources_dir() / "robots" / name
+    folder = Path(name).expanduser().absolute() if "/" in name else resources_dir() / "robots" / name
     if not (folder / "robot.toml").is_file():
         known = sorted(p.parent.name for p in (resources_dir() / "robots").glob("*/robot.toml"))
         raise ConfigError(f"There is no robot {name!r}. Known robots: {', '.join(known)}. Choose one of them.")
-    return make_robot(load_toml(folder / "robot.toml"), folder)
+    robot = make_robot(load_toml(folder / "robot.toml"), folder)
+    return robot if "/" in name else replace(robot, reference=name)
 
 
 def make_robot(data: dict[str, Any], folder: Path) -> Robot:
@@ -177,6 +179,7 @@ def _make_robot(data: dict[str, Any], folder: Path) -> Robot:
         timeouts=make_config(Timeouts, data["timeouts"], where="timeouts"),
         urdf_path=folder / str(data["urdf"]),
         buses=tuple(make_config(BusWiring, bus, where=f"{folder.name}: buses") for bus in data.get("buses", [])),
+        reference=str(folder),
     )
 
 

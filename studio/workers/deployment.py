@@ -20,6 +20,7 @@ from studio.learning.imagination import LearnedActor, make_learned_actor
 from studio.learning.skill_model import SkillModel, make_skill_model
 from studio.learning.value import LearnedValue, make_learned_value
 from studio.planning.config import PlannerConfig, planner_preset
+from studio.robot.description import load_robot
 from studio.workers.tap import StateTap, Tap
 
 STALE_STATE_NS = 100_000_000  # older than this, the arms are not moved by it
@@ -48,7 +49,8 @@ def load_deployment(values: dict[str, Any], config: dict[str, Any]) -> Deploymen
     path = Path(str(values["bundle"]))
     bundle = load_bundle(path)
     task = load_task(str(config.get("task", "move_box")))
-    check_fits_robot(bundle.info, str(config.get("robot", task.robot)), task.state_size, where=f"Bundle {path.name}")
+    robot = load_robot(str(config.get("robot", task.robot)))
+    check_fits_robot(bundle.info, robot.name, task.state_size, where=f"Bundle {path.name}")
     model = make_skill_model(bundle, prior=values.get("prior"))
     return Deployment(
         path=path,

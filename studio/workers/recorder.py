@@ -309,7 +309,8 @@ class Recorder:
             raise DataError(self._disk_sentence(free_bytes, folder) + " Recording did not start.")
         config = dict(values.get("config", {}))
         if "robot" in config:
-            config.setdefault("calibration", describe_calibration(str(config["robot"])))
+            description = str(config.get("robot_description") or config["robot"])
+            config.setdefault("calibration", describe_calibration(description))
         self._recording = Recording(self._link, folder, config, split_s)
         self._started_s = time.monotonic()
         self._report(self._recording)

@@ -13,7 +13,7 @@ from studio.core.records import PairState
 from tests.process.station import Station
 from tests.process.test_wired_arms import WiredStation, stiffness
 
-_FROZEN_S = 1.5
+_FROZEN_S = 2.0
 
 
 @pytest.fixture(params=["simulated", "two serial lines"])
