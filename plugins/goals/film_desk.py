@@ -12,8 +12,8 @@ from psygnal import Signal
 from plugins.goals.film import Film, FilmTitle, list_films, read_film, read_frame
 from studio.app.api import Loader, Message, StudioApi
 
-EPISODE, CAMERA = "Episode", "Camera now"
-SOURCES = (EPISODE, CAMERA)
+EPISODE, CAMERA, FILE = "Episode", "Camera now", "Picture file"
+SOURCES = (EPISODE, CAMERA, FILE)
 CAMERA_STREAM = "camera.top.image"
 TAGS, WORLD = "object_pose.tags", "object_pose.world"
 _FRESH_S = 0.5
@@ -37,6 +37,10 @@ class FilmDesk:
         self._reading = False
         self._wanted = -1  # the frame whose picture is asked for next
         self._decoding = False
+        self.picture: Path | None = None  # the file whose pose is the goal
+        self._asked: Path | None = None
+        self._file_words = ""
+        studio.workers.message.connect(self._on_message)
 
     # ---- episodes ------------------------------------------------------------------------------------------------
 
@@ -142,11 +146,48 @@ class FilmDesk:
         else:
             self.taken.emit(pose["position_m"].copy(), pose["orientation_xyzw"].copy())
 
+    # ---- a picture file ----------------------------------------------------------------------------------------
+
+    def ask_file(self, path: Path) -> None:
+        """Have the camera's process look for the box in a picture of that camera."""
+        self.choose_source(FILE)
+        self._asked, self.picture = path, None
+        if not self._studio.workers.alive("camera"):
+            self._asked, self._file_words = None, "The camera is not running, and it reads the tags. Start it again."
+            self._studio.workers.send("camera", Message(name="read_picture"))  # which says so, with a button
+        else:
+            self._file_words = f"Looking for the box in {path.name}."
+            self._studio.workers.send("camera", Message(name="read_picture", values={"path": str(path)}))
+        self.film_changed.emit()
+
+    def _on_message(self, name: str, message: Message) -> None:
+        if name != "camera" or self._asked is None:
+            return
+        if message.name == "ended":
+            self._asked, self._file_words = None, "The camera ended while it looked. Start it again from the notices."
+        elif message.name == "picture_refused" and message.values.get("path") == str(self._asked):
+            self._asked, self._file_words = None, str(message.values["text"])
+            self._studio.notices.warn(self._file_words)
+        elif message.name == "picture_pose" and message.values.get("path") == str(self._asked):
+            self._take_file(self._asked, message.values)
+        else:
+            return
+        self.film_changed.emit()
+
+    def _take_file(self, path: Path, values: dict[str, Any]) -> None:
+        self._asked, self.picture = None, path
+        tags = int(values["tags"])
+        seen = "one tag" if tags == 1 else f"{tags} tags"
+        self._file_words = f"{path.name}: the goal is where the box is in this picture, from {seen}."
+        self.taken.emit(np.array(values["position_m"]), np.array(values["orientation_xyzw"]))
+
     # ---- words ---------------------------------------------------------------------------------------------------
 
     def film_words(self) -> str:
         if self.source == CAMERA:
             return self.camera_pose()[1]
+        if self.source == FILE:
+            return self._file_words or "Choose a PNG or JPEG picture that this camera took, with the box in it."
         if self.film is None:
             return "Reading the episode." if self.films else "No episode with pictures yet. Record a minute."
         if self.film.problem:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from plugins.goals.film import Film
-from plugins.goals.film_desk import EPISODE, SOURCES, FilmDesk
+from plugins.goals.film_desk import CAMERA, EPISODE, FILE, SOURCES, FilmDesk
 from studio.app.theme import set_property, theme
 from studio.app.widgets.control import SegmentedControl
 
@@ -48,9 +50,17 @@ class FilmStrip(QWidget):
 
     def set_live(self, picture: np.ndarray | None) -> None:
         """What the camera sees instead of a film."""
+        self.show_image(None if picture is None else make_image(picture))
+
+    def show_image(self, image: QImage | None) -> None:
+        """One picture instead of a film; none leaves the strip empty."""
         self._images, self._film, self._frame = [], None, -1
-        self._live = None if picture is None else make_image(picture)
+        self._live = None if image is None or image.isNull() else image
         self.update()
+
+    def pictures(self) -> int:
+        """How many pictures the strip shows."""
+        return len(self._images) + (self._live is not None)
 
     def cells(self) -> list[QRectF]:
         pitch = (self.width() - 32 + _GAP_PX) / _CELLS
@@ -156,9 +166,13 @@ class FilmPanel(QFrame):
         self.episodes.activated.connect(self._desk.choose_film)
         self.sources = SegmentedControl(list(SOURCES))
         self.sources.chosen.connect(self._desk.choose_source)
+        self.choose = QPushButton("Choose a picture …")
+        self.choose.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.choose.clicked.connect(self.ask_file)
         row.addWidget(title)
         row.addStretch(1)
         row.addWidget(self.episodes)
+        row.addWidget(self.choose)
         row.addWidget(self.sources)
         return row
 
@@ -171,10 +185,24 @@ class FilmPanel(QFrame):
             self.episodes.addItems(titles)
         self.episodes.setCurrentIndex(desk.film_index)
         self.episodes.setVisible(desk.source == EPISODE and bool(titles))
+        self.choose.setVisible(desk.source == FILE)
         self.sources.choose(desk.source)
         if desk.source == EPISODE:
             self.strip.set_film(desk.film)
+        elif desk.source == FILE:
+            self.strip.show_image(None if desk.picture is None else QImage(str(desk.picture)))
         self._show_words()
+
+    def ask_file(self) -> None:
+        """Choose a file; STOP stays within reach meanwhile."""
+        dialog = QFileDialog(self.window(), "A picture of the camera, with the box in it")
+        dialog.setNameFilter("Pictures (*.png *.jpg *.jpeg)")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setModal(False)
+        dialog.fileSelected.connect(lambda text: self._desk.ask_file(Path(text)))
+        dialog.show()
 
     def show_frame(self) -> None:
         if self._desk.source == EPISODE:
@@ -183,7 +211,7 @@ class FilmPanel(QFrame):
 
     def tick(self) -> None:
         """Ten times a second: the camera's newest picture."""
-        if self._desk.source != EPISODE:
+        if self._desk.source == CAMERA:
             self.strip.set_live(self._desk.camera_picture())
             self._show_words()
 

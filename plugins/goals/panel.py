@@ -184,6 +184,7 @@ class GoalsPanel(SceneScreen):
         model.pose_changed.connect(self._show_pose)
         model.checks_changed.connect(self._show_checks)
         model.library_changed.connect(self._show_library)
+        self.studio.commands.bind("goals.picture", self.below.ask_file)
         self._show_pose()
         self._show_library()
 

@@ -6,7 +6,6 @@ The simulated camera is posed from the session's rings (control and the world's 
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,9 +21,11 @@ from studio.data.video_encoder import FrameEncoder
 from studio.ipc.messages import Message
 from studio.ipc.ring import RingWriter
 from studio.ipc.worker_link import WorkerLink, run_worker
+from studio.workers.priority import obtain_niceness
 from studio.workers.tap import Tap
 
 if TYPE_CHECKING:
+    from studio.workers.picture_pose import PictureReader
     from studio.workers.tag_pose import TagPublisher
 
 CAMERA_NICE = 5  # drawing a picture must not delay a plan where there are few cores
@@ -118,11 +119,12 @@ class CameraLoop:
         pose: MirrorPose,
         rate_hz: float,
         make_tags: Callable[[], TagPublisher],
+        pictures: PictureReader,
         *,
         find_tags: bool = False,
     ) -> None:
         self._link, self._camera, self._pose, self._rate_hz = link, camera, pose, rate_hz
-        self._make_tags, self._find_tags = make_tags, find_tags
+        self._make_tags, self._find_tags, self._pictures = make_tags, find_tags, pictures
         self._tags: TagPublisher | None = None
         self._publisher: FramePublisher | None = None
         self._reported_s, self._reported_frames = time.monotonic(), 0
@@ -136,6 +138,8 @@ class CameraLoop:
             for message in self._link.wait(max(0.0, due_s - time.monotonic())):
                 if message.name == "tags":
                     self._find_tags = bool(message.values.get("on", True))
+                elif message.name == "read_picture":
+                    self._link.send(self._pictures.answer(message.values))
             if time.monotonic() < due_s:
                 continue  # a message came early
             took_one = self._take_picture()
@@ -179,18 +183,24 @@ def run_camera(link: WorkerLink) -> None:
     """The worker's body: the simulated camera, posed from the rings."""
     from studio.robot.description import load_robot
     from studio.sim.camera import SimulatedCamera
+    from studio.workers.picture_pose import PictureReader
     from studio.workers.tag_pose import TagPublisher, make_tag_tracker
 
-    os.nice(CAMERA_NICE)
+    obtain_niceness(CAMERA_NICE)
     config = make_config(CameraConfig, link.config, where="camera")
     camera = SimulatedCamera(load_robot(config.robot), WallClock())
     pose = MirrorPose(link, camera, config.stale_s)
+    place = camera.scene.camera
+    pictures = PictureReader(
+        lambda: make_tag_tracker(camera), width_px=place.width_px, height_px=place.height_px, camera=camera.name
+    )
     loop = CameraLoop(
         link,
         camera,
         pose,
         config.rate_hz,
         lambda: TagPublisher(link.session, make_tag_tracker(camera), config.rate_hz),
+        pictures,
         find_tags=config.tags,
     )
     try:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from plugins.goals.pose import GoalPose, field_problem, pose_from_world, pose_problems
@@ -287,6 +288,43 @@ def test_the_camera_gives_a_goal_from_the_tags_it_sees(panel: Any, feed: Feed, w
     finally:
         images.close()
         tags.close()
+
+
+def test_a_picture_file_gives_a_goal(panel: Any, feed: Feed, wire: Wire, tmp_path: Path) -> None:
+    """Through the dialog of the screen; the camera's process reads the tags."""
+    path, words = tmp_path / "box.png", panel.below.words
+    image = QImage(64, 48, QImage.Format.Format_RGB888)
+    image.fill(Qt.GlobalColor.darkGreen)
+    assert image.save(str(path))
+    panel.below.sources.chosen.emit("Picture file")
+    assert panel.below.choose.isVisible() and words.text().startswith("Choose a PNG or JPEG picture")
+    QTest.mouseClick(panel.below.choose, Qt.MouseButton.LeftButton)
+    dialog = panel.window().findChild(QFileDialog)
+    assert dialog is not None and not dialog.isModal()
+    dialog.fileSelected.emit(str(path))
+    dialog.close()
+    assert wire.sent_to("camera", "read_picture") == [{}]  # not running: the session says so, with a button
+    assert words.text().startswith("The camera is not running")
+    wire.running.add("camera")
+    feed.studio.commands.run("goals.picture")
+    panel.window().findChildren(QFileDialog)[-1].fileSelected.emit(str(path))
+    assert wire.sent_to("camera", "read_picture")[-1] == {"path": str(path)}
+    before = panel.model.pose
+    wire.say("camera", "picture_refused", path=str(path), text="box.png: no tag of the box is seen well enough.")
+    assert words.text() == feed.studio.notices.items[0].text == "box.png: no tag of the box is seen well enough."
+    assert panel.model.pose == before and panel.below.strip.pictures() == 0
+    panel.model.desk.ask_file(path)
+    answer = {"position_m": [0.02, 0.04, 0.05], "orientation_xyzw": [0.0, 0.0, 0.0, 1.0], "tags": 2, "error_px": 0.2}
+    wire.say("camera", "picture_pose", path=str(tmp_path / "another.png"), **answer)
+    assert panel.model.pose == before  # an answer to an older question
+    wire.say("camera", "picture_pose", path=str(path), **answer)
+    assert (panel.model.pose.x, panel.model.pose.y, panel.model.pose.yaw) == (20.0, 40.0, 0.0)
+    assert words.text() == "box.png: the goal is where the box is in this picture, from 2 tags."
+    assert panel.below.strip.pictures() == 1
+    panel.model.undo()
+    assert panel.model.pose == before
+    for shown in panel.window().findChildren(QFileDialog):
+        shown.close()
 
 
 def test_libraries_are_kept_and_run_again(panel: Any, feed: Feed, wire: Wire) -> None:
