@@ -51,7 +51,7 @@ class OfflineRlConfig:
     first_alpha: float = 0.05  # [ours]
     conservative: float = 0.0  # [paper] tried, "minor gain"
     moving_share: float = 0.35
-    threads: int = 2
+    threads: int = 1
     clip: float = 10.0
     checkpoint_every_s: float = 20.0
     held_out_every_s: float = 15.0
