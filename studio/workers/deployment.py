@@ -20,7 +20,7 @@ from studio.learning.imagination import LearnedActor, make_learned_actor
 from studio.learning.skill_model import SkillModel, make_skill_model
 from studio.learning.value import LearnedValue, make_learned_value
 from studio.planning.config import PlannerConfig, planner_preset
-from studio.robot.description import load_robot
+from studio.robot.description import Robot, load_robot
 from studio.workers.tap import StateTap, Tap
 
 STALE_STATE_NS = 100_000_000  # older than this, the arms are not moved by it
@@ -32,6 +32,7 @@ class Deployment:
 
     path: Path
     model: SkillModel
+    robot: Robot
     value: LearnedValue | None
     actor: LearnedActor | None
     pose_stream: str
@@ -55,6 +56,7 @@ def load_deployment(values: dict[str, Any], config: dict[str, Any]) -> Deploymen
     return Deployment(
         path=path,
         model=model,
+        robot=robot,
         value=make_learned_value(bundle, model),
         actor=make_learned_actor(bundle, model),
         pose_stream=f"object_pose.{values['pose']}" if values.get("pose") else pose_stream(bundle.info),

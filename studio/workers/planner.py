@@ -138,7 +138,7 @@ class DeployedPlanner:
     def __init__(
         self, link: WorkerLink, deployment: Deployment, settings: PlannerConfig, *, delay_s: float = 0.0
     ) -> None:
-        self.skills = deployment.model
+        self.skills, self._robot = deployment.model, deployment.robot
         self.settings = settings
         seed = int(deployment.values.get("seed", 0))
         self._planner = make_goal_planner(
@@ -217,7 +217,7 @@ class DeployedPlanner:
     def sample_skills(self, values: dict[str, Any]) -> Message:
         """The answer to `sample_skills`: what skills would do from the newest measured state."""
         found = self._surroundings.state(time.monotonic_ns())
-        return answer_samples(SkillSampler(self.skills), None if found is None else found[0], values)
+        return answer_samples(SkillSampler(self.skills, self._robot), None if found is None else found[0], values)
 
     def report(self) -> dict[str, Any]:
         return {

@@ -22,7 +22,7 @@ from studio.core.task import Task
 from studio.ipc.messages import Message
 from studio.learning.skill_model import SkillModel
 from studio.learning.transition import rotation_matrix
-from studio.robot.description import load_robot
+from studio.robot.description import Robot, load_robot
 
 COUNT_MAX, STAGES_MAX = 8, 20
 _POOL = 64  # rollouts that the shown ones are chosen from, and that say how likely each is
@@ -64,15 +64,16 @@ class SkillSampler:
 
     Args:
         model: the trained model; its held-out errors of one skill are the noise of the bands.
+        robot: whose joints move; the task's own where none is given.
     """
 
-    def __init__(self, model: SkillModel) -> None:
+    def __init__(self, model: SkillModel, robot: Robot | None = None) -> None:
         self._model, task = model, model.task
         self._task: Task = task
         self._position, self._rotation = object_spans(task)
         self._joints = StateReader(task).joints
-        robot = load_robot(task.robot) if self._joints is not None else None
-        self._range_rad = None if robot is None else (robot.position_lower_rad, robot.position_upper_rad)
+        arms = (robot or load_robot(task.robot)) if self._joints is not None else None
+        self._range_rad = None if arms is None else (arms.position_lower_rad, arms.position_upper_rad)
         self._noise = _held_out_noise(task, dict(model.info.get("metrics") or model.info.get("held_out") or {}))
 
     @torch.inference_mode()
