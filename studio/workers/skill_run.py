@@ -67,7 +67,8 @@ class SkillRun:
             return self._end(state, now_ns, "stopped before its end")
         motion = self._executor.step(state, now_ns)
         if motion.hold:
-            return self._end(state, now_ns, "done")
+            all_done = self._executor.stage >= len(self._controls)
+            return self._end(state, now_ns, "done" if all_done else "cut short, the computer was too slow")
         return motion
 
     def close(self) -> None:

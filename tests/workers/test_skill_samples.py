@@ -13,9 +13,12 @@ import torch
 
 from studio.core.geometry import FloatArray
 from studio.core.observation import object_spans
-from studio.core.records import Driver, PairState
+from studio.core.records import Driver, PairState, make_control_record
 from studio.ipc.messages import Message
+from studio.ipc.ring import RingWriter
+from studio.ipc.session import SessionFolder
 from studio.robot.description import load_robot
+from studio.workers.skill_run import SkillRun
 from studio.workers.skill_samples import SampleSettings, SkillSampler, answer_samples, pick_different
 from tests.planning.random_model import make_random_model, save_random_bundle
 from tests.workers.test_deploy import POLICY, Stage
@@ -97,13 +100,43 @@ def test_a_skill_is_sampled_and_done_once(stage: Stage, tmp_path: Path) -> None:
     np.testing.assert_allclose(waiting["velocity_rad_s"], 0.0)
     assert not stage.heard("policy", "skill_done")
     stage.body.engaged = (PairState.ENGAGED, Driver.SKILL)
-    stage.until(lambda: bool(stage.heard("policy", "skill_done")), "its end")
-    done = stage.heard("policy", "skill_done")[0].values
-    assert done["outcome"] == "done" and done["request"] == 7
-    assert 0.6e9 < done["end_ns"] - done["start_ns"] < 4e9  # four windows of 0.2 s
+    done, moved = wait_for_skill(stage)
+    while done["outcome"] != "done" or len(moved) <= 20:  # a busy machine was too slow for it, or for this test
+        assert done["outcome"] == "done" or "too slow" in done["outcome"]
+        assert done["request"] < 20, "never done to its end"
+        stage.supervisor.send("policy", Message(name="do_skill", values={**do, "request": done["request"] + 1}))
+        done, moved = wait_for_skill(stage)
+    assert done["request"] >= 7 and done["end_ns"] - done["start_ns"] > 0.6e9  # four windows of 0.2 s
+    assert len(moved) <= 80 and np.abs([t["velocity_rad_s"] for t in moved]).max() > 0
     stage.until(lambda: not stage.driving(), "holding afterwards")
-    moved = [t for t in stage.body.targets if done["start_ns"] <= t["t_ns"] < done["end_ns"]]
-    assert len(moved) > 20 and np.abs([t["velocity_rad_s"] for t in moved]).max() > 0
+
+
+def wait_for_skill(stage: Stage) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """What is said of the next skill that ends, and the targets that it moved the arms by."""
+    count = len(stage.heard("policy", "skill_done"))
+    stage.until(lambda: len(stage.heard("policy", "skill_done")) > count, "its end")
+    done = stage.heard("policy", "skill_done")[count].values
+    stage.until(lambda: int(stage.body.targets[-1]["t_ns"]) >= done["end_ns"], "its last target")
+    return done, [t for t in stage.body.targets if done["start_ns"] <= t["t_ns"] < done["end_ns"]]
+
+
+def test_a_skill_that_the_machine_was_too_slow_for_is_not_called_done(tmp_path: Path) -> None:
+    session = SessionFolder(tmp_path / "session").create()
+    kind = make_control_record(joints=8, pairs=2, rate_hz=200.0)
+    ring = RingWriter(session.ring_path("control"), kind)
+    record = kind.empty()[0]
+    record["pair_state"], record["driver"] = PairState.ENGAGED, Driver.SKILL
+    ring.write(record)
+    for tick_ns, outcome in ((10_000_000, "done"), (100_000_000, "cut short, the computer was too slow")):
+        run = SkillRun(make_random_model(), session, np.zeros((4, 8)), 1)
+        state, now_ns = make_state(), 1
+        while not run.outcome:
+            run.step(state, now_ns)
+            now_ns += tick_ns
+        assert run.outcome == outcome
+        run.close()
+    ring.close()
+    session.remove()
 
 
 def test_letting_go_ends_a_skill_and_wrong_controls_are_said(stage: Stage, tmp_path: Path) -> None:
