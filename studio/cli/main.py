@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("studio.cli.evaluate", "goal-reaching episodes in simulation"),
     "bench": ("studio.cli.bench", "side-by-side measurements and campaigns, each by its name"),
     "commission": ("studio.cli.commission", "check a motor before it is trusted; rehearse it on twins"),
+    "camera": ("studio.cli.camera", "calibration board, a camera's intrinsics and its place in the world"),
     "can": ("studio.cli.can", "motor frames as bytes: encode, decode, servo, models"),
     "uart": ("studio.cli.uart", "serial frames of the drives: encode, decode, query"),
     "methods": ("studio.cli.methods", "every method with its source, status and presets"),

@@ -77,21 +77,23 @@ class CameraPlacement:
         transform_world_camera: [4, 4], camera axes as in OpenCV (x right, y down, z into the scene), in m.
         error_px: root mean square distance between found and projected corners.
         corners: how many were seen.
-        board_x_m, board_y_m, board_z_m, board_yaw_rad: where the board lay.
+        boards: [n, 4], where the board lay: x, y, z (m) of its upper left corner, yaw (rad).
     """
 
     date: str
     transform_world_camera: FloatArray
     error_px: float
     corners: int
-    board_x_m: float
-    board_y_m: float
-    board_z_m: float
-    board_yaw_rad: float
+    boards: FloatArray
 
     def to_json(self) -> dict[str, Any]:
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {**values, "transform_world_camera": self.transform_world_camera.tolist()}
+        return {
+            "date": self.date,
+            "transform_world_camera": self.transform_world_camera.tolist(),
+            "error_px": self.error_px,
+            "corners": self.corners,
+            "boards": self.boards.tolist(),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +204,7 @@ def require_placement(found: CameraCalibration | None, camera: str) -> tuple[Int
     if found.placement is None:
         raise ConfigError(
             f"T_world_camera of camera {camera!r} is not known, so a pose from its tags must not move real arms. "
-            f"Lay the board at a known place and run `main.py camera calibrate --camera {camera} --place X Y YAW`."
+            f"Lay the board at a known place and run `main.py camera place --camera {camera} --at X Y YAW`."
         )
     return found.intrinsics, found.placement
 
@@ -234,10 +236,7 @@ def _placement(data: dict[str, Any]) -> CameraPlacement:
         transform_world_camera=transform,
         error_px=float(data["error_px"]),
         corners=int(data["corners"]),
-        board_x_m=float(data["board_x_m"]),
-        board_y_m=float(data["board_y_m"]),
-        board_z_m=float(data["board_z_m"]),
-        board_yaw_rad=float(data["board_yaw_rad"]),
+        boards=_array(data["boards"], (len(data["boards"]), 4)),
     )
 
 

@@ -115,7 +115,7 @@ class BoardDescription:
 
 PRESETS = {  # what fits on a sheet; the larger one for cameras that look from above a table
     "a4": BoardDescription(),
-    "a3": BoardDescription(columns=5, rows=4, square_m=0.070, marker_m=0.049),
+    "a3": BoardDescription(columns=5, rows=4, square_m=0.068, marker_m=0.0476),
 }
 
 

@@ -6,6 +6,7 @@ few pictures, too little of the picture covered, one attitude only, a fit that d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from math import cos, sin
@@ -220,58 +221,81 @@ def _largest_tilt_rad(turns: list[FloatArray]) -> float:
     return float(np.arccos(np.clip(normals @ normals.T, -1.0, 1.0)).max())
 
 
+@dataclass(frozen=True, kw_only=True)
+class LaidBoard:
+    """A view of the board, and where it lay."""
+
+    view: BoardView
+    place: BoardPlace
+
+
 def place_camera(
-    view: BoardView, intrinsics: Intrinsics, place: BoardPlace, limits: CalibrationLimits | None = None
+    boards: Sequence[LaidBoard], intrinsics: Intrinsics, limits: CalibrationLimits | None = None
 ) -> CameraPlacement:
-    """Where the camera is, from one view of a board whose place is known.
+    """Where the camera is, from views of a board that lay at known places. Several places, far apart, tell the
+    camera's tilt much better than one.
 
     Raises:
         DataError: another picture size, too few corners, or no pose that explains them and lies above the board.
     """
     limits = limits or CalibrationLimits()
-    if (view.width_px, view.height_px) != (intrinsics.width_px, intrinsics.height_px):
-        raise DataError(
-            f"The picture has {view.width_px} x {view.height_px} px, the intrinsics are for "
-            f"{intrinsics.width_px} x {intrinsics.height_px}. Use the same setting, or calibrate again."
-        )
-    if len(view.points_px) < limits.placement_corners:
-        raise DataError(
-            f"{len(view.points_px)} corners of the laid board found, {limits.placement_corners} are needed. "
-            "Show more of it, or print a larger one."
-        )
-    error_px, transform = min(_poses(view, intrinsics, place), key=lambda found: found[0], default=(np.inf, np.eye(4)))
+    _check_views(boards, intrinsics, limits)
+    error_px, transform = min(_poses(boards, intrinsics), key=lambda found: found[0], default=(np.inf, np.eye(4)))
     if error_px > limits.error_px:
         raise DataError(
             f"No place of the camera explains the laid board: {error_px:.2f} px off, at most {limits.error_px:g} "
-            "allowed. Lay it flat, with its numbers given rightly."
+            "allowed. Lay it flat, and give its numbers and places rightly."
         )
     return CameraPlacement(
         date=now_utc(),
         transform_world_camera=transform,
         error_px=float(error_px),
-        corners=len(view.points_px),
-        board_x_m=place.x_m,
-        board_y_m=place.y_m,
-        board_z_m=place.z_m,
-        board_yaw_rad=place.yaw_rad,
+        corners=sum(len(board.view.points_px) for board in boards),
+        boards=np.array([[p.x_m, p.y_m, p.z_m, p.yaw_rad] for p in (board.place for board in boards)]),
     )
 
 
-def _poses(view: BoardView, intrinsics: Intrinsics, place: BoardPlace) -> list[tuple[float, FloatArray]]:
-    """Every pose above the board with its error: a flat board seen from far away has two."""
-    points_m, points_px, matrix, bent = view.points_m, view.points_px, intrinsics.matrix, intrinsics.distortion
-    _, turns, shifts, _ = cv2.solvePnPGeneric(points_m, points_px, matrix, bent, flags=cv2.SOLVEPNP_IPPE)
-    found: list[tuple[float, FloatArray]] = []
+def _check_views(boards: Sequence[LaidBoard], intrinsics: Intrinsics, limits: CalibrationLimits) -> None:
+    for view in (board.view for board in boards):
+        if (view.width_px, view.height_px) != (intrinsics.width_px, intrinsics.height_px):
+            raise DataError(
+                f"The picture has {view.width_px} x {view.height_px} px, the intrinsics are for "
+                f"{intrinsics.width_px} x {intrinsics.height_px}. Use the same setting, or calibrate again."
+            )
+        if len(view.points_px) < limits.placement_corners:
+            raise DataError(
+                f"{len(view.points_px)} corners of the laid board found, {limits.placement_corners} are needed. "
+                "Show more of it, or print a larger one."
+            )
+
+
+def _poses(boards: Sequence[LaidBoard], intrinsics: Intrinsics) -> list[tuple[float, FloatArray]]:
+    """Every T_world_camera above the boards with its error in px: one flat board seen from far away has two."""
+    world_first = boards[0].place.transform_world_board()
+    points_m = np.concatenate([_in_frame(world_first, board) for board in boards])
+    points_px = np.concatenate([board.view.points_px for board in boards])
+    flat = bool(np.abs(points_m[:, 2]).max() < 1e-9)
+    points_m[:, 2] *= not flat
+    method = cv2.SOLVEPNP_IPPE if flat else cv2.SOLVEPNP_SQPNP
+    matrix, bent = intrinsics.matrix, intrinsics.distortion
+    _, turns, shifts, _ = cv2.solvePnPGeneric(points_m, points_px, matrix, bent, flags=method)
+    lowest_m, found = max(board.place.z_m for board in boards) + _ABOVE_M, list[tuple[float, FloatArray]]()
     for first_turn, first_shift in zip(turns, shifts, strict=True):
         turn, shift = cv2.solvePnPRefineLM(points_m, points_px, matrix, bent, first_turn, first_shift)
-        camera_board = np.eye(4)
-        camera_board[:3, :3], camera_board[:3, 3] = cv2.Rodrigues(turn)[0], np.ravel(shift)
+        camera_first = np.eye(4)
+        camera_first[:3, :3], camera_first[:3, 3] = cv2.Rodrigues(turn)[0], np.ravel(shift)
         seen = cv2.projectPoints(points_m, turn, shift, matrix, bent)[0].reshape(-1, 2)
         error_px = float(np.sqrt(np.mean(np.sum((seen - points_px) ** 2, axis=1))))
-        transform = place.transform_world_board() @ np.linalg.inv(camera_board)
-        if transform[2, 3] > place.z_m + _ABOVE_M and np.isfinite(transform).all():
+        transform = world_first @ np.linalg.inv(camera_first)
+        if np.isfinite(transform).all() and transform[2, 3] > lowest_m:
             found.append((error_px, transform))
     return found
+
+
+def _in_frame(world_frame: FloatArray, board: LaidBoard) -> FloatArray:
+    """The corners that a view has, [n, 3] in a frame."""
+    frame_board = np.linalg.inv(world_frame) @ board.place.transform_world_board()
+    return board.view.points_m @ frame_board[:3, :3].T + frame_board[:3, 3]
 
 
 def now_utc() -> str:
