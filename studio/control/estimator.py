@@ -8,8 +8,10 @@ import numpy as np
 
 from studio.control.frame import FOLLOWER, Frame
 from studio.control.settings import ControlSettings
+from studio.core.kernel import Kernel, Value, make_kernel
 from studio.core.protocols import STATE_POSITION, STATE_TORQUE, STATE_VELOCITY
 from studio.robot.description import Robot
+from studio.robot.geometry import FORCE_DAMPING_M2, JOINTS_PER_ARM
 from studio.robot.kinematics import Kinematics
 
 
@@ -46,12 +48,30 @@ class ContactEstimator:
         self._fresh = True
         self.torque_nm = np.zeros(joints)  # that the followers exert on their surroundings
         self.force_n = np.zeros((robot.pairs, 3))
+        self._friction, self._motion_acceleration = np.zeros(joints), np.zeros(joints)
+        self._filter, self._find_forces = self._make_kernels(robot, frame)
+
+    def _make_kernels(self, robot: Robot, frame: Frame) -> tuple[Kernel | None, Kernel | None]:
+        """By the names in resources/native/tick/control.h."""
+        joint = {"friction": self._friction, "coulomb": self._coulomb, "viscous": self._viscous}
+        memory = {"filtered": self._filtered, "acceleration": self._motion_acceleration}
+        measured: dict[str, Value] = {"measured": frame.measured}
+        smooth = {**measured, **joint, "weight": self._weight, "rate": self._rate, **memory}
+        arms = {"arms": robot.pairs, "damping": FORCE_DAMPING_M2, "lengths": np.array(robot.link_lengths_m)}
+        hand = {**arms, **measured, "torque": self.torque_nm, "force": self.force_n}
+        if robot.joints_per_arm != JOINTS_PER_ARM:
+            return None, None
+        filtering = make_kernel("Filter", "filter_motion", {"joints": robot.joints, **smooth})
+        return filtering, make_kernel("Hand", "find_forces", hand)
 
     def set_cutoff(self, cutoff_hz: float) -> None:
         """The low-pass from the next update on; what it has filtered so far stays."""
         self._weight.fill(1.0 - exp(-2.0 * pi * cutoff_hz * self._period_s))
 
     def update(self) -> None:
+        if self._filter is not None and self._find_forces is not None:
+            self._update_natively(self._filter, self._find_forces)
+            return
         self._take_input()
         if self._fresh:
             self._fresh = False
@@ -64,6 +84,19 @@ class ContactEstimator:
         motion_nm = self._kinematics.inverse_dynamics_nm(self._smooth_position, self._smooth_velocity, acceleration)
         np.subtract(self._smooth_torque, motion_nm, self.torque_nm)
         np.negative(self._kinematics.tip_forces(self._position, self.torque_nm), self.force_n)
+
+    def _update_natively(self, filter_motion: Kernel, find_forces: Kernel) -> None:
+        """The same; tanh and the inverse dynamics stay where they are."""
+        friction = self._friction
+        np.multiply(self._velocity, self._inverse_speed, friction)
+        np.tanh(friction, friction)
+        fresh, self._fresh = self._fresh, False
+        filter_motion.run(int(fresh))
+        motion_nm = self._kinematics.inverse_dynamics_nm(
+            self._smooth_position, self._smooth_velocity, self._motion_acceleration
+        )
+        np.subtract(self._smooth_torque, motion_nm, self.torque_nm)
+        find_forces.run()
 
     def _take_input(self) -> None:
         """Position, velocity, and the motor's torque without friction."""

@@ -7,6 +7,7 @@ import numpy as np
 from studio.control.frame import Frame
 from studio.control.settings import ControlSettings
 from studio.core.geometry import FloatArray
+from studio.core.kernel import Value, make_kernel
 from studio.core.protocols import KD, KP, POSITION, STATE_POSITION, STATE_VELOCITY, TORQUE, VELOCITY
 from studio.robot.description import Robot
 
@@ -59,9 +60,25 @@ class Limiter:
             np.ones(shape, dtype=bool).tobytes(),
             np.ones((3, *shape), dtype=bool).tobytes(),
         )
+        self._limit_commands = make_kernel("Limits", "limit_commands", self._members())
+
+    def _members(self) -> dict[str, Value]:
+        """What the kernel needs, by the names in resources/native/tick/control.h."""
+        frame = self._frame
+        numbers = {"motors": frame.motors, "least_kd": self._least_kd, "slope": self._slope}
+        values = {"measured": frame.measured, "requested": frame.requested, "command": frame.command}
+        ranges = {"low": self._low, "high": self._high, "before": self._before_rad}
+        steps = {"most": self._most_rad, "least": self._least_rad}
+        return {**numbers, **values, **ranges, **steps, "slow_bound": self._slow_bound, "bound": self._bound}
 
     def apply(self) -> None:
         """Fill `frame.command` from `frame.requested` and the measured state."""
+        if not (self._apply() if self._limit_commands is None else self._limit_commands.run()):
+            self._replace_not_finite()
+            self._limit_torque()
+
+    def _apply(self) -> bool:
+        """Everything but the exact rule for the torque; False where that must follow. The kernel's reference."""
         command, requested = self._frame.command, self._frame.requested
         if (stiffness := self._stiffness.tobytes()) != self._stiffness_before:
             self._stiffness_before = stiffness
@@ -72,9 +89,7 @@ class Limiter:
         self._limit_set_points(self._position)
         np.maximum(command, self._low, out=command)
         np.minimum(command, self._high, out=command)
-        if not self._is_within_envelope():
-            self._replace_not_finite()
-            self._limit_torque()
+        return self._is_within_envelope()
 
     def _find_idle(self) -> None:
         """Motors without stiffness need no damping, and their set-points start anew from where they are."""

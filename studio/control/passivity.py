@@ -9,6 +9,7 @@ import numpy as np
 from studio.control.frame import FOLLOWER, LEADER, Frame
 from studio.control.settings import ControlSettings
 from studio.core.geometry import FloatArray
+from studio.core.kernel import make_kernel
 from studio.core.protocols import KD, KP, STATE_POSITION, VELOCITY
 
 _LEAST_SPEED_SQUARED = 1e-4  # (rad/s)^2, so that the damping stays finite
@@ -50,6 +51,11 @@ class PassivityObserver:
         self._observing = [False] * frame.pairs
         self._scale = 1.0
         self._offset_rad: FloatArray | None = None
+        self._sums = np.zeros((3, frame.pairs))
+        sizes = {"joints": frame.joints, "pairs": frame.pairs, "per_arm": frame.per_arm}
+        read = {"measured": frame.measured, "before": self._position, "ruling": self._ruling}
+        members = {**sizes, **read, "rate": 1.0 / period_s, "delta": self._delta, "sums": self._sums}
+        self._sum_energy = make_kernel("Energy", "sum_energy", members)
 
     def set_lever(self, scale: float, offset_rad: FloatArray | None) -> None:
         """Motion scale and offset [joints] of the follower against the leader; None is no offset."""
@@ -62,19 +68,26 @@ class PassivityObserver:
         """
         frame = self._frame
         if any(observe):
-            position = self._now
-            np.subtract(position, self._position, self._delta)
-            self._find_work(position)
-            self._find_spring_energy(position)
-            *work, stored = np.add.reduce(self._per_pair, 2).tolist()
+            *work, stored = self._find_energy().tolist()
             weight = 1.0 / leader_share if leader_share > 0.01 else 0.0
             for pair, wanted in enumerate(observe):
                 self._update_pair(pair, wanted and weight > 0.0, work, 0.5 * stored[pair], weight)
-            self._position[...] = position
         elif True in self._observing:
             for pair in range(frame.pairs):
                 self._update_pair(pair, False, (), 0.0, 1.0)
         self._ruling[...] = self._sent
+
+    def _find_energy(self) -> FloatArray:
+        """Work on leaders and followers, twice the energy in the springs, [3, pairs] in J; then this tick is past."""
+        position = self._now
+        if self._sum_energy is not None and self._offset_rad is None:
+            self._sum_energy.run()
+            return self._sums
+        np.subtract(position, self._position, self._delta)
+        self._find_work(position)
+        self._find_spring_energy(position)
+        self._position[...] = position
+        return np.add.reduce(self._per_pair, 2)
 
     def _find_work(self, position: FloatArray) -> None:
         """Work on the joints [sides, joints] in J over the last interval, unweighted."""

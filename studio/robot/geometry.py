@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from math import acos, atan2, cos, hypot, pi, sin
 
 Lengths = tuple[float, float, float]
+JOINTS_PER_ARM = 4
 _STRETCH = 0.998  # of the full length, so that the elbow never locks
-_FORCE_DAMPING_M2 = 4e-4
+FORCE_DAMPING_M2 = 4e-4
 _MIN_RADIUS_M = 0.06  # nearer to the yaw axis than this the yaw angle means nothing
 
 
@@ -91,9 +92,9 @@ def force_of_arm(lengths: Lengths, q: Sequence[float], torque: Sequence[float]) 
     x4, z4 = hand * cos(a4), hand * sin(a4)
     x3, z3 = fore * cos(a3) + x4, fore * sin(a3) + z4
     x2, z2 = upper * cos(a2) + x3, upper * sin(a2) + z3
-    tangential = torque1 * x2 / (x2 * x2 + _FORCE_DAMPING_M2)
-    zz = z2 * z2 + z3 * z3 + z4 * z4 + _FORCE_DAMPING_M2
-    xx = x2 * x2 + x3 * x3 + x4 * x4 + _FORCE_DAMPING_M2
+    tangential = torque1 * x2 / (x2 * x2 + FORCE_DAMPING_M2)
+    zz = z2 * z2 + z3 * z3 + z4 * z4 + FORCE_DAMPING_M2
+    xx = x2 * x2 + x3 * x3 + x4 * x4 + FORCE_DAMPING_M2
     xz = x2 * z2 + x3 * z3 + x4 * z4
     radial_sum = -(z2 * torque2 + z3 * torque3 + z4 * torque4)
     vertical_sum = -(x2 * torque2 + x3 * torque3 + x4 * torque4)

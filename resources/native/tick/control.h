@@ -63,8 +63,7 @@ int32_t find_forces(const Hand *hand) {
 // --- studio/control/passivity.py -------------------------------------------------------------------------------------
 
 KERNEL(Energy, whole(joints) whole(pairs) whole(per_arm)
-    doubles(measured, 5 * 2 * joints) doubles(sent, 5 * 2 * joints)
-    doubles(before, 2 * joints) doubles(ruling, 4 * 2 * joints) number(rate)
+    doubles(measured, 5 * 2 * joints) doubles(before, 2 * joints) doubles(ruling, 4 * 2 * joints) number(rate)
     doubles(delta, 2 * joints) doubles(sums, 3 * pairs))
 
 static double work_on(const Energy *energy, int64_t motor) {
@@ -82,8 +81,7 @@ static double stored_in(const Energy *energy, int64_t joint) {
     return apart * apart * energy->ruling[KP * 2 * energy->joints + energy->joints + joint];
 }
 
-// Per pair: work on the leader's and on the follower's joints, twice the energy in the springs. Then the newest
-// commands become those that rule the next interval.
+// Per pair: work on the leader's and on the follower's joints, twice the energy in the springs.
 int32_t sum_energy(const Energy *energy) {
     const int64_t joints = energy->joints;
     for (int64_t pair = 0; pair < energy->pairs; pair++) {
@@ -98,7 +96,6 @@ int32_t sum_energy(const Energy *energy) {
         energy->sums[2 * energy->pairs + pair] = stored;
     }
     memcpy(energy->before, energy->measured, 2 * joints * sizeof(double));
-    memcpy(energy->ruling, energy->sent, 4 * 2 * joints * sizeof(double));
     return 0;
 }
 
