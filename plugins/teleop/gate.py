@@ -59,7 +59,7 @@ def _dead_man(studio: StudioApi) -> Row:
 def _motors(studio: StudioApi, record: np.ndarray | None) -> Row:
     total = 2 * studio.robot.joints
     if record is None:
-        return Row(name="Motors answer", value=f"0 of {total}", verdict="poor")
+        return Row(name="Motors answer", value="unknown", verdict="poor")
     limit_s = studio.robot.timeouts.motor_dead_ticks / studio.robot.loop_rate_hz
     answering = sum(int((record[f"{side}_reply_age_s"] <= limit_s).sum()) for side in ("leader", "follower"))
     return Row(name="Motors answer", value=f"{answering} of {total}", verdict="good" if answering == total else "poor")
@@ -79,7 +79,7 @@ def _angles(studio: StudioApi, record: np.ndarray | None) -> Row:
     robot = studio.robot
     total = 2 * robot.joints
     if record is None:
-        return Row(name="Angles inside limits", value=f"0 of {total}", verdict="poor")
+        return Row(name="Angles inside limits", value="unknown", verdict="poor")
     inside = 0
     for side in ("leader", "follower"):
         q = record[f"{side}_position_rad"]

@@ -108,7 +108,7 @@ class IdlePage(Page):
             self.studio.commands.run(self._commands[name])
 
     def show_coupling(self, record: np.ndarray, stale: bool) -> None:
-        self.coupling.show_in_force(record, stale, "")
+        self.coupling.show_in_force(record, stale)
 
     def show_gate(self, record: np.ndarray | None, apart_m: float) -> None:
         rows = make_rows(self.studio, record, apart_m, self.model.config.apart_good_m)
@@ -156,8 +156,12 @@ class RunPage(Page):
         yield
         self.tabs = SegmentedControl(["Coupling", "Machine"])
         self.tabs.chosen.connect(self._choose_tab)
-        self.column.addWidget(self.tabs)
+        row = QHBoxLayout()
+        row.addWidget(self.tabs)
+        row.addStretch(1)
+        self.column.addLayout(row)
         self.coupling = CouplingBox(self.model, whole=True)
+        row.addWidget(self.coupling.in_force)
         yield
         self.machine = MachineBox(self.model)
         self.stack = QStackedWidget()
@@ -180,7 +184,7 @@ class RunPage(Page):
             record["follower_torque_nm"], record["leader_torque_nm"], temperature_c, apart_deg, silent
         )
         self.stability.show_record(record, stale)
-        self.coupling.show_in_force(record, stale, self.studio.commands.blocked("teleop.clutch"))
+        self.coupling.show_in_force(record, stale)
         self.machine.show_record(record, apart_m, stale)
         self.take_over.setVisible(self.model.others_drive())
 
@@ -205,10 +209,10 @@ class RunFoot(Page):
             self.command_button("teleop.redo", "Redo", "⌫"),
             self.command_button("teleop.drop", "Drop", "Del"),
         ]
-        arm_buttons = [
-            self.command_button("teleop.hold", "Hold", "H"),
-            self.command_button("teleop.box_back", "Box back", "Home"),
-        ]
+        self.clutch = self.command_button("teleop.clutch", "Clutch", "C")
+        box = self.command_button("teleop.box_back", "Box", "Home")
+        box.setToolTip("Put the box back")
+        arm_buttons = [self.command_button("teleop.hold", "Hold", "H"), self.clutch, box]
         for buttons in (self.take_buttons, arm_buttons):
             row = QHBoxLayout()
             row.setSpacing(8)
@@ -217,6 +221,12 @@ class RunFoot(Page):
             self.column.addLayout(row)
 
     def show_numbers(self, apart_m: float) -> None:
+        blocked = self.studio.commands.blocked("teleop.clutch")
+        opened = self.model.coupling.clutch_open
+        self.clutch.set_words("Close" if opened else "Clutch")
+        self.clutch.setEnabled(not blocked)
+        words = "Couple the arms again as they stand" if opened else "Move the leader without the follower"
+        self.clutch.setToolTip(blocked.capitalize() or words)
         clock = self.model.clock
         self.ahead.set_value("unknown" if self.model.situation.stale else f"{apart_m * 1000:.0f} mm")
         self.session.name_label.setText(f"Session, block {clock.block} of {clock.blocks}")

@@ -213,7 +213,7 @@ class TeleopPanel(QWidget):
         if self._number_pace.due(now_s):
             self._show_numbers()
         if self._state_pace.due(now_s):
-            self.idle.show_gate(self._record, self._apart_m())
+            self.idle.show_gate(None if self.model.situation.stale else self._record, self._apart_m())
             self._show_state()
 
     def _take_records(self) -> None:
@@ -226,7 +226,8 @@ class TeleopPanel(QWidget):
             self.force_plot.append(t_s, forces_n)
             self.torque_plot.append(t_s, joint_torques_nm(records, self._silent_s))
             sound.set_force(forces_n[-1], situation.age_s or 0.0)
-        elif situation.stale:
+        situation.look()
+        if situation.stale:
             sound.silence()
 
     @property

@@ -5,21 +5,20 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from plugins.teleop.coupling import FOUR_CHANNEL, HINTS, POSITION_FORCE, SCHEMES, SHORT, CouplingDesk
 from plugins.teleop.model import TeleopModel
 from studio.app.theme import set_property
-from studio.app.widgets.control import KeyButton, SegmentedControl, ValueSlider, make_heading
+from studio.app.widgets.control import SegmentedControl, ValueSlider, make_heading
 
 _SLIDERS = {
     "stiffness_nm_rad": ("Stiffness", 1.0, "N·m/rad", 0),
     "damping_nm_s_rad": ("Damping", 0.05, "N·m·s/rad", 2),
     "leader_share": ("Leader share", 0.01, "", 2),
     "motion_scale": ("Motion scale", 0.05, "×", 2),
-    "force_cutoff_hz": ("Cut-off of the force", 1.0, "Hz", 0),
-    "disturbance_cutoff_hz": ("Cut-off of the disturbance", 0.1, "Hz", 1),
+    "force_cutoff_hz": ("Force up to", 1.0, "Hz", 0),
+    "disturbance_cutoff_hz": ("Disturb. up to", 0.1, "Hz", 1),
 }
 _ALWAYS = ("stiffness_nm_rad", "damping_nm_s_rad", "leader_share")
 _GAINS = ("stiffness_nm_rad", "damping_nm_s_rad")
@@ -33,24 +32,27 @@ class CouplingBox(QWidget):
         self._desk: CouplingDesk = model.coupling
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
+        column.setSpacing(4 if whole else 6)
+        self._whole = whole
         heading, self.in_force = make_heading("Coupling", "")
+        heading.setVisible(not whole)  # the tab says it
         column.addWidget(heading)
-        self.schemes = SegmentedControl(list(SHORT.values()))
-        self.schemes.chosen.connect(self._choose)
+        self.schemes = self._make_schemes()
         column.addWidget(self.schemes)
         self.hint = self._make_hint(column)
         self.sliders: dict[str, ValueSlider] = {}
         for name in _SLIDERS if whole else _ALWAYS:
             self._add_slider(column, name)
         self.power = self._make_hint(column)
-        self.clutch = KeyButton("Open the clutch", "C", icon="state.engaged")
-        self.clutch.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.clutch.clicked.connect(lambda: model.studio.commands.run("teleop.clutch"))
-        self.clutch.setVisible(whole)
-        column.addWidget(self.clutch)
         self._desk.changed.connect(self.refresh)
         self.refresh()
+
+    def _make_schemes(self) -> SegmentedControl:
+        schemes = SegmentedControl(list(SHORT.values()))
+        schemes.chosen.connect(self._choose)
+        for scheme, word in SHORT.items():
+            schemes.buttons[word].setToolTip(f"{SCHEMES[scheme]}. {HINTS[scheme]}")
+        return schemes
 
     @staticmethod
     def _make_hint(column: QVBoxLayout) -> QLabel:
@@ -64,7 +66,7 @@ class CouplingBox(QWidget):
     def _add_slider(self, column: QVBoxLayout, name: str) -> None:
         words, step, unit, decimals = _SLIDERS[name]
         span = self._desk.ranges[name]
-        slider = ValueSlider(words, span.low, span.high, step, unit=unit, decimals=decimals)
+        slider = ValueSlider(words, span.low, span.high, step, unit=unit, decimals=decimals, inline=self._whole)
         slider.changed.connect(partial(self._slide, name))
         self.sliders[name] = slider
         column.addWidget(slider)
@@ -80,6 +82,7 @@ class CouplingBox(QWidget):
         desk = self._desk
         self.schemes.choose(SHORT[desk.scheme])
         self.hint.setText(HINTS[desk.scheme])
+        self.hint.setVisible(not self._whole)
         for name, slider in self.sliders.items():
             slider.set_value(desk.values[name])
         own = desk.scheme == FOUR_CHANNEL
@@ -89,19 +92,18 @@ class CouplingBox(QWidget):
         if "disturbance_cutoff_hz" in self.sliders:
             self.sliders["disturbance_cutoff_hz"].setVisible(own)
             self.sliders["force_cutoff_hz"].setToolTip(_cutoff_words(desk.scheme))
+            self.sliders["disturbance_cutoff_hz"].setToolTip("Disturbances up to here are compensated.")
         words, tone = desk.power_words
         self.power.setText(words)
+        self.power.setVisible(self._whole or tone == "fair")
         set_property(self.power, "tone", tone)
-        self.clutch.set_words("Close the clutch" if desk.clutch_open else "Open the clutch", "state.engaged")
 
-    def show_in_force(self, record: np.ndarray, stale: bool, clutch_blocked: str) -> None:
+    def show_in_force(self, record: np.ndarray, stale: bool) -> None:
         """From the newest control record (shape []): the scheme that control uses, or that it is on its way."""
         ramping = self._desk.is_ramping(record)
         known = SCHEMES.get(int(record["coupling_scheme"]), "")
         self.in_force.setText("unknown" if stale else "on its way" if ramping else known)
         set_property(self.in_force, "tone", "fair" if stale or ramping else "2")
-        self.clutch.setEnabled(not clutch_blocked)
-        self.clutch.setToolTip(clutch_blocked.capitalize())
 
 
 def _cutoff_words(scheme: int) -> str:

@@ -15,7 +15,6 @@ _ROWS = {
     "warmest": "Warmest motor",
     "rate": "Loop",
     "late": "Late, p99 and most",
-    "missed": "Periods missed",
     "reply": "Oldest reply",
     "bus": "Bus load, worst case",
     "scale": "Motion scale, clutch",
@@ -32,7 +31,7 @@ class MachineBox(QWidget):
         self._model = model
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
+        column.setSpacing(4)
         self.rows = {key: ValueRow(words) for key, words in _ROWS.items()}
         for row in self.rows.values():
             row.setFixedHeight(18)
@@ -45,13 +44,13 @@ class MachineBox(QWidget):
         joint, degrees = farthest_joint(names, record)
         warmest, at, tone = _warmest(names, record)
         oldest_s = float(max(record["leader_reply_age_s"].max(), record["follower_reply_age_s"].max()))
+        missed = f", {link.missed_ticks} missed" if link.missed_ticks else ""
         clutch = "closed" if float(record["clutch"]) >= 1.0 else "open" if float(record["clutch"]) <= 0.0 else "moving"
         values = {
             "farthest": (f"{joint} {degrees:.1f}°, {1000 * apart_m:.0f} mm", "1"),
             "warmest": (f"{at} {warmest:.0f} °C", tone),
-            "rate": (f"{link.rate_hz:.1f} Hz", "1"),
+            "rate": (f"{link.rate_hz:.1f} Hz{missed}", "fair" if link.missed_ticks else "1"),
             "late": (f"{time_words(link.lateness_p99_s)}, {time_words(link.lateness_max_s)}", "1"),
-            "missed": (str(link.missed_ticks), "1" if not link.missed_ticks else "fair"),
             "reply": (time_words(oldest_s), "1"),
             "bus": bus_words(float(record["bus_load"])),
             "scale": (f"× {float(record['motion_scale']):.2f}, {clutch}", "1"),

@@ -94,7 +94,7 @@ def find_wait(model: TeleopModel, now_s: float) -> Wait | None:
                     note="They move together slowly.", colour="state.aligning",
                     share=model.situation.align_share)  # fmt: skip
     rest_s = model.clock.rest_s(model.studio.state.recording.on, now_s)
-    if rest_s is None:
+    if rest_s is None or not link.connected:
         return None
     clock = model.clock
     after = "The session is complete." if clock.is_over else "Record begins the next block."

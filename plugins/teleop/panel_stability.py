@@ -11,7 +11,7 @@ from studio.app.theme import set_property
 from studio.app.widgets.bars import MINUS, Meter
 from studio.app.widgets.control import make_heading
 
-_SIDES = ("left", "right")
+_SIDES = ("L", "R")
 
 
 class StabilityMeter(QWidget):
@@ -62,11 +62,11 @@ class StabilityBox(QWidget):
         shakes = shake_rad_s > config.vibration_warn_rad_s
         self.observer.show_value(
             float(left_j.min()) / config.energy_full_j, not low,
-            f"energy left {_both(left_j, 3)} J · warns below {config.energy_warn_j:.3f}",
+            f"energy {_both(left_j, 3)} J · warns below {config.energy_warn_j:.3f}",
         )  # fmt: skip
         self.tank.show_value(
             float(tank_j.min()) / config.tank_full_j, not empty,
-            f"tank {_both(tank_j, 2)} of {config.tank_full_j:g} J · fades below {config.tank_warn_j:g}",
+            f"tank {_both(tank_j, 2)} J · fades below {config.tank_warn_j:g}",
         )  # fmt: skip
         self.vibration.show_value(
             0.5 * shake_rad_s / config.vibration_warn_rad_s, not shakes,
@@ -82,6 +82,6 @@ class StabilityBox(QWidget):
 
 
 def _both(values: np.ndarray, decimals: int) -> str:
-    """`0.062 left, 0.051 right`."""
+    """`L 0.062, R 0.051`."""
     texts = [f"{float(value):.{decimals}f}".replace("-", MINUS) for value in values]
-    return ", ".join(f"{text} {side}" for text, side in zip(texts, _SIDES, strict=False))
+    return ", ".join(f"{side} {text}" for text, side in zip(texts, _SIDES, strict=False))

@@ -31,6 +31,7 @@ class Situation:
         self.record: np.ndarray | None = None  # shape []
         self.stopped_by_hand: bool | None = None  # of the stop that lasts; None when it was not seen
         self.apart_at_start_rad = 0.0  # when aligning began
+        self.stale = True  # what is shown is no longer what is; as of the last `look`
         self._stopped = self._aligning = False
 
     def take(self, records: np.ndarray) -> None:
@@ -61,11 +62,10 @@ class Situation:
         """Of the newest record; None before the first."""
         return None if self.record is None else max(0.0, time.monotonic() - float(self.record["t_ns"]) * 1e-9)
 
-    @property
-    def stale(self) -> bool:
-        """What is shown is no longer what is."""
+    def look(self) -> None:
+        """Called right after reading, so that a window that comes late does not take its own delay for the loop's."""
         age_s = self.age_s
-        return age_s is None or age_s > STALE_S
+        self.stale = age_s is None or age_s > STALE_S
 
     @property
     def hold(self) -> Hold:

@@ -54,6 +54,7 @@ class AlbumOptions:
         settings: settings file, so that the person's own are not touched.
         train_s: seconds of training before its picture and the deployment.
         seed: of the training.
+        robot: name of the robot description, or its folder.
         say: one line of progress.
     """
 
@@ -62,6 +63,7 @@ class AlbumOptions:
     settings: Path
     train_s: float = 60.0
     seed: int = 1
+    robot: str = "dual_arm_ak60"
     say: Callable[[str], None] = print
 
 
@@ -80,26 +82,31 @@ class Album:
         assert self._window is not None
         return self._window
 
-    def take(self) -> None:
-        """Open the window, walk through every screen, close it. Training comes first, on nothing but the play."""
+    def works(self) -> tuple[Callable[[], None], ...]:
+        """The walk. Training comes first, on nothing but the play."""
         _write_broken_plugin(self.options.project / "plugins" / "skill_map")
+        return (
+            self._train,
+            self._teleoperate,
+            self._fault,
+            self._review,
+            self._skills,
+            self._goals,
+            self._deploy,
+            self._broken,
+        )
+
+    def take(self) -> None:
+        """Open the window, walk through every screen, close it."""
+        options, works = self.options, self.works()
         self._window = open_studio(
-            StudioOptions(project=self.options.project, settings=self.options.settings, theme=self.theme)
+            StudioOptions(project=options.project, settings=options.settings, theme=self.theme, robot=options.robot)
         )
         self._visitor = Visitor(self._window, self.options.out)
         self._window.resize(1440, 900)
         self._window.show()
         try:
-            for work in (
-                self._train,
-                self._teleoperate,
-                self._fault,
-                self._review,
-                self._skills,
-                self._goals,
-                self._deploy,
-                self._broken,
-            ):
+            for work in works:
                 self._try(work)
         finally:
             if self._run and self._run.status().active:
@@ -131,7 +138,7 @@ class Album:
         self._engage()
         studio.recording.start()
         visitor.wait("a take is recorded", lambda: studio.state.recording.on, 60.0)
-        self._press_box(_view(panel))
+        self._press_box(view_of(panel), lambda: self._picture("b-teleoperate-contact"))
         studio.recording.stop()
         visitor.wait("the take is closed", lambda: not studio.state.recording.on, 60.0)
         studio.arms.hold()
@@ -172,8 +179,8 @@ class Album:
         if self.window.studio.state.link.worst is not PairState.ENGAGED:
             self._engage()
 
-    def _press_box(self, view: RobotView) -> None:
-        """Both hands beside the box, then the left one presses; the picture is taken while it is held."""
+    def _press_box(self, view: RobotView, held: Callable[[], None]) -> None:
+        """Both hands beside the box, then the left one presses; `held` is called meanwhile."""
         pose = self.window.studio.streams.latest("object_pose.world")
         if pose is None:
             raise VisitError("The box has no pose: the world does not publish it.")
@@ -182,9 +189,9 @@ class Album:
             beside = centre + np.array([0.0, side * 0.13, 0.0])
             self._stay_engaged()
             self._visitor.drag_hand(view, pair, [beside + np.array([0, 0, 0.08]), beside])
-        self._hold_hand(view, 0, centre + np.array([0.0, 0.035, 0.0]))
+        self._hold_hand(view, 0, centre + np.array([0.0, 0.035, 0.0]), held)
 
-    def _hold_hand(self, view: RobotView, pair: int, place_m: np.ndarray) -> None:
+    def _hold_hand(self, view: RobotView, pair: int, place_m: np.ndarray, held: Callable[[], None]) -> None:
         target = view.canvas.surface
         start, end = view.to_pixel(view.hand_position_m(pair)), view.to_pixel(place_m)
         QTest.mousePress(target, Qt.MouseButton.LeftButton, pos=start.toPoint())
@@ -198,7 +205,7 @@ class Album:
                 self._visitor.rest(0.6)
                 if self.window.studio.state.link.worst is PairState.ENGAGED:
                     break
-            self._picture("b-teleoperate-contact")
+            held()
         finally:
             QTest.mouseRelease(target, Qt.MouseButton.LeftButton, pos=end.toPoint())
 
@@ -283,7 +290,7 @@ class Album:
         if not model.library:
             model.add_examples()
         visitor.wait("the film of an episode", lambda: model.desk.film is not None, 30.0)
-        visitor.click_table(_view(panel), np.array([0.07, -0.05, 0.0]))
+        visitor.click_table(view_of(panel), np.array([0.07, -0.05, 0.0]))
         for _ in range(4):
             visitor.key(Qt.Key.Key_Comma)  # 20° to the left
         visitor.rest(1.5)
@@ -320,7 +327,12 @@ class Album:
         self._picture("m-plugin-error")
 
 
-def _view(panel: QWidget) -> RobotView:
+def view_of(panel: QWidget) -> RobotView:
+    """The panel's 3-D view.
+
+    Raises:
+        VisitError: it has none.
+    """
     view: Any = panel.findChild(RobotView)
     if view is None or not view.works:
         raise VisitError("There is no 3-D view on this screen. Install OpenGL (on Debian: libgl1-mesa-dri).")

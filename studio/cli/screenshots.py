@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +25,7 @@ class ScreenshotsArguments:
         minutes: simulated minutes of play that fill the library.
         train_s: seconds of training in each theme.
         theme: one theme only.
+        only: `screens` leaves out the states of the teleoperation screen; `teleop` takes those alone.
         seed: of play and training.
         project: use and keep this project; a temporary one otherwise.
         json: write the result as JSON to this path, or to standard output with -.
@@ -34,6 +35,7 @@ class ScreenshotsArguments:
     minutes: Annotated[float, tyro.conf.arg(metavar="MIN")] = 4.0
     train_s: float = 90.0
     theme: Literal["both", "dark", "light"] = "both"
+    only: Literal["all", "screens", "teleop"] = "all"
     seed: int = 1
     project: Path | None = None
     json: str | None = None
@@ -49,24 +51,26 @@ def run(arguments: list[str]) -> int:
 
 def _take(options: ScreenshotsArguments, project: Path, settings: Path) -> int:
     from studio.app.screenshot import Album, AlbumOptions
+    from studio.app.screenshot_teleop import take_teleop
 
     def say(text: str) -> None:
         if options.json != "-":
             print(text, flush=True)
 
     began_s = time.monotonic()
-    _play(project, options)
-    pictures: list[str] = []
-    failures: list[str] = []
+    if options.only != "teleop":
+        _play(project, options)
+    albums: list[Album] = []
     for theme in ("dark", "light") if options.theme == "both" else (options.theme,):
-        album = Album(
-            AlbumOptions(project=project, out=options.out, settings=settings, train_s=options.train_s,
-                         seed=options.seed, say=say),
-            theme,
-        )  # fmt: skip
-        album.take()
-        pictures += [str(path) for path in album.pictures]
-        failures += album.failures
+        kept = AlbumOptions(project=project, out=options.out, settings=settings, train_s=options.train_s,
+                            seed=options.seed, say=say)  # fmt: skip
+        if options.only != "teleop":
+            albums.append(Album(kept, theme))
+            albums[-1].take()
+        if options.only != "screens":
+            albums.append(take_teleop(replace(kept, out=options.out / "teleop"), theme))
+    pictures = [str(path) for album in albums for path in album.pictures]
+    failures = [failure for album in albums for failure in album.failures]
     result = {"pictures": pictures, "failures": failures, "wall_s": round(time.monotonic() - began_s, 1)}
     write_result(result, options.json, text=f"{len(pictures)} pictures in {options.out}, {len(failures)} failures")
     return 1 if failures else 0

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from studio.app.theme import set_property, theme
 
 _ICON_PX = 23  # an icon and the gap behind it
+_INLINE_PX = (88, 92)  # name and value beside a slider
 
 
 class KeyButton(QPushButton):
@@ -183,6 +184,15 @@ class ValueRow(QWidget):
         row.addStretch(1)
         row.addWidget(self.value_label)
 
+    def take_in(self, widget: QWidget) -> None:
+        """Put a widget between name and value, which keep their columns then."""
+        row = self.layout()
+        assert isinstance(row, QHBoxLayout)
+        row.insertWidget(1, widget, 1)
+        row.setStretch(2, 0)
+        self.name_label.setFixedWidth(_INLINE_PX[0])
+        self.value_label.setFixedWidth(_INLINE_PX[1])
+
     def set_value(self, text: str, tone: str = "1") -> None:
         if self.value_label.text() != text:
             self.value_label.setText(text)
@@ -190,7 +200,7 @@ class ValueRow(QWidget):
 
 
 class ValueSlider(QWidget):
-    """A named slider with its value and unit above; `changed` carries the value in that unit."""
+    """A named slider with its value and unit above, or `inline` beside it; `changed` carries the value in that unit."""
 
     changed = Signal(float)
 
@@ -203,6 +213,7 @@ class ValueSlider(QWidget):
         *,
         unit: str = "",
         decimals: int = 0,
+        inline: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -216,7 +227,11 @@ class ValueSlider(QWidget):
         self.slider.setAccessibleName(name)
         self.slider.valueChanged.connect(self._moved)
         column.addWidget(self.row)
-        column.addWidget(self.slider)
+        if inline:
+            self.row.take_in(self.slider)
+            self.setFixedHeight(26)
+        else:
+            column.addWidget(self.slider)
         self._show()
 
     def value(self) -> float:

@@ -1,0 +1,268 @@
+"""Pictures of the teleoperation screen in every state, from the real window on a real simulated session.
+
+Each state is reached as a person reaches it: keys, mouse, a wire that is cut, a process that is killed. Names are the
+states'; docs/teleoperation.md shows them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from studio.app.screenshot import Album, AlbumOptions, view_of
+from studio.app.visitor import VisitError
+from studio.core.paths import resources_dir
+from studio.core.records import PairState
+from studio.ipc.messages import Message
+
+SCHEMES = {2: "position-force", 3: "four-channel"}
+_BLOCK_S = 6.0  # of the session in the pictures; 30 min otherwise
+_CURVES_S = 10.5  # until the curves are full
+_MAIN = ("disabled", "engaged-contact", "recording", "holding", "stopped", "fault")  # also in the light theme
+
+
+class TeleopAlbum(Album):
+    """Every state of the screen in the dark theme, the main ones in the light one; the robot latches the dead-man."""
+
+    @property
+    def _panel(self) -> Any:
+        return self.window.panel("teleop")
+
+    @property
+    def _model(self) -> Any:
+        return self.window.host.load("teleop")
+
+    def works(self) -> tuple[Callable[[], None], ...]:
+        main = (self._disabled, self._engaged, self._contact, self._holding, self._stopped, self._fault)
+        return main if self.theme != "dark" else (*main, self._aligning, self._schemes, self._session, self._lost)
+
+    def _picture(self, name: str) -> None:
+        if self.theme == "dark" or name in _MAIN:
+            super()._picture(name)
+
+    # States
+
+    def _disabled(self) -> None:
+        visitor, link = self._visitor, self.window.studio.state.link
+        visitor.open("teleop")
+        visitor.wait("the control loop runs", lambda: link.connected, 60.0)
+        visitor.wait("the workers run", lambda: link.workers_alive >= 3, 60.0)
+        visitor.rest(_CURVES_S)
+        self._picture("disabled")
+
+    def _engaged(self) -> None:
+        self._engage()
+        self._visitor.rest(2.0)
+        self._picture("engaged-free")
+        self._panel.run.tabs.buttons["Machine"].click()
+        self._visitor.rest(0.5)
+        self._picture("engaged-machine")
+        self._panel.run.tabs.buttons["Coupling"].click()
+
+    def _contact(self) -> None:
+        """Pressed on by the left hand: first without a take, then with one."""
+
+        def held() -> None:
+            self._picture("engaged-contact")
+            self._visitor.key(Qt.Key.Key_R)
+            recording = self.window.studio.state.recording
+            self._visitor.wait("a take runs", lambda: recording.on and recording.seconds > 2.0, 20.0)
+            self._visitor.key(Qt.Key.Key_M)
+            self._stay_engaged()
+            self._visitor.rest(0.5)
+            self._picture("recording")
+            self._visitor.key(Qt.Key.Key_R)
+            self._visitor.wait("the take is closed", lambda: not recording.on, 20.0)
+
+        self._press_box(view_of(self._panel), held)
+
+    def _holding(self) -> None:
+        self._visitor.key(Qt.Key.Key_H)
+        self._reach(PairState.HOLDING)
+        self._picture("holding")
+
+    def _stopped(self) -> None:
+        self._engage()
+        self._visitor.key(Qt.Key.Key_Escape)
+        self._reach(PairState.STOPPED)
+        self._picture("stopped")
+
+    def _fault(self) -> None:
+        """The wire of one motor twin is cut while the arms are engaged, and mended afterwards."""
+        studio, motor = self.window.studio, self.window.studio.robot.joints + 2  # L3 of the follower
+        self._engage()
+        self._visitor.rest(2.0)
+        try:
+            studio.workers.send("control", Message(name="cut_wire", values={"motor": motor, "cut": True}))
+            self._reach(PairState.FAULT)
+            self._visitor.rest(2.0)
+            self._picture("fault")
+        finally:
+            studio.workers.send("control", Message(name="cut_wire", values={"motor": motor, "cut": False}))
+        self._visitor.rest(0.5)
+        self._visitor.key(Qt.Key.Key_C, Qt.KeyboardModifier.ShiftModifier)
+        self._visitor.wait("the fault is cleared", lambda: studio.state.link.worst is not PairState.FAULT, 10.0)
+
+    def _aligning(self) -> None:
+        """A leader that was pulled away while the motors were off; the picture is of the follower on its way."""
+        panel, link = self._panel, self.window.studio.state.link
+        view = view_of(panel)
+        start_m = view.hand_position_m(0).copy()
+        self._visitor.drag_hand(view, 0, [start_m + np.array([0.0, 0.10, 0.06])])
+        self._visitor.wait("the arms are apart", lambda: panel._apart_m() > 0.05, 20.0)
+        for _ in range(5):
+            self._visitor.key(Qt.Key.Key_E)
+            end_s = time.monotonic() + 3.0
+            while time.monotonic() < end_s:
+                self._visitor.rest(0.02)
+                if panel.overlay.wait.isVisible() and link.worst is PairState.ALIGNING:
+                    self._picture("aligning")
+                    self._visitor.wait("engaged", lambda: link.worst is not PairState.ALIGNING, 30.0)
+                    return
+        raise VisitError("The arms were never seen aligning.")
+
+    def _schemes(self) -> None:
+        """Each of the other laws while the left hand presses, then a scaled motion and an open clutch."""
+        desk, view = self._model.coupling, view_of(self._panel)
+
+        def held() -> None:
+            for scheme, name in SCHEMES.items():
+                self._choose_scheme(scheme)
+                self._settle()
+                self._picture(f"scheme-{name}")
+            self._choose_scheme(1)
+            desk.set(motion_scale=1.5, leader_share=0.5)
+            self._settle()
+            self._picture("motion-scale")
+            desk.set(motion_scale=1.0, leader_share=1.0)
+            self._visitor.key(Qt.Key.Key_C)
+            self._settle()
+            self._picture("clutch-open")
+            self._visitor.key(Qt.Key.Key_C)
+            self._settle()
+
+        self._engage()
+        self._press_box(view, held)
+
+    def _choose_scheme(self, scheme: int) -> None:
+        self._stay_engaged()
+        self._visitor.wait("the page of driving", lambda: self._panel.pages.currentIndex() == 1, 10.0)
+        self._visitor.click(list(self._panel.run.coupling.schemes.buttons.values())[scheme - 1])
+
+    def _settle(self) -> None:
+        """Until control has what was asked."""
+        model = self._model
+
+        def there() -> bool:
+            self._stay_engaged()
+            record = model.situation.record
+            return record is not None and not model.coupling.is_ramping(record)
+
+        self._visitor.wait("control has what was asked", there, 20.0)
+        self._visitor.rest(1.0)
+
+    def _session(self) -> None:
+        """The count-down before a take, and the rest after a block; the block is seconds long here."""
+        visitor, recording, model = self._visitor, self.window.studio.state.recording, self._model
+        self._engage()
+        model.clock = type(model.clock)(_BLOCK_S, model.config.blocks)
+        if not model.counts_down:
+            model.toggle_count_down()
+        visitor.key(Qt.Key.Key_R)
+        visitor.wait("the count-down", self._panel.overlay.wait.isVisible, 3.0)
+        visitor.rest(0.3)
+        self._picture("countdown")
+        visitor.wait("a block is played", lambda: recording.on and recording.seconds > _BLOCK_S + 0.5, 60.0)
+        visitor.key(Qt.Key.Key_R)
+        visitor.wait("the rest", lambda: not recording.on and model.clock.resting, 20.0)
+        visitor.rest(2.5)
+        self._picture("session-break")
+        model.toggle_count_down()
+
+    def _lost(self) -> None:
+        """The control process is killed: everything shown is of before."""
+        self._engage()
+        os.kill(self.window.session.supervisor.pid("control"), signal.SIGKILL)
+        link = self.window.studio.state.link
+        self._visitor.wait("the link is lost", lambda: not link.connected, 20.0)
+        self._visitor.rest(2.5)
+        self._picture("lost")
+
+    def _reach(self, state: PairState) -> None:
+        link = self.window.studio.state.link
+        self._visitor.wait(state.name.lower(), lambda: link.worst is state, 20.0)
+        self._visitor.rest(1.0)
+
+
+class DeadManAlbum(TeleopAlbum):
+    """With a robot whose dead-man is not latched: as it is with real arms, Space must stay down."""
+
+    def works(self) -> tuple[Callable[[], None], ...]:
+        return (self._free,)
+
+    def _free(self) -> None:
+        visitor, window = self._visitor, self.window
+        link = window.studio.state.link
+        visitor.open("teleop")
+        visitor.wait("the control loop runs", lambda: link.connected, 60.0)
+        visitor.wait("the workers run", lambda: link.workers_alive >= 3, 60.0)
+        visitor.rest(2.0)
+        self._picture("no-dead-man")
+        self._engage()
+        QTest.keyRelease(window, Qt.Key.Key_Space)
+        self._reach(PairState.HOLDING)
+        self._picture("dead-man-let-go")
+
+    def _engage(self) -> None:
+        """Space down, then E; from the beginning when the window came late, as a person would."""
+        link = self.window.studio.state.link
+        for _ in range(10):
+            QTest.keyRelease(self.window, Qt.Key.Key_Space)
+            self._visitor.rest(0.3)
+            QTest.keyPress(self.window, Qt.Key.Key_Space)
+            self._visitor.rest(0.3)
+            self._visitor.key(Qt.Key.Key_E)
+            try:
+                self._visitor.wait("engaged", lambda: link.worst is PairState.ENGAGED, 4.0)
+            except VisitError:
+                continue
+            return
+        raise VisitError("The arms did not engage with Space held.")
+
+
+def take_teleop(options: AlbumOptions, theme: str) -> Album:
+    """All pictures of one theme; a second window for the dead-man ones.
+
+    Args:
+        options: `out` is the folder for these pictures, `settings` lies in a folder of this run.
+    """
+    album = TeleopAlbum(options, theme)
+    album.take()
+    if theme == "dark":
+        robot = _copy_robot(options.settings.parent / "robot")
+        again = DeadManAlbum(
+            AlbumOptions(project=options.project, out=options.out, settings=options.settings, robot=f"{robot}",
+                         say=options.say),
+            theme,
+        )  # fmt: skip
+        again.take()
+        album.pictures += again.pictures
+        album.failures += again.failures
+    return album
+
+
+def _copy_robot(folder: Path) -> Path:
+    """The shipped robot without the latch."""
+    shutil.copytree(resources_dir() / "robots" / "dual_arm_ak60", folder, dirs_exist_ok=True)
+    file = folder / "robot.toml"
+    file.write_text(file.read_text().replace("dead_man_latched = true", "dead_man_latched = false"))
+    return folder
