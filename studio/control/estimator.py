@@ -8,6 +8,7 @@ import numpy as np
 
 from studio.control.frame import FOLLOWER, Frame
 from studio.control.settings import ControlSettings
+from studio.core.geometry import FloatArray
 from studio.core.kernel import Kernel, Value, make_kernel
 from studio.core.protocols import STATE_POSITION, STATE_TORQUE, STATE_VELOCITY
 from studio.robot.description import Robot
@@ -59,19 +60,35 @@ class ContactEstimator:
         smooth = {**measured, **joint, "weight": self._weight, "rate": self._rate, **memory}
         arms = {"arms": robot.pairs, "damping": FORCE_DAMPING_M2, "lengths": np.array(robot.link_lengths_m)}
         hand = {**arms, **measured, "torque": self.torque_nm, "force": self.force_n}
-        if robot.joints_per_arm != JOINTS_PER_ARM:
-            return None, None
         filtering = make_kernel("Filter", "filter_motion", {"joints": robot.joints, **smooth})
-        return filtering, make_kernel("Hand", "find_forces", hand)
+        # It knows the geometry of that class and of no other.
+        known = type(self._kinematics) is Kinematics and robot.joints_per_arm == JOINTS_PER_ARM
+        return filtering, make_kernel("Hand", "find_forces", hand) if known else None
 
     def set_cutoff(self, cutoff_hz: float) -> None:
         """The low-pass from the next update on; what it has filtered so far stays."""
         self._weight.fill(1.0 - exp(-2.0 * pi * cutoff_hz * self._period_s))
 
     def update(self) -> None:
-        if self._filter is not None and self._find_forces is not None:
-            self._update_natively(self._filter, self._find_forces)
-            return
+        acceleration = self._filter_natively(self._filter) if self._filter is not None else self._filter_motion()
+        motion_nm = self._kinematics.inverse_dynamics_nm(self._smooth_position, self._smooth_velocity, acceleration)
+        np.subtract(self._smooth_torque, motion_nm, self.torque_nm)
+        if self._find_forces is not None:
+            self._find_forces.run()
+        else:
+            np.negative(self._kinematics.tip_forces(self._position, self.torque_nm), self.force_n)
+
+    def _filter_natively(self, filter_motion: Kernel) -> FloatArray:
+        """Only tanh stays with NumPy, whose bits are its own."""
+        friction = self._friction
+        np.multiply(self._velocity, self._inverse_speed, friction)
+        np.tanh(friction, friction)
+        fresh, self._fresh = self._fresh, False
+        filter_motion.run(int(fresh))
+        return self._motion_acceleration
+
+    def _filter_motion(self) -> FloatArray:
+        """The followers' motion and torque through the low-pass; returns their acceleration. The kernel's reference."""
         self._take_input()
         if self._fresh:
             self._fresh = False
@@ -80,23 +97,7 @@ class ContactEstimator:
         np.subtract(self._input, filtered, change)
         np.multiply(change, self._weight, change)
         np.add(filtered, change, filtered)
-        acceleration = np.multiply(self._acceleration, self._rate, self._scratch)
-        motion_nm = self._kinematics.inverse_dynamics_nm(self._smooth_position, self._smooth_velocity, acceleration)
-        np.subtract(self._smooth_torque, motion_nm, self.torque_nm)
-        np.negative(self._kinematics.tip_forces(self._position, self.torque_nm), self.force_n)
-
-    def _update_natively(self, filter_motion: Kernel, find_forces: Kernel) -> None:
-        """The same; tanh and the inverse dynamics stay where they are."""
-        friction = self._friction
-        np.multiply(self._velocity, self._inverse_speed, friction)
-        np.tanh(friction, friction)
-        fresh, self._fresh = self._fresh, False
-        filter_motion.run(int(fresh))
-        motion_nm = self._kinematics.inverse_dynamics_nm(
-            self._smooth_position, self._smooth_velocity, self._motion_acceleration
-        )
-        np.subtract(self._smooth_torque, motion_nm, self.torque_nm)
-        find_forces.run()
+        return np.multiply(self._acceleration, self._rate, self._motion_acceleration)
 
     def _take_input(self) -> None:
         """Position, velocity, and the motor's torque without friction."""

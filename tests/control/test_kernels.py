@@ -72,6 +72,7 @@ def test_the_kernels_are_in_use() -> None:
     assert ours.limiter._limit_commands is not None
     assert ours.observer._sum_energy is not None
     assert ours.estimator._filter is not None
+    assert ours.estimator._find_forces is not None
     assert reference.limiter._limit_commands is None
     assert reference.observer._sum_energy is None
     assert reference.estimator._filter is None
@@ -177,4 +178,4 @@ def test_a_force_that_is_no_number_stays_one() -> None:
 def test_arms_of_another_build_have_no_kernel() -> None:
     other = replace(ROBOT, pair_names=("A", "B", "C", "D"), joints_per_arm=2)
     frame = Frame(other.joints, other.pairs)
-    assert ContactEstimator(other, KINEMATICS, SETTINGS, PERIOD_S, frame)._filter is None
+    assert ContactEstimator(other, KINEMATICS, SETTINGS, PERIOD_S, frame)._find_forces is None
