@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -51,6 +51,7 @@ class Screens(QObject):
         self.stack = QStackedWidget()
         self.stack.setProperty("ground", "0")
         self.panels: dict[str, QWidget] = {}
+        self.own: dict[str, tuple[str, Callable[[], Steps]]] = {}  # the shell's own screens: title, and how it is made
         self.assembly = Assembly(self)
         self._skeleton = Skeleton()
         self.stack.addWidget(self._skeleton)
@@ -85,14 +86,15 @@ class Screens(QObject):
     def navigate(self, screen: str, **arguments: Any) -> None:
         """Bring a plugin's screen to the top; an unknown one is said."""
         plugin = self.host.plugins.get(screen)
-        if plugin is None or plugin.off:
+        if screen not in self.own and (plugin is None or plugin.off):
             self.studio.notices.warn(f"There is no screen {screen!r} here. Its plugin is missing or turned off.")
             return
         before = self.top
         if before != screen:
             self.leave(screen)
-        self.studio.state.screen, self.studio.state.role = screen, plugin.manifest.role
-        self._remember(screen, plugin.manifest.role)
+        self.studio.state.screen, self.studio.state.role = screen, plugin.manifest.role if plugin else ""
+        if plugin:
+            self._remember(screen, plugin.manifest.role)
         if screen in self.panels:
             self.stack.setCurrentWidget(self.panels[screen])
             self.placed.emit(screen)
@@ -102,7 +104,7 @@ class Screens(QObject):
                 self.call(screen, "open", **arguments)
             return
         self._waiting[screen] = [*self._waiting.get(screen, []), *([arguments] if arguments else [])]
-        self._skeleton.setText(f"Opening {plugin.manifest.title}")
+        self._skeleton.setText(f"Opening {plugin.manifest.title if plugin else self.own[screen][0]}")
         self.stack.setCurrentWidget(self._skeleton)
         self.placed.emit(screen)
         self._build(screen)
@@ -145,7 +147,7 @@ class Screens(QObject):
 
     def _steps(self, screen: str) -> Steps:
         """From the plugin's code to a panel that only has to be painted; returns it."""
-        panel = yield from self.host.panel_steps(screen)
+        panel = yield from (self.own[screen][1]() if screen in self.own else self.host.panel_steps(screen))
         if not isinstance(panel, QWidget):
             return self._card(screen)
         panel.hide()
@@ -181,7 +183,9 @@ class Screens(QObject):
             return None
         try:
             return function(*arguments, **named)
-        except Exception as error:  # noqa: BLE001 - plugin code: the studio runs on
+        except Exception as error:
+            if screen in self.own:
+                raise
             self.fail(screen, error)
             return None
 

@@ -20,6 +20,7 @@ from studio.app.host import PluginHost
 from studio.app.project import Project, open_project
 from studio.app.session import WORKERS, Session, WorkerPlace
 from studio.app.settings import Settings
+from studio.app.shell.first_run import SCREEN, SEEN
 from studio.app.theme import apply_theme
 from studio.app.window import StudioWindow
 from studio.core.errors import StudioError
@@ -41,6 +42,8 @@ class StudioOptions:
         watched: measure the event loop.
         plugin_folders: folders of plugins besides the shipped ones.
         workers: the workers to start.
+        screen: the screen to open; None is where the person was last.
+        greets: on the very first start, show the ways in.
     """
 
     project: Path | None = None
@@ -51,6 +54,8 @@ class StudioOptions:
     watched: bool = False
     plugin_folders: tuple[Path, ...] = ()
     workers: tuple[WorkerPlace, ...] = WORKERS
+    screen: str | None = None
+    greets: bool = False
 
 
 def make_application() -> QApplication:
@@ -92,7 +97,8 @@ def _open_window(session: Session, project: Project, settings: Settings, options
     folders = [(plugins_dir(), "the plugins folder"), (project.path / "plugins", "the project folder")]
     folders += [(folder, str(folder)) for folder in options.plugin_folders]
     host = PluginHost(folders, studio, off=settings.get("plugins.off", []))
-    window = StudioWindow(studio, session, host, watched=options.watched)
+    first = SCREEN if options.greets and not settings.get(SEEN) else options.screen or ""
+    window = StudioWindow(studio, session, host, watched=options.watched, screen=first)
     _say_first_things(studio, settings, project)
     return window
 

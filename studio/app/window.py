@@ -18,6 +18,7 @@ from studio.app.screens import Screens
 from studio.app.session import Session
 from studio.app.shell.actions import add_actions, fixed_keys
 from studio.app.shell.activity import ActivityBar
+from studio.app.shell.first_run import SCREEN, add_first_run, first_run_steps
 from studio.app.shell.keys import Keys
 from studio.app.shell.palette import Palette
 from studio.app.shell.projects import open_beside, remember_project, show_projects
@@ -41,14 +42,18 @@ class StudioWindow(QMainWindow):
         session: the session behind it; the window beats its heart.
         host: plugins.
         watched: measure the event loop (`watchdog`).
+        screen: the screen to open first; empty is the one that was open last.
     """
 
     closing = Signal()
 
-    def __init__(self, studio: StudioApi, session: Session, host: PluginHost, *, watched: bool = False) -> None:
+    def __init__(
+        self, studio: StudioApi, session: Session, host: PluginHost, *, watched: bool = False, screen: str = ""
+    ) -> None:
         super().__init__()
         self.studio, self.session, self.host = studio, session, host
         self.screens = Screens(studio, host)
+        self.screens.own[SCREEN] = ("First steps", lambda: first_run_steps(self))
         self.watchdog = Watchdog() if watched else None
         self._view = ViewRate(theme().number("motion.view_hz"))
         self._status_pace, self._losses_pace = Pace(theme().number("motion.status_hz")), Pace(1.0)
@@ -58,7 +63,10 @@ class StudioWindow(QMainWindow):
         remember_project(studio.settings, studio.project.path)
         self._build()
         self._connect()
-        self.screens.open_first()
+        if screen:
+            self.screens.navigate(screen)
+        if not self.screens.top:
+            self.screens.open_first()
         self._start()
 
     # Building
@@ -88,6 +96,7 @@ class StudioWindow(QMainWindow):
     def _build_layers(self) -> None:
         commands = self.studio.commands
         add_actions(self)
+        add_first_run(self)
         self.host.add_commands()
         self.palette_layer = Palette(commands, self)
         self.sheets: dict[str, Sheet] = {
@@ -166,8 +175,9 @@ class StudioWindow(QMainWindow):
             self.session.release()
 
     def _show_place(self, screen: str) -> None:
-        role = self.host.plugins[screen].manifest.role
-        tabs = [(plugin.manifest.id, plugin.manifest.title) for plugin in self.host.in_role(role)]
+        plugin = self.host.plugins.get(screen)
+        role = plugin.manifest.role if plugin else _NO_PILL_ROLES[0]
+        tabs = [(each.manifest.id, each.manifest.title) for each in self.host.in_role(role)] if plugin else []
         self.top.show_tabs(tabs, screen)
         self.top.pill.setVisible(role not in _NO_PILL_ROLES)
         self.activity.choose(role)

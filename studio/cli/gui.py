@@ -23,6 +23,7 @@ class GuiArguments:
         "dual_arm_ak60"
     )
     theme: Annotated[str | None, tyro.conf.arg(help="dark or light")] = None
+    screen: Annotated[str | None, tyro.conf.arg(help="open this screen, such as library")] = None
     watch: Annotated[bool, tyro.conf.arg(help="say at the end which turns of the window took over 50 ms")] = False
 
 
@@ -66,7 +67,10 @@ def _open(options: GuiArguments, ending: Ending) -> int:
     from studio.app.start import StudioOptions, install_hook, make_application, open_studio
 
     app = make_application()
-    studio = StudioOptions(project=options.project, robot=options.robot, theme=options.theme, watched=options.watch)
+    studio = StudioOptions(
+        project=options.project, robot=options.robot, theme=options.theme, watched=options.watch, screen=options.screen,
+        greets=options.screen is None,
+    )  # fmt: skip
     window = open_studio(studio)
     undo, code = install_hook(window), 0
     try:

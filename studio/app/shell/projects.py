@@ -34,10 +34,10 @@ def show_projects(owner: QWidget, settings: Settings, here: Path, at: QPoint, op
     return menu
 
 
-def open_beside(path: Path) -> None:
-    """A studio of its own for another project; this one goes on until it is closed."""
+def open_beside(path: Path, screen: str = "") -> None:
+    """A studio of its own for another project, on a screen of it; this one goes on until it is closed."""
     python, *words = program()
-    QProcess.startDetached(python, [*words, "gui", "--project", str(path)])
+    QProcess.startDetached(python, [*words, "gui", "--project", str(path), *(["--screen", screen] if screen else [])])
 
 
 def _ask(owner: QWidget, here: Path, open_: Callable[[Path], None]) -> None:

@@ -203,6 +203,14 @@ class RobotView(QWidget):
         self.canvas.update()
         self.view_changed.emit(name)
 
+    def show_only(self, camera: Camera) -> None:
+        """A picture to look at: no buttons, and the mouse does nothing in it."""
+        if self.works:
+            self._bar.hide()
+            self.canvas.camera = camera
+            self.canvas.surface.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+            self.canvas.update()
+
     def save_png(self, path: str) -> None:
         """A picture of the whole view as it stands."""
         self.finish_drawing()

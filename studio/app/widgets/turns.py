@@ -1,4 +1,4 @@
-"""Painting in a later turn of the event loop, so that what was laid out and its first painting are not one long turn."""
+"""Painting in a later turn of the event loop: laying out and the first painting together make a long one."""
 
 from __future__ import annotations
 
