@@ -8,6 +8,7 @@ from pytestqt.qtbot import QtBot
 
 from studio.app.widgets import card_pictures
 from studio.app.widgets.card_pictures import CardPictures
+from tests.patience import PATIENCE_MS
 
 
 @pytest.mark.usefixtures("qapp")
@@ -42,4 +43,4 @@ def test_a_grid_of_cards_comes_in_completely(qtbot: QtBot, monkeypatch: pytest.M
     grid.set_cards([Card(key=str(n), title=str(n), duration="0:05", verdict="good") for n in range(6)], [])
     grid.show()
     pictures = grid.delegate.pictures
-    qtbot.waitUntil(lambda: pictures.painted == 6 and not pictures.owed, timeout=60_000)
+    qtbot.waitUntil(lambda: pictures.painted == 6 and not pictures.owed, timeout=PATIENCE_MS)

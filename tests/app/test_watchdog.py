@@ -6,6 +6,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from studio.app.watchdog import Clocks, Turn, Watchdog
+from tests.patience import PATIENCE_MS
 
 
 def test_a_turn_that_blocks_is_found_with_its_place(qtbot: QtBot) -> None:
@@ -52,7 +53,7 @@ def test_only_turns_over_the_limit_are_kept(qtbot: QtBot) -> None:
     dog.listener = turns.append
     dog.start()
     try:
-        qtbot.waitUntil(lambda: len(turns) > 5, timeout=60_000)
+        qtbot.waitUntil(lambda: len(turns) > 5, timeout=PATIENCE_MS)
     finally:
         dog.stop()
     assert not dog.long_turns and dog.report() == ""

@@ -19,6 +19,7 @@ from studio.app.theme import apply_theme
 from studio.core.records import Driver, PairState
 from studio.core.task import Goal, load_task
 from studio.data.goal_file import KeptGoal, load_kept_goal, save_kept_goal
+from tests.patience import PATIENCE_S
 from tests.plugins.feed import Feed, connect, make_screen, run
 from tests.plugins.wire import Wire, write_bundle
 
@@ -48,7 +49,7 @@ def ready(panel: Any, feed: Feed) -> None:
 
 def publish_until(feed: Feed, panel: Any, plan: np.ndarray, reached: Callable[[], bool]) -> None:
     """Plans for the goal that is set, until something is so."""
-    end_s = time.monotonic() + 20.0
+    end_s = time.monotonic() + PATIENCE_S
     while not reached():
         assert time.monotonic() < end_s
         plan["goal_id"], plan["t_ns"] = feed.studio.goal.goal.goal_id, time.monotonic_ns()

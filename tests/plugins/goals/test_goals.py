@@ -26,6 +26,7 @@ from studio.data.camera_stream import make_image_record
 from studio.data.goal_file import KeptGoal, load_kept_goal, save_kept_goal
 from studio.evaluation.goals import load_cases
 from studio.ipc.ring import RingWriter
+from tests.patience import PATIENCE_S
 from tests.plugins.feed import Feed, connect, make_screen, run
 from tests.plugins.recording import write_dataset
 from tests.plugins.wire import Wire
@@ -220,7 +221,7 @@ def test_go_there_sets_the_goal_and_opens_deploy(panel: Any, feed: Feed) -> None
 
 def wait_for(feed: Feed, panel: Any, reached: Callable[[], bool]) -> None:
     """Poll as the window does until the loader's thread has answered."""
-    end_s = time.monotonic() + 60.0
+    end_s = time.monotonic() + PATIENCE_S
     while not reached():
         assert time.monotonic() < end_s, panel.model.desk.film_words()
         panel.model.poll(time.monotonic())
@@ -275,7 +276,7 @@ def test_the_camera_gives_a_goal_from_the_tags_it_sees(panel: Any, feed: Feed, w
         before = panel.model.pose
         pose = make_object_pose_record("tags", 30.0).empty()[0]
         pose["position_m"], pose["orientation_xyzw"] = (0.033, -0.044, 0.05), (0, 0, 0, 1)
-        end_s = time.monotonic() + 20.0
+        end_s = time.monotonic() + PATIENCE_S
         while panel.model.pose == before:
             assert time.monotonic() < end_s
             pose["t_ns"] = time.monotonic_ns()

@@ -11,6 +11,7 @@ import pytest
 from plugins.teleop.feel import TakePlayer, make_path
 from studio.core.errors import DataError
 from studio.core.records import Driver, PairState, make_control_record
+from tests.patience import PATIENCE_MS
 from tests.plugins.feed import Feed
 from tests.plugins.recording import write_dataset
 
@@ -97,8 +98,8 @@ def test_a_take_is_read_in_the_background_and_a_broken_one_is_said(player: TakeP
         return not player.loading
 
     player.load(folder)
-    qtbot.waitUntil(loaded, timeout=20_000)
+    qtbot.waitUntil(loaded, timeout=PATIENCE_MS)
     assert player.path is not None and player.path.duration_s == pytest.approx(2.0, abs=0.05)
     player.load(folder / "nothing")
-    qtbot.waitUntil(loaded, timeout=20_000)
+    qtbot.waitUntil(loaded, timeout=PATIENCE_MS)
     assert player.path is None and feed.studio.notices.items[0].level == "fault"
