@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from studio.core.config import check_range
 from studio.core.errors import DataError
 from studio.core.task import Task
 from studio.learning.bundle import Bundle
@@ -39,7 +40,11 @@ class ValueSettings:
         expectile: above 0.5 leans to the better skills that play shows from a state.
         radius: of what counts as reached, as a share of the task's tolerances (1 cm and 15 degrees of 1.5 and 20).
         target_rate: the slow copy follows the network by this share with every update.
-        future_share: share of goals from later in the same stretch; the rest from anywhere.
+        future_share: share of goals from later in the same stretch.
+        near_share: share of goals made up: the pose that the object has, shifted on the table and turned about the
+            vertical. Hindsight alone only ever asks for what was reached next, so V came out hopeful about every goal
+            near by, and planners hovered. The rest of the goals are poses from anywhere.
+        near_m: spread of that shift in each direction; `near_turn_rad` the largest turn.
         future_s: mean of how much later.
     """
 
@@ -48,7 +53,14 @@ class ValueSettings:
     radius: float = 0.7
     target_rate: float = 0.02
     future_share: float = 0.6
+    near_share: float = 0.25
+    near_m: float = 0.08
+    near_turn_rad: float = 0.8
     future_s: float = 3.0
+
+    def __post_init__(self) -> None:
+        check_range("value", "future_share", self.future_share, 0.0, 1.0)
+        check_range("value", "near_share", self.near_share, 0.0, 1.0 - self.future_share + 1e-9)
 
 
 class GoalValue(nn.Module):
@@ -138,6 +150,8 @@ class HindsightGoals:
 
     def __init__(self, windows: WindowTensors, task: Task, settings: ValueSettings, *, tick_s: float) -> None:
         self._windows, self._settings = windows, settings
+        self._low = torch.tensor([task.area_x_m[0], task.area_y_m[0]])
+        self._high = torch.tensor([task.area_x_m[1], task.area_y_m[1]])
         self._sampler = StartSampler(windows, task, moving_share=0.35)
         self._last_row = last_rows(windows)
         self._mean_ticks = settings.future_s / tick_s
@@ -148,8 +162,16 @@ class HindsightGoals:
         starts = self._sampler.draw(count, generator)
         starts = starts[torch.randperm(count, generator=generator)]  # the moving ones would otherwise come last
         future = round(count * self._settings.future_share)
+        near = round(count * self._settings.near_share)
         rows = self._later(starts[:future], value, generator)
-        goals = torch.cat([value.goals_at(states[rows]), value.goals_at(self._anywhere(count - future, generator))])
+        here = value.goals_at(states[starts[future : future + near]])
+        goals = torch.cat(
+            [
+                value.goals_at(states[rows]),
+                self._beside(here, generator),
+                value.goals_at(self._anywhere(count - future - near, generator)),
+            ]
+        )
         least = torch.full((count,), -torch.inf)
         least[:future] = discounted_steps((rows - starts[:future]) / self._windows.window, self._settings.discount)
         return GoalBatch(starts=starts, goals=goals, least=least)
@@ -168,6 +190,18 @@ class HindsightGoals:
         uniform = torch.rand(len(starts), generator=generator).clamp_min(1e-6)
         ticks = self._windows.window - self._mean_ticks * uniform.log()
         return torch.minimum(starts + ticks.long(), self._last_row[starts])
+
+    def _beside(self, poses: Tensor, generator: torch.Generator) -> Tensor:
+        """Poses [N, 12] shifted on the table and turned about the vertical."""
+        settings, count = self._settings, len(poses)
+        shift = settings.near_m * torch.randn((count, 2), generator=generator)
+        angle = settings.near_turn_rad * (2.0 * torch.rand(count, generator=generator) - 1.0)
+        cosine, sine = angle.cos()[:, None], angle.sin()[:, None]
+        rows = poses[:, 3:].unflatten(-1, (3, 3))
+        first, second = rows[:, 0], rows[:, 1]
+        turned = torch.cat([cosine * first - sine * second, sine * first + cosine * second, rows[:, 2]], dim=-1)
+        place = (poses[:, :2] + shift).clamp(self._low, self._high)
+        return torch.cat([place, poses[:, 2:3], turned], dim=-1)
 
     def _anywhere(self, count: int, generator: torch.Generator) -> Tensor:
         picks = torch.randint(len(self._windows.starts), (count,), generator=generator)
@@ -234,7 +268,8 @@ class LearnedValue:
         """V [N] of raw states [N, S] for one goal [12] (position, row-major rotation)."""
         with torch.inference_mode():
             features = self._model.prepare(states).features
-            return self.value.smallest(features, states, goal.expand(len(states), -1))
+            found = self.value.smallest(features, states, goal.expand(len(states), -1))
+            return found.clamp_max(0.0)  # no state is better than being there, whatever a network makes of odd ones
 
 
 def make_learned_value(bundle: Bundle, model: SkillModel) -> LearnedValue | None:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from studio.core.errors import DataError
+from studio.core.errors import ConfigError, DataError
 from studio.learning.bundle import load_bundle, save_bundle
 from studio.learning.skill_model import make_skill_model
 from studio.learning.value import (
     GoalValue,
     HindsightGoals,
+    LearnedValue,
     ValueSettings,
     discounted_steps,
     last_rows,
@@ -98,6 +99,41 @@ def test_goals_are_poses_of_the_same_stretch_or_of_the_play() -> None:
     assert float(goals[:, 0].abs().max()) <= 0.1001
     away = (goals[:30, 0] - windows.states[starts[:30], 2]).abs() > 0.015
     assert int(away.sum()) > 20  # most later goals are not where the object already is
+
+
+def test_some_goals_are_made_up_beside_the_object_and_can_be_real_poses() -> None:
+    windows, value = make_windows(), GoalValue(TASK, 4, (8,))
+    settings = ValueSettings(future_share=0.0, near_share=1.0, near_m=0.05, near_turn_rad=0.5)
+    batch = HindsightGoals(windows, TASK, settings, tick_s=0.02).draw(400, value, torch.Generator().manual_seed(2))
+    here, goals = value.goals_at(windows.states[batch.starts]), batch.goals
+    assert torch.isinf(batch.least).all()  # nobody is known to have gone there
+    assert torch.equal(goals[:, 2], here[:, 2])  # on the table where the object was on the table
+    low, high = torch.tensor([TASK.area_x_m[0], TASK.area_y_m[0]]), torch.tensor([TASK.area_x_m[1], TASK.area_y_m[1]])
+    assert (goals[:, :2] >= low - 1e-6).all() and (goals[:, :2] <= high + 1e-6).all()
+    matrices = goals[:, 3:].unflatten(-1, (3, 3))
+    torch.testing.assert_close(matrices @ matrices.mT, torch.eye(3).expand(400, 3, 3))
+    torch.testing.assert_close(matrices[:, 2], here[:, 3:].unflatten(-1, (3, 3))[:, 2])  # turned about the vertical
+    turns = torch.arccos(((matrices.diagonal(dim1=1, dim2=2).sum(-1) - 1) / 2).clamp(-1, 1))
+    assert 0.3 < float(turns.max()) <= 0.5 + 1e-3
+
+
+def test_shares_of_goals_must_fit_into_one() -> None:
+    with pytest.raises(ConfigError, match="near_share"):
+        ValueSettings(future_share=0.8, near_share=0.3)
+
+
+def test_planners_never_hear_of_a_state_better_than_the_goal(tmp_path: Path) -> None:
+    model = make_skill_model(load_bundle(save_random_bundle(tmp_path / "bundle")))
+    value = GoalValue(model.task, model.networks.features.size, (8,))
+    states, goal = torch.randn(200, model.state_size), goal_at(0.0)[0]
+    with torch.no_grad():
+        found = value.smallest(model.prepare(states).features, states, goal.expand(200, -1))
+        for member in value.members:
+            member[-1].bias -= float(found.median()) / 10.0  # type: ignore[index, operator]
+        raw = value.smallest(model.prepare(states).features, states, goal.expand(200, -1))
+    heard = LearnedValue(value, model)(states, goal)
+    assert float(raw.max()) > 0.0 > float(raw.min())
+    torch.testing.assert_close(heard, raw.clamp_max(0.0))
 
 
 def test_hindsight_bounds_the_value_from_below() -> None:

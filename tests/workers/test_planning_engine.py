@@ -51,8 +51,13 @@ def make_state(seed: int) -> np.ndarray:
     return np.concatenate([joints, chance.normal(size=8), [0.02, 0.03, 0.06], turn.reshape(9)])
 
 
-def roll_both(settings: PlannerConfig, prior: str, count: int, seed: int, **sizes: object) -> tuple:
+def roll_both(
+    settings: PlannerConfig, prior: str, count: int, seed: int, first_guess: float | None = None, **sizes: object
+) -> tuple:
     model, value = make_model(prior, seed, **sizes)
+    if first_guess is not None:
+        for member in value.value.members:
+            torch.nn.init.constant_(member[-1].bias, first_guess)  # type: ignore[index]
     score = GoalScore(model.task, settings, tips=model.tips, value=value, disagreement=model.disagreement)
     score.set_goal(GOAL)
     reference = TorchRollouts(model.skill, model.predict, score.running, score.terminal)
@@ -62,6 +67,16 @@ def roll_both(settings: PlannerConfig, prior: str, count: int, seed: int, **size
     state = torch.from_numpy(make_state(seed).astype(np.float32))
     controls = (torch.rand(settings.stages, count, 8) * 2 - 1) * settings.control_limit
     return native.roll_out(state, controls), reference.roll_out(state, controls)
+
+
+@needs_library
+@pytest.mark.parametrize("first_guess", [0.0, 5.0])
+def test_native_equals_torch_where_the_value_is_hopeful(first_guess: float) -> None:
+    """Values around zero, and all far above it: none counts as better than being there."""
+    settings = PlannerConfig(stages=4, precision="float32", cost="value", area_weight=0.0)
+    native, reference = roll_both(settings, "flow", 130, 3, first_guess=first_guess)
+    torch.testing.assert_close(native.returns, reference.returns, rtol=2e-3, atol=2e-3)
+    assert bool((native.returns == 0.0).all()) == (first_guess > 0.0)
 
 
 @needs_library

@@ -68,7 +68,7 @@ class OfflineRl:
         goals = GoalValue(self.task, model.networks.features.size, (1,))  # only how goals are seen
         self.world = SkillWorld(model.networks, model.prior, goals, radius=config.radius)
         self.agent = SkillAgent(goals.input_size, model.skill_size, config.hidden, self.settings)
-        hindsight = ValueSettings(future_share=config.future_share, future_s=config.future_s)
+        hindsight = ValueSettings(future_share=config.future_share, near_share=0.0, future_s=config.future_s)
         tick_s = 1.0 / model.rate_hz
         self._goals = HindsightGoals(self.windows, self.task, hindsight, tick_s=tick_s)
         self._unseen = HindsightGoals(self.held_out_windows, self.task, hindsight, tick_s=tick_s)
