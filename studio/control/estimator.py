@@ -60,7 +60,7 @@ class ContactEstimator:
         smooth = {**measured, **joint, "weight": self._weight, "rate": self._rate, **memory}
         arms = {"arms": robot.pairs, "damping": FORCE_DAMPING_M2, "lengths": np.array(robot.link_lengths_m)}
         hand = {**arms, **measured, "torque": self.torque_nm, "force": self.force_n}
-        filtering = make_kernel("Filter", "filter_motion", {"joints": robot.joints, **smooth})
+        filtering = make_kernel("Filter", "filter_motion", {"joints": robot.joints, **smooth}, arguments=1)
         # It knows the geometry of that class and of no other.
         known = type(self._kinematics) is Kinematics and robot.joints_per_arm == JOINTS_PER_ARM
         return filtering, make_kernel("Hand", "find_forces", hand) if known else None

@@ -82,7 +82,7 @@ class ControlLoop:
         self._arbiter = Arbiter(robot, self.settings, self._watch, self._couplings, drives or DriveKnowledge())
         self._hand = HandFollower(robot, kinematics, self.settings.hand_speed_rad_s, period_s)
         self.streams = make_streams(robot, world=world is not None)
-        self._record = ControlRecord(self.streams[0], frame)
+        self._record = ControlRecord(self.streams[0], frame, {"contact_force_n": self._estimator.force_n})
         self._pose, self._truth = (stream.empty() for stream in make_streams(robot)[1:])
         self._pose_columns = [self._pose[n] for n in ("t_ns", "position_m", "orientation_xyzw", "reset_count")]
         self._powered = [False] * robot.pairs
@@ -310,9 +310,7 @@ class ControlLoop:
         record, arbiter = self._record, self._arbiter
         record.fill_motors(now_ns)
         record.t_ns[0], record.tick[0] = now_ns, self.tick_count
-        record.contact_force_n[0] = self._estimator.force_n
-        record.energy_left_j[0] = self._observer.energy_left_j
-        record.vibration_rad_s[0] = self._watch.vibration.strongest_rad_s
+        record.fill_pairs(self._observer.energy_left_j, self._watch.vibration.strongest_rad_s)
         if not self._schemes.plain:
             record.tank_energy_j[0] = self._schemes.tanks_j
         self._publish_coupling()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from studio.control.frame import Frame
 from studio.core.errors import ConfigError
+from studio.core.kernel import Kernel, make_kernel
 from studio.core.protocols import KD, KP, POSITION, STATE_ERROR, STATE_TEMPERATURE, TORQUE, VELOCITY
 from studio.core.records import RecordType, make_control_record, make_object_pose_record, make_truth_record
 from studio.robot.description import Robot
 
+_KINDS = {("<f8", "<f8"): 0, ("<f4", "<f8"): 1, ("|u1", "<f8"): 2, ("<f4", "<i8"): 3}  # of `fill_record`; ages last
 TRUTH_EVERY = 4  # ticks; asking the simulator for its contacts costs as much as the rest of the record
 
 
@@ -38,10 +41,31 @@ def _view(record: np.ndarray, names: list[str]) -> np.ndarray:
     return np.ndarray(shape, dtype=base, buffer=record.data, offset=offsets[0], strides=strides)
 
 
-class ControlRecord:
-    """The control record of this tick, `array` of shape [1], filled in place."""
+def _rows(array: np.ndarray) -> list[np.ndarray]:
+    """Views of all rows [n] of an array."""
+    return [array[place] for place in np.ndindex(array.shape[:-1])]
 
-    def __init__(self, record_type: RecordType, frame: Frame) -> None:
+
+def _row(record: np.ndarray, target: np.ndarray, source: np.ndarray) -> tuple[int, int, int, int]:
+    """What the kernel `fill_record` needs for a row of the record; see resources/native/tick/control.h."""
+    kind = _KINDS.get((target.dtype.str, source.dtype.str))
+    plain = target.shape == source.shape and source.flags.c_contiguous and target.flags.c_contiguous
+    offset = target.ctypes.data - record.ctypes.data
+    if kind is None or not plain or not 0 <= offset <= record.nbytes - target.nbytes:
+        raise ConfigError(f"The control record cannot take {source.dtype} as {target.dtype}. This is a defect.")
+    return offset, source.ctypes.data, target.size, kind
+
+
+class ControlRecord:
+    """The control record of this tick, `array` of shape [1], filled in place.
+
+    Args:
+        record_type: of the control stream.
+        frame: what `fill_motors` copies from.
+        columns: arrays that it copies as well, by the names of their fields.
+    """
+
+    def __init__(self, record_type: RecordType, frame: Frame, columns: Mapping[str, np.ndarray] | None = None) -> None:
         self.array = record_type.empty()
         self._frame = frame
         array = self.array
@@ -54,10 +78,13 @@ class ControlRecord:
             (_view(array, ["error_code"])[0], frame.measured[STATE_ERROR]),
             *self._stage_copies("requested", frame.requested),
             *self._stage_copies("sent", frame.sent),
+            *((array[name][0], column) for name, column in (columns or {}).items()),
         ]
+        self._fill_record = self._make_kernel()
         for name in array.dtype.names or ():
             if not name.startswith(("leader_", "follower_")):
                 setattr(self, name, array[name])
+        self._energy, self._vibration = array["energy_left_j"][0], array["vibration_rad_s"][0]
         self.t_ns: np.ndarray
         self.tick: np.ndarray
         self.contact_force_n: np.ndarray
@@ -86,6 +113,15 @@ class ControlRecord:
         self.disturbance_cutoff_hz: np.ndarray
         self.bus_load: np.ndarray
 
+    def _make_kernel(self) -> Kernel | None:
+        """All copies and the ages as rows: offset in the record, address of the source, how many, as what."""
+        rows = [_row(self.array, *pair) for copy in self._copies for pair in zip(*map(_rows, copy), strict=True)]
+        times = self._frame.t_ns.reshape(2, self._frame.joints)
+        rows += [_row(self.array, *pair) for pair in zip(self._age, times, strict=True)]
+        entries, record = np.array(rows, dtype=np.int64), self.array.view(np.uint8)
+        members = {"count": len(rows), "size": record.size, "entries": entries, "record": record}
+        return make_kernel("Copies", "fill_record", members, arguments=1)
+
     def _stage_copies(self, stage: str, columns: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         names = [f"{stage}_position_rad", f"{stage}_velocity_rad_s"]
         gains = [f"{stage}_kp_nm_rad", f"{stage}_kd_nm_s_rad"]
@@ -103,8 +139,17 @@ class ControlRecord:
         self.driver[0], self.goal_id[0], self.plan_id[0], self.reset_count[0] = values[:4]
         self.dead_man[0], self.stop_pressed[0], self.lateness_s[0], self.missed_ticks[0] = values[4:]
 
+    def fill_pairs(self, energy_left_j: Sequence[float], vibration_rad_s: Sequence[float]) -> None:
+        """One by one: NumPy takes ten times as long to make an array of a list."""
+        for column, values in ((self._energy, energy_left_j), (self._vibration, vibration_rad_s)):
+            for pair, value in enumerate(values):
+                column[pair] = value
+
     def fill_motors(self, now_ns: int) -> None:
         """Measured values, requested and actually sent commands, and the age of every reply."""
+        if self._fill_record is not None:
+            self._fill_record.run(now_ns)
+            return
         for target, source in self._copies:
             target[...] = source
         np.subtract(now_ns, self._frame.t_ns, self._age_ns)

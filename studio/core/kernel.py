@@ -47,29 +47,32 @@ class Kernel:
         structure: name in `KERNEL(...)`.
         function: takes the structure, and whatever `run` is called with.
         values: every member by its name: whole numbers, numbers, arrays.
+        arguments: how many whole numbers `run` takes.
 
     Raises:
         ConfigError: a member is missing or unknown, or an array is not of the declared type and length, contiguous,
             aligned and writeable. That is a defect of the caller.
     """
 
-    def __init__(self, library: ctypes.CDLL, structure: str, function: str, values: Mapping[str, Value]) -> None:
+    def __init__(
+        self, library: ctypes.CDLL, structure: str, function: str, values: Mapping[str, Value], arguments: int = 0
+    ) -> None:
         members = _read_members(library, structure)
         if [name for _, name, _ in members] != list(values):
             raise _defect(structure, f"has members {[name for _, name, _ in members]}, was given {list(values)}")
         words = [_word(structure, kind, count, name, values) for kind, name, count in members]
         memory = np.frombuffer(b"".join(words), dtype=np.uint64).copy()
         call: Any = getattr(library, function)
-        call.restype = ctypes.c_int32
+        call.restype, call.argtypes = ctypes.c_int32, [ctypes.c_void_p] + arguments * [ctypes.c_int64]
         run = functools.partial(call, ctypes.c_void_p(memory.ctypes.data))
         run.__dict__["kept"] = memory, dict(values)  # the memory lives as long as what may be called
         self.run: Callable[..., int] = run
 
 
-def make_kernel(structure: str, function: str, values: Mapping[str, Value]) -> Kernel | None:
+def make_kernel(structure: str, function: str, values: Mapping[str, Value], arguments: int = 0) -> Kernel | None:
     """A kernel of this process's library; None where there is none, and the reference does the work."""
     library = tick_build().library
-    return None if library is None else Kernel(library, structure, function, values)
+    return None if library is None else Kernel(library, structure, function, values, arguments)
 
 
 def _read_members(library: ctypes.CDLL, structure: str) -> list[tuple[str, str, str]]:

@@ -12,10 +12,11 @@ from studio.control.frame import FOLLOWER, Frame
 from studio.control.limiter import Limiter
 from studio.control.passivity import PassivityObserver
 from studio.control.settings import ControlSettings
+from studio.control.stream import ControlRecord, make_streams
 from studio.core import kernel
 from studio.core.geometry import FloatArray
 from studio.core.kernel import NativeBuild, tick_build
-from studio.core.protocols import KD, KP, POSITION, STATE_POSITION
+from studio.core.protocols import KD, KP, POSITION, STATE_ERROR, STATE_POSITION
 from studio.robot.description import load_robot
 from studio.robot.kinematics import Kinematics
 
@@ -39,6 +40,8 @@ class Parts:
             self.limiter = Limiter(ROBOT, SETTINGS, PERIOD_S, frame)
             self.observer = PassivityObserver(SETTINGS, PERIOD_S, frame)
             self.estimator = ContactEstimator(ROBOT, KINEMATICS, SETTINGS, PERIOD_S, frame)
+            record = make_streams(ROBOT, world=False)[0]
+            self.record = ControlRecord(record, frame, {"contact_force_n": self.estimator.force_n})
 
 
 def both() -> tuple[Parts, Parts]:
@@ -165,6 +168,26 @@ def test_contact_force() -> None:
             # sin and cos are those of the C library in both, but not every Python is linked to the same one
             force_n = [part.estimator.force_n for part in parts]
             np.testing.assert_allclose(force_n[0], force_n[1], rtol=1e-12, atol=1e-12)
+
+
+def test_the_record() -> None:
+    random, parts = np.random.default_rng(6), both()
+    assert parts[0].record._fill_record is not None
+    assert parts[1].record._fill_record is None
+    for _ in range(RUNS):
+        columns = [draw(random, wild=True) for _ in range(3)]
+        columns[0][STATE_ERROR] = random.integers(0, 256, SHAPE[1:])
+        now_ns, ages_ns = int(random.integers(1 << 40)), random.integers(-(10**9), 1 << 40, 2 * ROBOT.joints)
+        force_n = random.uniform(-50.0, 50.0, (ROBOT.pairs, 3))
+        for part in parts:
+            frame = part.frame
+            frame.measured[:], frame.requested[:], frame.sent[:] = columns
+            frame.t_ns[:], part.estimator.force_n[:] = now_ns - ages_ns, force_n
+            with np.errstate(all="ignore"):
+                part.record.fill_motors(now_ns)
+        rows = [part.record.array[0] for part in parts]
+        for name in rows[0].dtype.names:
+            assert bits(rows[0][name].astype(np.float64)) == bits(rows[1][name].astype(np.float64)), name
 
 
 def test_a_force_that_is_no_number_stays_one() -> None:

@@ -12,7 +12,7 @@ KERNEL(Filter, whole(joints)
     doubles(filtered, 3 * joints) doubles(acceleration, joints))
 
 // Position, velocity and torque without friction of the followers through one low-pass; `fresh` starts it.
-int32_t filter_motion(const Filter *filter, int32_t fresh) {
+int32_t filter_motion(const Filter *filter, int64_t fresh) {
     const int64_t joints = filter->joints;
     for (int64_t i = 0; i < joints; i++) {
         const double *measured = filter->measured + joints + i;  // the followers' side
