@@ -83,6 +83,11 @@ class Motor:
         return tuple(step for step in STEPS if step not in passed)
 
     @property
+    def passed(self) -> Mapping[str, Mapping[str, Any]]:
+        """Numbers by check."""
+        return {name: step.numbers for name, step in self.calibration.steps.items()} if self.calibration else {}
+
+    @property
     def findings(self) -> Mapping[str, str]:
         return self.calibration.findings if self.calibration else {}
 
@@ -100,6 +105,19 @@ class MotorState:
     words: str
     verdict: str  # good, fair, poor, busy or none
     detail: str = ""
+
+    @property
+    def count_words(self) -> str:
+        """For the count of motors in this state."""
+        return "in check" if self.verdict == "busy" else _COUNTS.get(self.words, self._plain)
+
+    @property
+    def _plain(self) -> str:
+        return "refused" if self.verdict == "poor" else "unfinished"
+
+
+_COUNTS = {"Ready": "ready", "Not checked": "not checked", "Set zero": "to zero", "No answer": "silent",
+           "Scale is off": "scale off", "Demo gains only": "demo gains"}  # fmt: skip
 
 
 def motor_state(motor: Motor, checking: str = "") -> MotorState:

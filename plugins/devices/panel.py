@@ -153,6 +153,7 @@ class DevicesPanel(QWidget):
         self.open_tab(tab)
 
     def shown(self) -> None:
+        self.setFocus()  # Enter is for the wizard, not for a button of the bars
         self.model.read_motors()
         self.model.ask_survey()
         if self.pages.currentIndex():

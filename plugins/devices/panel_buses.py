@@ -157,7 +157,7 @@ class BusPanel(QFrame):
         self._column.addWidget(self.loop)
 
     def _set_fall(self, on: bool) -> None:
-        self._model.nothing_can_fall = on
+        self._model.search.nothing_can_fall = on
 
     def _choose_arm(self, name: str) -> None:
         motors = self._model.motors
@@ -165,7 +165,7 @@ class BusPanel(QFrame):
 
     def _set_place(self, index: int) -> None:
         if 0 <= index < len(self._places):
-            self._model.set_place(self._model.motor.arm, self._places[index])
+            self._model.set_place(self._model.arm_of(self._model.motor), self._places[index])
 
     def refresh(self) -> None:
         model = self._model
@@ -179,7 +179,7 @@ class BusPanel(QFrame):
         rows = [Check(name=row["name"], value=row["value"], verdict="good" if row["ok"] else "fair")
                 for row in model.facts.get("machine", [])]  # fmt: skip
         self.machine.set_checks(rows)
-        self.look.set_words("Looking" if model.looking else "Look for motors")
+        self.look.set_words("Looking" if model.search.running else "Look for motors")
         for button, name in ((self.look, "look"), (self.free, "free_buses"), (self.loop, "loop")):
             sync_button(self._studio, button, f"devices.{name}")
         self.free.setVisible(bool(self._studio.robot.buses) and not model.freed)
@@ -189,7 +189,7 @@ class BusPanel(QFrame):
         load = self._model.load(arm)
         if load is not None and load["refused"]:
             return f"{100 * load['share']:.0f} % load: refused"
-        if problem := self._model.problems.get(arm.load_key, ""):
+        if problem := self._model.search.problems.get(arm.load_key, ""):
             return problem
         motors = [motor for motor in self._model.motors if motor.arm == arm.name]
         silent = sum(motor.seen is not None and not motor.seen for motor in motors)
@@ -205,7 +205,7 @@ class BusPanel(QFrame):
             self.place.clear()
             self.place.addItems(titles)
         self.place.setCurrentIndex(self._places.index(arm.bus))
-        self.place.setEnabled(self._model.check is None or self._model.check.over)
+        self.place.setEnabled(not self._model.bench.busy)
 
 
 def _note(text: str) -> QLabel:

@@ -13,7 +13,7 @@ from plugins.devices.motors import TWIN
 from plugins.devices.panel_parts import ResultList
 from studio.app.api import StudioApi
 from studio.app.theme import set_property
-from studio.app.widgets.control import make_heading
+from studio.app.widgets.control import KeyButton, make_heading
 from studio.app.widgets.scene_screen import command_button, sync_button
 
 _FIRMWARE = {"legacy": "older (V1, V2)", "v3": "V3"}
@@ -134,8 +134,7 @@ class SetupPage(QWidget):
         self._form.setRowVisible(self.twin_box, motor.bus == TWIN)
         self._show_choice(models.get(motor.model, {}))
         self._show_bench()
-        kept = motor.calibration
-        passed = {name: step.numbers for name, step in kept.steps.items()} if kept else {}
+        passed = motor.passed
         self.results.show_results(passed, motor.findings)
         self.results_head.setVisible(bool(passed or motor.findings))
         for button, name in ((self.zero, "zero"), (self.whole, "whole")):
@@ -155,15 +154,13 @@ class SetupPage(QWidget):
             self.choice_row.addWidget(self._choice_button(name))
 
     def _choice_button(self, name: str) -> QWidget:
-        from studio.app.widgets.control import KeyButton
-
         button = KeyButton(name)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.clicked.connect(lambda: self._model.set_choice("model", name))
+        button.clicked.connect(partial(self._model.set_choice, "model", name))
         return button
 
     def _show_bench(self) -> None:
-        bench = self._model.bench
+        bench = self._model.settings
         for key, _, factor, *_ in _FIELDS:
             field = self.fields[key]
             if key in bench and not field.hasFocus():

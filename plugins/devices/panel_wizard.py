@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
+from plugins.devices.bench import is_twin
 from plugins.devices.model import DevicesModel
 from plugins.devices.panel_drawing import BenchDrawing
 from plugins.devices.panel_parts import MeasureBar, ResultList, StepRow
@@ -18,6 +19,9 @@ from studio.app.widgets.scene_screen import ScrollPanel, command_button, sync_bu
 
 WIDTH_PX = 384
 _HOLD = "Hold Space during this step. Let go: torque is off."
+_AFTER = "The results go into every recording from now on."
+_AFTER_TWIN = "A rehearsal on a twin: its results are kept apart from those of motors."
+_TWIN = "This is a twin: the bench does what is asked when you confirm."
 _HELD = "Space is held. Let go: torque is off."
 
 
@@ -59,7 +63,7 @@ class WizardPanel(ScrollPanel):
         set_property(self.sentence, "tone", "2")
         set_property(self.pause, "tone", "stopped")
         self.drawing, self.bar, self.results = BenchDrawing(), MeasureBar(), ResultList()
-        self.after = QLabel("Results go into every recording from now on.")
+        self.after = QLabel()
         set_property(self.after, "type", "small")
         set_property(self.after, "tone", "3")
         parts = (self.headline, self.sentence, self.pause, self.drawing, self.bar, make_line(), self.results)
@@ -97,7 +101,7 @@ class WizardPanel(ScrollPanel):
     def _answer_no(self) -> None:
         check = self._model.check
         if check is not None and check.question is not None and len(check.question["choices"]) > 1:
-            self._model.answer(str(check.question["choices"][1]))
+            self._model.bench.answer(str(check.question["choices"][1]))
 
     # ---- showing -------------------------------------------------------------------------------------------------
 
@@ -107,11 +111,7 @@ class WizardPanel(ScrollPanel):
         motor = check.motor if check is not None else model.motor
         self.title.setText(f"Check {motor.title}")
         self.patch.setStyleSheet(f"background: {theme().joint(motor.index).name()}; border-radius: 3px;")
-        passed = (
-            check.passed
-            if check is not None
-            else dict.fromkeys(set() if motor.calibration is None else motor.calibration.steps)
-        )
+        passed = check.passed if check is not None else motor.passed
         refused = {**motor.findings, **(check.refused if check is not None else {})}
         refused = {step: why for step, why in refused.items() if step not in passed}
         now = check.step if check is not None and not check.over else ""
@@ -124,17 +124,9 @@ class WizardPanel(ScrollPanel):
         self._show_buttons(check)
 
     def _show_check(self, check: Check, refused: dict[str, str]) -> None:
-        if check.over:
-            done = check.phase == "finished" and not check.refused
-            self.headline.setText("This motor is checked" if done else "The check has ended")
-            self.sentence.setText(check.end_words())
-        elif check.state:
-            head, sentence = headline(check.state)
-            self.headline.setText(head)
-            self.sentence.setText(sentence)
-        else:
-            self.headline.setText("Opening the bench")
-            self.sentence.setText("")
+        head, sentence = check.end_words() if check.over else headline(check.state)
+        self.headline.setText(head)
+        self.sentence.setText(sentence)
         trouble = check.phase in ("refused", "lost")
         set_property(self.headline, "tone", "fault" if trouble else "1")
         pause = str(check.state.get("pause", "")) if not check.over else ""
@@ -142,8 +134,13 @@ class WizardPanel(ScrollPanel):
         self.pause.setVisible(bool(pause))
         for part in (self.drawing, self.bar):
             part.setVisible(not check.over and bool(check.state))
+        if check.phase == "refused":  # its reason is the sentence above
+            refused = {step: why for step, why in refused.items() if step != check.step}
         self.results.show_results(check.passed, refused)
-        self.after.setVisible(check.phase == "finished")
+        twin = is_twin(check.motor)
+        after = _AFTER_TWIN if twin else _AFTER
+        self.after.setText(after if check.over else _TWIN if twin else "")
+        self.after.setVisible(bool(self.after.text()))
         self.show_numbers()
 
     def show_numbers(self) -> None:
@@ -151,7 +148,7 @@ class WizardPanel(ScrollPanel):
         check = self._model.check
         if check is None or check.over or not check.state:
             return
-        bench, state = {**self._model.bench}, check.state
+        bench, state = self._model.settings, check.state
         self.drawing.set_bench(pins_rad=bench["pins_rad"], mass_kg=bench["mass_kg"], lever_m=bench["lever_m"])
         asked = bench["clamp_torque"]
         turned = state["sample"]["position_rad"] - check.start_rad

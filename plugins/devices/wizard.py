@@ -27,13 +27,21 @@ class Check:
 
     motor: Motor
     kind: str
-    settings: Mapping[str, float]
     state: dict[str, Any] = field(default_factory=dict)
     finished: dict[str, Any] | None = None
     lost: str = ""
     start_rad: float = 0.0
     _step: str = ""
     _turning: bool = False
+
+    @property
+    def mark(self) -> tuple[Any, ...]:
+        """Changes when there is something else to do, not with every number."""
+        return self.phase, self.step, self.question, self.state.get("pause"), len(self.passed)
+
+    @property
+    def passed_all(self) -> bool:
+        return self.finished is not None and bool(self.finished.get("passed"))
 
     @property
     def over(self) -> bool:
@@ -45,7 +53,8 @@ class Check:
             return "lost"
         if self.finished is not None:
             return str(self.finished["phase"])
-        return str(self.state.get("phase", "opening"))
+        told = str(self.state.get("phase", "opening"))
+        return "closing" if told in ("finished", "aborted") else told  # its result follows
 
     @property
     def step(self) -> str:
@@ -73,8 +82,7 @@ class Check:
         found = self.state.get("passed")
         if found is not None:
             return found
-        kept = self.motor.calibration
-        return {name: step.numbers for name, step in kept.steps.items()} if kept else {}
+        return self.motor.passed
 
     @property
     def refused(self) -> dict[str, str]:
@@ -99,14 +107,17 @@ class Check:
             return ""
         return f"Checking, {self.place} of {len(STEPS)}"
 
-    def end_words(self) -> str:
-        """How it ended, and what to do next."""
+    def end_words(self) -> tuple[str, str]:
+        """How it ended, and what to do next: a headline and a sentence."""
+        return ("This motor is checked" if self.passed_all else "The check has ended"), self._end_sentence()
+
+    def _end_sentence(self) -> str:
         if self.lost:
             return self.lost
         told = self.finished or {}
         if told.get("phase") == "aborted":
             return "Stopped by you. The motor is off, and what had passed is kept."
         if told.get("passed"):
-            return "Every step passed. The results go into every recording from now on."
+            return "Every step passed."
         names = len(told.get("refusals", []))
         return f"{names} step{'s' if names != 1 else ''} did not pass. What to do is written with each."

@@ -106,14 +106,15 @@ def _angle(step: str, state: Mapping[str, Any], settings: Mapping[str, float], s
     wanted = degrees(settings["pins_rad"]) if step == "position" else 30.0
     turned = degrees(state["sample"]["position_rad"] - start_rad)
     signed = turned if step == "sign" else abs(turned)
-    return Measure(name="Turned", value=f"{signed:.1f}°", share=abs(turned) / (1.5 * wanted), tick=1 / 1.5,
+    return Measure(name="Turned", value=f"{signed:.1f}°".replace("-", "−"),
+                   share=abs(turned) / (1.5 * wanted), tick=1 / 1.5,
                    expected=f"expected {wanted:.0f}°", limit=f"{1.5 * wanted:.0f}°",
                    good=abs(abs(turned) / wanted - 1) < 0.02 if step == "position" else None)  # fmt: skip
 
 
 def _zero(step: str, state: Mapping[str, Any], settings: Mapping[str, float], start_rad: float) -> Measure:
     angle, allowed = degrees(state["sample"]["position_rad"]), degrees(settings["zero_tolerance_rad"])
-    return Measure(name="Reported angle", value=f"{angle:.2f}°", share=0.5 + angle / 60, tick=0.5,
+    return Measure(name="Reported angle", value=f"{angle:.2f}°".replace("-", "−"), share=0.5 + angle / 60, tick=0.5,
                    expected=f"expected 0 ± {allowed:.1f}° afterwards", limit="30°",
                    good=abs(angle) <= allowed)  # fmt: skip
 
@@ -135,12 +136,15 @@ def _torque(step: str, state: Mapping[str, Any], settings: Mapping[str, float], 
 
 def _clamped(step: str, state: Mapping[str, Any], settings: Mapping[str, float]) -> Measure:
     asked, seen = settings["clamp_torque"], state["sample"]["torque_nm"]
-    return Measure(name="Reported torque", value=f"{seen:.2f} N·m", share=abs(seen) / (1.5 * asked), tick=1 / 1.5,
+    return Measure(name="Reported torque", value=f"{seen:.2f} N·m".replace("-", "−"),
+                   share=abs(seen) / (1.5 * asked), tick=1 / 1.5,
                    expected=f"asked {asked:.2f}", limit=f"{1.5 * asked:.2f}")  # fmt: skip
 
 
 def headline(state: Mapping[str, Any]) -> tuple[str, str]:
     """The step's own sentence: a headline, and what to do or what happens."""
+    if not state:
+        return "Opening the bench", ""
     question, step = state["question"], str(state["step"])
     if state["phase"] == "refused":
         return "This did not pass", str(state["refusals"][-1]["reason"])
