@@ -83,5 +83,5 @@ class EvdevPedal:
         """The file; the pedal counts as released from now on."""
         if self._file >= 0:
             os.close(self._file)
-        self._file, self._far = -1, False
+        self._file, self._far, self.state.gone = -1, False, True
         self._held.clear()

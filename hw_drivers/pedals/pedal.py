@@ -15,12 +15,14 @@ class PedalState:
         t_ns: monotonic time of the last sign of life; 0: never.
         rejected: lines or records that were no valid ones.
         trouble: why it counts as released though it may be pressed; empty when all is well.
+        gone: it was closed or unplugged; only opening it again helps.
     """
 
     pressed: bool = False
     t_ns: int = 0
     rejected: int = 0
     trouble: str = ""
+    gone: bool = False
 
 
 class Pedal(Protocol):

@@ -125,5 +125,6 @@ class SerialPedal:
     def close(self) -> None:
         """The port; the pedal counts as released from now on."""
         port, self._port, self._pressed = self._port, None, False
+        self.state.gone = True
         if port is not None:
             port.close()

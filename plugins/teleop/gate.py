@@ -52,8 +52,10 @@ def _loop(studio: StudioApi) -> Row:
 
 def _dead_man(studio: StudioApi) -> Row:
     """As control sees it: a pedal counts, and Space in this window."""
-    held = studio.state.link.connected and studio.state.link.dead_man
-    return Row(name="Dead-man", value="held" if held else "hold Space", verdict="good" if held else "poor")
+    link = studio.state.link
+    held = link.connected and link.dead_man
+    free = "hold Space" if not link.pedal else "press the pedal" if link.pedal == "released" else "pedal: see notice"
+    return Row(name="Dead-man", value="held" if held else free, verdict="good" if held else "poor")
 
 
 def _motors(studio: StudioApi, record: np.ndarray | None) -> Row:

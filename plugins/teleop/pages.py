@@ -52,10 +52,11 @@ class IdlePage(Page):
             "teleop.engage", "Engage", "E", kind="primary", size="engage", icon="state.engaged"
         )
         latched = self.studio.robot.dead_man_latched
+        holding = "Press the pedal" if self.studio.state.link.pedal else "Hold Space"
         words = (
             "Engage holds the dead-man. Press H: arms hold."
             if latched
-            else "Hold Space while you move. Let go: arms hold."
+            else f"{holding} while you move. Let go: arms hold."
         )
         self.hint = QLabel(words)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -141,7 +142,8 @@ class RunPage(Page):
 
     def build(self) -> Iterator[None]:
         """Part by part; between two parts the window takes a turn."""
-        self.column.setSpacing(6)
+        self.column.setSpacing(5)
+        self.column.setContentsMargins(16, 10, 16, 4)
         self.take_over = self.command_button("teleop.engage", "Take over", "E", kind="primary", icon="teleop")
         self.take_over.hide()
         self.column.addWidget(self.take_over)
@@ -151,7 +153,7 @@ class RunPage(Page):
             robot.joint_names, config.soft_limit_nm, float(np.max(robot.torque_limit_nm)), warm_c=WARM_C, hot_c=HOT_C
         )
         self.stability = StabilityBox(config)
-        for part in (self.torque_bars, make_line(), self.stability, make_line()):
+        for part in (self.torque_bars, make_line(), self.stability):
             self.column.addWidget(part)
         yield
         self.tabs = SegmentedControl(["Coupling", "Machine"])
@@ -195,7 +197,7 @@ class RunFoot(Page):
     def __init__(self, model: TeleopModel) -> None:
         super().__init__(model)
         self.column.setSpacing(6)
-        self.column.setContentsMargins(16, 6, 16, 10)
+        self.column.setContentsMargins(16, 2, 16, 10)
         self.column.addWidget(make_line())
         self.ahead, self.session = ValueRow("Leader ahead of follower"), ValueRow("Session")
         for row in (self.ahead, self.session):

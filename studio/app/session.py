@@ -6,7 +6,7 @@ Everything here returns at once; `poll` is called by the window's timer and says
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from studio.ipc.messages import Message
 from studio.ipc.session import SessionFolder, make_session
 from studio.ipc.supervisor import Supervisor
 from studio.robot.description import Robot
+from studio.robot.wiring import PedalWiring
 
 _LEVELS = {"info": "info", "warn": "warn", "warning": "warn", "error": "fault", "fault": "fault"}
 _START_PATIENCE_S = 20.0
@@ -64,6 +65,8 @@ WORKERS: tuple[WorkerPlace, ...] = (
                 told=("robot",)),
     WorkerPlace(name="commission", module="studio.workers.commission", title="The bench", always=False,
                 effect="Steps that passed are kept. A motor that still gives torque: cut its supply."),
+    WorkerPlace(name="pedal", module="studio.workers.pedal", title="The pedal", always=False,
+                effect="Arms hold: a pedal that is gone counts as released."),
     WorkerPlace(name="operator", module="studio.workers.operator", title="The scripted hand",
                 effect="The hands are free.", always=False, told=("robot", "task", "seed")),
 )  # fmt: skip
@@ -80,6 +83,7 @@ class Session:
         places: the workers there are.
         seed: of the simulated world.
         robot_title: which robot the workers drive, for the status bar; empty: as the description says.
+        pedal: the dead-man pedal instead of the robot's own. With a pedal it alone counts, and is never latched.
     """
 
     message = Signal(str, Message)
@@ -94,7 +98,10 @@ class Session:
         places: tuple[WorkerPlace, ...] = WORKERS,
         seed: int = 0,
         robot_title: str = "",
+        pedal: PedalWiring | None = None,
     ) -> None:
+        self.pedal = pedal or robot.pedal
+        robot = replace(robot, dead_man_latched=False) if self.pedal else robot
         self.robot, self.task, self.project, self.seed = robot, task, project, seed
         self.state, self.notices = StudioState(), Notices()
         self.folder = (folder or make_session()).create()
@@ -109,13 +116,16 @@ class Session:
         self._configs: dict[str, dict[str, Any]] = {}
         self._ready: set[str] = set()
         self._closed = False
+        if self.pedal is not None:
+            self._configs = {"control": {"pedal": True}, "pedal": self.pedal.to_config()}
+            self.state.link.pedal = "starting"
 
     # Life cycle
 
     def start(self) -> None:
         """Start every worker that belongs to the session; one that cannot start is said, the others go on."""
         for place in self.places.values():
-            if place.always:
+            if place.always or (place.name == "pedal" and self.pedal is not None):
                 self.start_worker(place.name)
 
     def start_worker(self, name: str, **config: Any) -> None:
@@ -167,7 +177,8 @@ class Session:
 
     @property
     def dead_man(self) -> bool:
-        return self.outlet.dead_man
+        """Space, or the pedal where there is one."""
+        return self.outlet.dead_man if self.pedal is None else self.state.link.pedal == "pressed"
 
     def send(self, name: str, message: Message) -> None:
         """Send; a worker that is not there is said, nothing is raised."""
@@ -264,6 +275,9 @@ class Session:
             self._worker_ended(name, message.values)
         elif message.name == "state" and name == "control":
             self.state.link.fault_text = str(message.values.get("fault_text", ""))
+        elif message.name == "state" and name == "pedal":
+            pressed = "pressed" if message.values.get("pressed") else "released"
+            self.state.link.pedal = str(message.values.get("trouble", "")) or pressed
         self.take.on_message(name, message)
         self.message.emit(name, message)
 
@@ -278,6 +292,8 @@ class Session:
             return
         if name == "operator":
             self.outlet.release_hands()  # a killed hand has not let go by itself
+        if name == "pedal":
+            self.state.link.pedal = "The pedal is not read any more. Start it again."
         detail = f"{place.module} ended with {values.get('returncode')}.\n{values.get('log', '')}".strip()
         self.notices.add(
             "fault", f"{place.title} ended. {place.effect} Start again.", detail=detail,

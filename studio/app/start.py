@@ -27,6 +27,7 @@ from studio.core.errors import StudioError
 from studio.core.paths import plugins_dir
 from studio.core.task import load_task
 from studio.robot.description import load_robot
+from studio.robot.wiring import PedalWiring, find_pedal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class StudioOptions:
         project: project folder; None is the one in the user's data folder.
         robot: name of the robot description.
         task: name of the task.
+        pedal: path of the dead-man pedal; empty: the setting `pedal.path`, else the robot's own, if it has one.
         settings: settings file; None is the user's.
         theme: dark or light; None is what the settings say.
         watched: measure the event loop.
@@ -49,6 +51,7 @@ class StudioOptions:
     project: Path | None = None
     robot: str = "dual_arm_ak60"
     task: str = "move_box"
+    pedal: str = ""
     settings: Path | None = None
     theme: str | None = None
     watched: bool = False
@@ -82,7 +85,9 @@ def open_studio(options: StudioOptions) -> StudioWindow:
     settings = Settings(options.settings or Settings.default_path())
     apply_theme(app, options.theme or settings.get("theme"))
     project = open_project(options.project)
-    session = Session(load_robot(options.robot), load_task(options.task), project, places=options.workers)
+    robot, task, kept = load_robot(options.robot), load_task(options.task), str(settings.get("pedal.path", "") or "")
+    pedal = find_pedal(options.pedal) or (PedalWiring(path=kept) if kept else None)
+    session = Session(robot, task, project, places=options.workers, pedal=pedal)
     try:
         return _open_window(session, project, settings, options)
     except BaseException:

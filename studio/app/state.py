@@ -42,6 +42,7 @@ class LinkState:
         missed_ticks: periods that the loop left out because it came too late, since the window looks.
         drops: records and pictures that the recorder lost because a ring overran, since the session began.
         disk_hours: hours of play that fit on the disk at the measured or declared rate.
+        pedal: empty without one; `pressed`, `released`, or why it counts as released.
     """
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
@@ -63,6 +64,7 @@ class LinkState:
     robot_title: str = "Simulated robot"
     fault_text: str = ""
     dead_man: bool = False
+    pedal: str = ""
     hands_hold: bool = False  # every leader is held by a hand
 
     @property

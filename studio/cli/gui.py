@@ -22,6 +22,7 @@ class GuiArguments:
     robot: Annotated[str, tyro.conf.arg(help="robot description; a name with a slash is a folder of your own")] = (
         "dual_arm_ak60"
     )
+    pedal: Annotated[str, tyro.conf.arg(help="dead-man pedal: serial port, input events or a named pipe")] = ""
     theme: Annotated[str | None, tyro.conf.arg(help="dark or light")] = None
     screen: Annotated[str | None, tyro.conf.arg(help="open this screen, such as library")] = None
     watch: Annotated[bool, tyro.conf.arg(help="say at the end which turns of the window took over 50 ms")] = False
@@ -68,7 +69,8 @@ def _open(options: GuiArguments, ending: Ending) -> int:
 
     app = make_application()
     studio = StudioOptions(
-        project=options.project, robot=options.robot, theme=options.theme, watched=options.watch, screen=options.screen,
+        project=options.project, robot=options.robot, pedal=options.pedal,
+        theme=options.theme, watched=options.watch, screen=options.screen,
         greets=options.screen is None,
     )  # fmt: skip
     window = open_studio(studio)

@@ -18,6 +18,8 @@ from studio.core.errors import ConfigError, DeviceError, SafetyError, StudioErro
 from studio.core.paths import default_dataset
 from studio.core.records import PairState
 from studio.ipc.messages import Message
+from studio.robot.description import load_robot
+from studio.robot.wiring import find_pedal
 
 if TYPE_CHECKING:
     from studio.app.session import Session
@@ -28,6 +30,7 @@ _START_S = 30.0
 _CAMERA_S = 10.0
 _ENGAGE_S = 20.0
 _CLOSE_S = 20.0
+_PEDAL_S = 60.0
 _BAD_STATES = (PairState.STOPPED, PairState.FAULT, PairState.DISABLED)
 
 
@@ -47,6 +50,8 @@ class RecordArguments:
     """open the window on this session"""
     robot: str = "dual_arm_ak60"
     """robot description; a name with a slash is a folder of your own"""
+    pedal: str = ""
+    """dead-man pedal: serial port, input events or a named pipe; otherwise the robot's own, if it has one"""
     seed: int = 0
     """of the scripted hand and of where the box is put back"""
     json: str | None = None
@@ -79,10 +84,22 @@ def _check_operator(options: RecordArguments) -> None:
     if options.operator == "mouse" and not options.window:
         raise ConfigError("record: the mouse is a hand in the window only. Add --window, or use --operator scripted.")
     _pad(options)
+    find_pedal(options.pedal)
     if options.operator == "hardware":
+        _check_hardware(options)
+
+
+def _check_hardware(options: RecordArguments) -> None:
+    """Leader arms in a person's hands: real ones, and a pedal for the foot."""
+    robot = load_robot(options.robot)
+    if not robot.buses:
         raise DeviceError(
-            "record: no leader arms and no dead-man pedal are set up on this machine. "
+            f"record: robot {robot.name} names no buses, so there are no leader arms and no pedal here. "
             "Use --operator scripted or mouse; both drive the simulated arms."
+        )
+    if not options.pedal and robot.pedal is None:
+        raise SafetyError(
+            "record: leader arms need a dead-man pedal. Give its port with --pedal, or in the robot's file."
         )
 
 
@@ -129,6 +146,10 @@ class RecordScript:
         if self.options.operator in ("scripted", "gamepad"):
             session.start_worker("operator", seed=self.options.seed, pad=_pad(self.options))
             yield from self._wait(lambda: "operator" in self._ready, _START_S, "the hands did not start")
+        if session.pedal is not None:
+            self.note = "press the pedal"
+            pressed = self._wait(lambda: session.state.link.dead_man, _PEDAL_S, "the pedal was not pressed")
+            yield from pressed
         self.note = "engaging"
         session.engage()
         engaged = self._wait(lambda: session.state.link.worst is PairState.ENGAGED, _ENGAGE_S, "")
@@ -214,10 +235,10 @@ def _record_alone(options: RecordArguments, script: RecordScript) -> None:
     from studio.app.project import Project
     from studio.app.session import Session
     from studio.core.task import load_task
-    from studio.robot.description import load_robot
 
     task = load_task("move_box")
-    session = Session(load_robot(options.robot), task, Project(options.out.expanduser().resolve().parent, "record"))
+    project = Project(options.out.expanduser().resolve().parent, "record")
+    session = Session(load_robot(options.robot), task, project, pedal=find_pedal(options.pedal))
     bar = ProgressBar("recording", options.seconds)
     try:
         session.start()
@@ -254,7 +275,7 @@ def _record_in_window(options: RecordArguments, script: RecordScript) -> None:
     from studio.app.start import StudioOptions, install_hook, make_application, open_studio
 
     app = make_application()
-    window = open_studio(StudioOptions(project=_project_of(options.out), robot=options.robot))
+    window = open_studio(StudioOptions(project=_project_of(options.out), robot=options.robot, pedal=options.pedal))
     undo, timer = install_hook(window), QTimer()
     failures: list[StudioError] = []
 

@@ -14,7 +14,7 @@ from studio.core.errors import ConfigError
 from studio.core.geometry import FloatArray
 from studio.core.paths import resources_dir
 from studio.robot.geometry import inverse_arm
-from studio.robot.wiring import BusWiring
+from studio.robot.wiring import BusWiring, PedalWiring
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +98,7 @@ class Robot:
     urdf_path: Path
     first_run_share: float = 0.3  # of speed and torque that a bundle gets the first time it runs on this robot
     buses: tuple[BusWiring, ...] = ()  # none: motor twins in the simulated world
+    pedal: PedalWiring | None = None  # none: the dead-man is the window's
     reference: str = ""  # what `load_robot` takes to find this robot again, in any process
 
     @property
@@ -179,6 +180,7 @@ def _make_robot(data: dict[str, Any], folder: Path) -> Robot:
         timeouts=make_config(Timeouts, data["timeouts"], where="timeouts"),
         urdf_path=folder / str(data["urdf"]),
         buses=tuple(make_config(BusWiring, bus, where=f"{folder.name}: buses") for bus in data.get("buses", [])),
+        pedal=make_config(PedalWiring, data["pedal"], where=f"{folder.name}: pedal") if "pedal" in data else None,
         reference=str(folder),
     )
 

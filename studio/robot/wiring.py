@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from studio.core.errors import ConfigError
+from studio.core.errors import ConfigError, DeviceError
 
 SIDES = ("leader", "follower")
+PEDAL_KINDS = ("serial", "evdev")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,3 +62,53 @@ class BusWiring:
                 f"Bus {self.name}: {len(self.drive_ids)} drive ids for {count} motors. Give one per motor."
             )
         return self.drive_ids or tuple(range(1, count + 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PedalWiring:
+    """The dead-man pedal of a robot.
+
+    Args:
+        path: a serial port, or input events: `/dev/input/event*` or a named pipe.
+        kind: `serial` or `evdev`; empty: as the path tells.
+        button, axis: codes of an evdev pedal; -1: any button, no axis.
+    """
+
+    path: str
+    kind: str = ""
+    button: int = -1
+    axis: int = -1
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ConfigError("pedal: a path is missing. Give a serial port, or input events of /dev/input.")
+        if self.kind not in ("", *PEDAL_KINDS):
+            raise ConfigError(f"pedal: kind is {self.kind!r}; allowed {' or '.join(PEDAL_KINDS)}. Change it.")
+
+    def to_config(self) -> dict[str, Any]:
+        """For the worker `pedal`."""
+        kind = self.kind or guess_pedal_kind(self.path)
+        return {"kind": kind, "path": self.path, "button": self.button, "axis": self.axis}
+
+
+def guess_pedal_kind(path: str) -> str:
+    """`evdev` for input events and named pipes, else `serial`."""
+    place = Path(path)
+    try:
+        pipe = stat.S_ISFIFO(place.stat().st_mode)
+    except OSError:
+        pipe = False  # not there: whoever opens it says so
+    return "evdev" if pipe or "/dev/input/" in str(place.resolve()) else "serial"
+
+
+def find_pedal(path: str) -> PedalWiring | None:
+    """The pedal that a person named, None for an empty path.
+
+    Raises:
+        DeviceError: there is nothing.
+    """
+    if path and not Path(path).exists():
+        raise DeviceError(
+            f"Pedal {path} does not exist. Plug it in; serial ports are in /dev/serial/by-id, events in /dev/input."
+        )
+    return PedalWiring(path=path) if path else None

@@ -8,7 +8,7 @@ Says `state` once a second and at every change.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -299,6 +299,7 @@ def run(link: WorkerLink) -> None:
     robot, task = load_robot(config.robot), load_task(config.task)
     if task.robot != robot.name:
         raise ConfigError(f"Task {task.name} is for robot {task.robot!r}, not {robot.name!r}. Choose another task.")
+    robot = replace(robot, dead_man_latched=False) if config.pedal else robot  # a foot that can let go is never latched
     rings = RingSink(link.session, make_streams(robot, world=not robot.buses))
     slots = InputSlots(link.session, robot, pedal=config.pedal)
     try:

@@ -1,12 +1,16 @@
 """The pedal worker: reads a dead-man pedal and writes slot `pedal`. A pedal that is stale or gone is a released one.
 
+One that comes back is opened again, and counts only after it was seen released: plugging in must not move anything.
+
 It says `state` {pressed, trouble, rejected} at every change. Without this worker, or when it dies, control finds the
 slot old and holds.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +20,14 @@ from hw_drivers.pedals.latency import read_latency_timers
 from hw_drivers.pedals.pedal import Pedal, PedalState
 from hw_drivers.pedals.serial_pedal import SerialPedal
 from studio.core.config import check_range, make_config
-from studio.core.errors import ConfigError
+from studio.core.errors import ConfigError, DeviceError
 from studio.ipc.channels import make_pedal_slot
 from studio.ipc.messages import Message
 from studio.ipc.slot import SlotWriter
 from studio.ipc.worker_link import WorkerLink, run_worker
 
 _KINDS = ("serial", "evdev")
+_OPEN_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +77,8 @@ class PedalWorker:
         self._slot = SlotWriter(link.session.slot_path("pedal"), make_pedal_slot())
         self._record = make_pedal_slot().empty()[0:1]
         self._told: tuple[bool, str] | None = None
+        self._came_back = False  # and was not seen released since
+        self._opened_s = time.monotonic()
 
     def run(self) -> None:
         while not self._link.ending:
@@ -82,11 +89,31 @@ class PedalWorker:
         """One look at the pedal."""
         now_ns = time.monotonic_ns()
         state = self._pedal.read(now_ns)
+        if state.gone:
+            self._open_again()
+        if self._came_back:
+            state = self._wait_for_release(state)
         alive_ns = state.t_ns if self._config.kind == "serial" or state.trouble else now_ns
         self._record["t_ns"], self._record["dead_man"] = alive_ns, state.pressed
         self._record["rejected"] = state.rejected
         self._slot.write(self._record[0])
         self._tell(state)
+
+    def _open_again(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._opened_s < _OPEN_AGAIN_S:
+            return
+        self._opened_s = now_s
+        with contextlib.suppress(DeviceError):  # not there yet; that it is gone was said
+            self._pedal, self._came_back = open_pedal(self._config), True
+
+    def _wait_for_release(self, state: PedalState) -> PedalState:
+        """A pedal that came back pressed counts as released until it was let go of."""
+        if state.trouble:
+            return state
+        self._came_back = state.pressed
+        text = f"Pedal {self._config.path} is back. Let go of it once." if state.pressed else ""
+        return PedalState(pressed=False, t_ns=state.t_ns, rejected=state.rejected, trouble=text)
 
     def _tell(self, state: PedalState) -> None:
         now = state.pressed, state.trouble.partition(" for ")[0]  # not every new age of the same silence
@@ -110,7 +137,7 @@ def run(link: WorkerLink) -> None:
     config = make_config(PedalConfig, link.config, where="pedal")
     worker = PedalWorker(link, open_pedal(config), config)
     for timer in read_latency_timers():
-        if not timer.ok and config.path.endswith(timer.port):
+        if not timer.ok and os.path.realpath(config.path).endswith(f"/{timer.port}"):  # by-id is a link
             link.say("warning", f"The pedal's adapter holds data back for {timer.latency_ms} ms. Type: {timer.fix}")
     link.send(Message(name="ready"))
     gc.freeze()
