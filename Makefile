@@ -1,7 +1,8 @@
 # `make run` and `make test` set everything up by themselves; see README.md.
 PYTHON := .venv/bin/python
 OUT ?= tour-out
-.PHONY: run test check setup screenshots clean
+BENCH_OUT ?= bench-skills-out
+.PHONY: run test check setup screenshots bench-skills clean
 
 setup:
 	@bash tools/setup.sh
@@ -21,6 +22,10 @@ check: setup
 
 screenshots: setup
 	@bash tools/with_display.sh $(PYTHON) main.py screenshots --out docs/screenshots
+
+# Hours; the same again goes on where it was interrupted.
+bench-skills: setup
+	$(PYTHON) main.py bench skills --resume --out $(BENCH_OUT)
 
 clean:
 	rm -rf .venv build dist *.egg-info

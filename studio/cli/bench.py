@@ -13,11 +13,13 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "gui": ("benchmarks.gui", "turns of the window's event loop in every situation, against the limit of 50 ms"),
     "mppi": ("benchmarks.mppi", "latency and cost of plans against pytorch_mppi on the same networks"),
     "faults": ("benchmarks.faults", "every injected fault in every state over both transports"),
+    "lateness": ("benchmarks.lateness", "how late the loop is woken while window, recorder and planner are busy"),
     "frames": ("benchmarks.frames", "random frames into decoders, drives and the loop: nothing happens"),
     "stability": (
         "benchmarks.stability",
         "largest stable stiffness of the coupling, and the observer on either side of it",
     ),
+    "skills": ("benchmarks.skills", "success of skills, planners and parts of the recipe on the same goals (hours)"),
     "transparency": ("benchmarks.transparency", "what an operator feels through each bilateral scheme"),
 }
 

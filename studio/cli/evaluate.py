@@ -30,7 +30,7 @@ class EvaluateArguments:
 
     Args:
         bundle: folder of the trained bundle.
-        planner: mppi, cem, rl (a trained actor), random or none.
+        planner: mppi, cem, rl (a trained actor), scripted (written by hand), random or none.
         goal_class: easy (same face up, yaw within 45 degrees), planar (same face up, any yaw) or full (any face up).
         goals: how many goals of the class.
         seed: which published list of goals; 1 is reported, 100 to 119 are for tuning.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from studio.core.config import check_range
 from studio.core.errors import ConfigError
 
-PLANNERS = ("mppi", "cem", "rl", "random", "none")
+PLANNERS = ("mppi", "cem", "rl", "scripted", "random", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,8 @@ class EvaluateConfig:
 
     Args:
         bundle: folder of the trained bundle.
-        planner: mppi, cem, rl (the bundle's trained actor), random (prior skills within u_max) or none (holds still).
+        planner: mppi, cem, rl (the bundle's trained actor), scripted (primitives written by hand, which know pose and
+            goal), random (prior skills within u_max) or none (holds still).
         preset: planner preset; empty takes `default`, or `cem` for that planner.
         settings: `key=value` changes of the planner's settings.
         goals_file: goals from this file instead of a class.

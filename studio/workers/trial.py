@@ -23,6 +23,7 @@ from studio.learning.value import LearnedValue, make_learned_value
 from studio.planning.actor import ActorPlanner
 from studio.planning.config import PlannerConfig, planner_preset
 from studio.planning.pilot import Pilot, SkillPilot, StillPilot
+from studio.planning.scripted import ScriptedPilot
 from studio.robot.description import Robot, load_robot
 from studio.workers.planning_engine import make_goal_planner
 
@@ -65,6 +66,8 @@ def make_pilot(
     """
     if config.planner == "none":
         return StillPilot(model.task, window=model.window)
+    if config.planner == "scripted":
+        return ScriptedPilot(model.task, load_robot(model.task.robot), rate_hz=model.rate_hz, window=model.window)
     if config.planner == "rl":
         if actor is None:
             raise ConfigError("--planner rl: this bundle has no actor. Train one on it with `train offline_rl`.")

@@ -58,7 +58,7 @@ def test_doing_nothing_leaves_the_box_where_it_is(bundle: Path, tmp_path: Path) 
     ("words", "code", "said"),
     [
         (["/nowhere/bundle"], 3, "not a bundle"),
-        (["BUNDLE", "--planner", "best"], 2, "allowed mppi, cem, rl, random, none"),
+        (["BUNDLE", "--planner", "best"], 2, "allowed mppi, cem, rl, scripted, random, none"),
         (["BUNDLE", "--goal-class", "hard"], 2, "allowed easy, planar, full"),
         (["BUNDLE", "--set", "samples=1"], 2, "allowed 2 to 100000"),
         (["BUNDLE", "--set", "sample=1"], 2, "unknown key"),

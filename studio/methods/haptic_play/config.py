@@ -108,6 +108,8 @@ class HapticPlayConfig:
             being learned by heart.
         moving_share: share of each batch drawn from windows in which the object moves.
         mirror: also train on the left-right mirror image, where the robot description has one.
+        symmetry: use the symmetry that the task names (the cube's 24 rotations); without it every orientation is
+            learned for itself. `contact_features`: what the task names of the closeness of fingertips and object.
         rounds: on-policy rounds after everything else; they need the simulated world.
         value_hidden: layers of the goal-conditioned value (`value` is its training; 0 steps leave it out).
         chain_skills: skills in a row in the last part of stage 1, in which only the dynamics are trained.
@@ -146,6 +148,8 @@ class HapticPlayConfig:
     feature_noise: float = 0.1  # [ours]
     moving_share: float = 0.35  # [F]
     mirror: bool = True  # [F]
+    symmetry: bool = True  # [F]
+    contact_features: bool = True  # [F]
     value_hidden: tuple[int, ...] = (256, 256)
     chain_skills: int = 6  # [F]
     average_decay: float = 0.998  # [ours]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from studio.core.errors import ConfigError
+from studio.core.task import Task
 from studio.learning.bundle import Bundle, save_bundle
 from studio.learning.cvae import LossWeights, chain_loss, fit_scales, make_policy_noise, stage_1_loss, stage_2_loss
 from studio.learning.kinematics import ArmGeometry
@@ -57,10 +58,10 @@ class HapticPlay:
         torch.set_num_threads(config.threads)
         torch.set_flush_denormal(True)
         torch.manual_seed(seed)
-        self.config, self.task, self.geometry = config, windows.task, geometry
+        self.config, self.task, self.geometry = config, task_as_seen(windows.task, config), geometry
         self.rate_hz, self.action_names, self.lineage = float(windows.rate_hz), windows.action_names, windows.lineage
         train = make_window_tensors(windows, windows.train_starts, what="training")
-        self.train_windows = with_mirror(train, self.task, geometry) if config.mirror else train
+        self.train_windows = with_mirror(train, windows.task, geometry) if config.mirror else train
         self.mirrored = self.train_windows is not train
         held_out = make_window_tensors(windows, windows.held_out_starts, what="held-out")
         self.choosing_windows, self.held_out_windows = split_held_out(held_out)
@@ -328,6 +329,12 @@ class HapticPlay:
     def _plain_noise(self) -> torch.Tensor:
         states = self.train_windows.states
         return self.config.plain_noise * states[pick_evenly(self.train_windows.starts, _SCALE_WINDOWS)].std(0)
+
+
+def task_as_seen(task: Task, config: HapticPlayConfig) -> Task:
+    """The task without what the settings take away; a bundle carries it, so planning sees the same."""
+    kept = tuple(name for name in task.features if config.contact_features or name != "near_contact")
+    return dataclasses.replace(task, features=kept, symmetry=task.symmetry if config.symmetry else "none")
 
 
 def split_held_out(windows: WindowTensors) -> tuple[WindowTensors, WindowTensors]:

@@ -64,7 +64,7 @@ def choose_push_side(stage: Stage) -> Side:
     return max(sight.sides, key=lambda side: -float(side.normal[:2] @ wish))
 
 
-def _touch_point(sight: Sight, side: Side, along_m: float, height_m: float, inside_m: float) -> FloatArray:
+def touch_point(sight: Sight, side: Side, along_m: float, height_m: float, inside_m: float) -> FloatArray:
     """Centre of a ball at a face: `along_m` on the tangent, pressed `inside_m` into it (negative is off the face)."""
     out = sight.half_m + sight.radius_m - inside_m
     point = sight.centre_m + side.normal * out + side.tangent * along_m
@@ -84,13 +84,13 @@ def _push_once(stage: Stage, side: Side) -> HandPath:
     sight, random = stage.sight, stage.random
     along, height = random.uniform(-0.035, 0.035), random.uniform(0.03, 0.07)
     stroke = _push_length_m(stage, side)
-    hand = choose_hand(stage, _touch_point(sight, side, along, height, 0.0), side)
+    hand = choose_hand(stage, touch_point(sight, side, along, height, 0.0), side)
     path = stage.path()
     path.over(1 - hand, stage.parks_m[1 - hand], stage.free_speed_m_s)
-    path.over(hand, _touch_point(sight, side, along, height, -_GAP_M), stage.free_speed_m_s)
-    path.line(hand, _touch_point(sight, side, along, height, 0.0), 0.25)
-    path.line(hand, _touch_point(sight, side, along, height, stroke), random.uniform(0.08, 0.22))
-    path.line(hand, _touch_point(sight, side, along, height, stroke - 0.05), 0.35)
+    path.over(hand, touch_point(sight, side, along, height, -_GAP_M), stage.free_speed_m_s)
+    path.line(hand, touch_point(sight, side, along, height, 0.0), 0.25)
+    path.line(hand, touch_point(sight, side, along, height, stroke), random.uniform(0.08, 0.22))
+    path.line(hand, touch_point(sight, side, along, height, stroke - 0.05), 0.35)
     return path
 
 
@@ -113,10 +113,10 @@ def recover(stage: Stage) -> Iterator[HandPath]:
     side = max(sight.sides, key=lambda s: -float(s.normal[:2] @ wish))
     reach = float(np.linalg.norm(wish))
     height = 0.06
-    hand = choose_hand(stage, _touch_point(sight, side, 0.0, height, 0.0), side)
+    hand = choose_hand(stage, touch_point(sight, side, 0.0, height, 0.0), side)
     path = stage.path()
     path.over(1 - hand, stage.parks_m[1 - hand], stage.free_speed_m_s)
-    path.over(hand, _touch_point(sight, side, 0.0, height, -_GAP_M), stage.free_speed_m_s)
+    path.over(hand, touch_point(sight, side, 0.0, height, -_GAP_M), stage.free_speed_m_s)
     start = path.end(hand).copy()
     end = start + np.array([*wish, 0.0]) / max(reach, 1e-6) * min(reach + 0.03, 0.2)
     path.line(hand, end, 0.18)
@@ -126,7 +126,7 @@ def recover(stage: Stage) -> Iterator[HandPath]:
 
 def tip(stage: Stage) -> Iterator[HandPath]:
     """Turn the box over its far bottom edge with one hand: contact 12 mm below the top edge, then an arc."""
-    yield _tip_path(stage, _tip_side(stage), float(stage.random.uniform(-0.02, 0.02)))
+    yield tip_path(stage, _tip_side(stage), float(stage.random.uniform(-0.02, 0.02)))
 
 
 def _tip_side(stage: Stage) -> Side:
@@ -145,11 +145,11 @@ def _tip_side(stage: Stage) -> Side:
     return sight.sides[min(range(4), key=cost)]
 
 
-def _tip_path(stage: Stage, side: Side, along_m: float) -> HandPath:
+def tip_path(stage: Stage, side: Side, along_m: float) -> HandPath:
     sight, random = stage.sight, stage.random
     edge = 2 * sight.half_m
     height, press = edge - 0.012, float(random.uniform(0.014, 0.022))
-    contact = _touch_point(sight, side, along_m, height, 0.0)
+    contact = touch_point(sight, side, along_m, height, 0.0)
     hand = choose_hand(stage, contact, side)
     pivot = sight.centre_m - side.normal * sight.half_m + side.tangent * along_m
     pivot[2] = 0.0
@@ -164,40 +164,40 @@ def _tip_path(stage: Stage, side: Side, along_m: float) -> HandPath:
 
     path = stage.path()
     path.over(1 - hand, stage.parks_m[1 - hand], stage.free_speed_m_s)
-    path.over(hand, _touch_point(sight, side, along_m, height, -_GAP_M), stage.free_speed_m_s)
-    path.line(hand, _touch_point(sight, side, along_m, height, press), 0.15)
+    path.over(hand, touch_point(sight, side, along_m, height, -_GAP_M), stage.free_speed_m_s)
+    path.line(hand, touch_point(sight, side, along_m, height, press), 0.15)
     path.follow(hand, arc, float(random.uniform(0.9, 1.3)))
     path.line(hand, path.end(hand) + 0.05 * side.normal + 0.05 * _UP, 0.4)
     path.hold(hand, 0.15)
     return path
 
 
-def _grasp_side(stage: Stage) -> Side:
+def grasp_side(stage: Stage) -> Side:
     """The face that looks most to the left: hand 0 takes it, hand 1 the opposite one."""
     return max(stage.sight.sides, key=lambda side: float(side.normal[1]))
 
 
-def _opposite(side: Side) -> Side:
+def opposite(side: Side) -> Side:
     return Side(-side.normal, -side.tangent)
 
 
-def _approach_both(stage: Stage, path: HandPath, side: Side, alongs_m: tuple[float, float], height_m: float) -> None:
-    for hand, face in enumerate((side, _opposite(side))):
-        path.over(hand, _touch_point(stage.sight, face, alongs_m[hand], height_m, -_GAP_M), stage.free_speed_m_s)
+def approach_both(stage: Stage, path: HandPath, side: Side, alongs_m: tuple[float, float], height_m: float) -> None:
+    for hand, face in enumerate((side, opposite(side))):
+        path.over(hand, touch_point(stage.sight, face, alongs_m[hand], height_m, -_GAP_M), stage.free_speed_m_s)
     path.meet()
 
 
-def _squeeze(
+def squeeze(
     stage: Stage, path: HandPath, side: Side, alongs_m: tuple[float, float], height_m: float, press_m: float
 ) -> None:
-    for hand, face in enumerate((side, _opposite(side))):
-        path.line(hand, _touch_point(stage.sight, face, alongs_m[hand], height_m, press_m), 0.15)
+    for hand, face in enumerate((side, opposite(side))):
+        path.line(hand, touch_point(stage.sight, face, alongs_m[hand], height_m, press_m), 0.15)
     path.meet()
 
 
-def _release(path: HandPath, side: Side, distance_m: float, rise_m: float = 0.0) -> None:
+def release(path: HandPath, side: Side, distance_m: float, rise_m: float = 0.0) -> None:
     path.meet()
-    for hand, face in enumerate((side, _opposite(side))):
+    for hand, face in enumerate((side, opposite(side))):
         path.line(hand, path.end(hand) + face.normal * distance_m + _UP * rise_m, 0.3)
 
 
@@ -210,17 +210,17 @@ def _slide_goal(stage: Stage, low_m: float, high_m: float) -> FloatArray:
 
 def slide(stage: Stage) -> Iterator[HandPath]:
     """Both hands hold opposite faces and slide the box over the table."""
-    side, random = _grasp_side(stage), stage.random
+    side, random = grasp_side(stage), stage.random
     height, press = float(random.uniform(0.035, 0.06)), float(random.uniform(0.018, 0.03))
     path = stage.path()
-    _approach_both(stage, path, side, (0.0, 0.0), height)
-    _squeeze(stage, path, side, (0.0, 0.0), height, press)
+    approach_both(stage, path, side, (0.0, 0.0), height)
+    squeeze(stage, path, side, (0.0, 0.0), height, press)
     for _ in range(int(random.integers(1, 3))):
         shift = _slide_goal(stage, 0.05, 0.12)
         for hand in (0, 1):
             path.line(hand, path.end(hand) + shift, 0.12)
         stage.sight.centre_m[:2] += shift[:2]
-    _release(path, side, press + 0.04)
+    release(path, side, press + 0.04)
     yield path
 
 
@@ -234,13 +234,13 @@ def couple(stage: Stage) -> Iterator[HandPath]:
 
 def couple_once(stage: Stage, sign: float, turn_rad: float) -> HandPath:
     """One stroke of a couple; a positive sign turns the box counter-clockwise seen from above."""
-    sight, side = stage.sight, _grasp_side(stage)
+    sight, side = stage.sight, grasp_side(stage)
     height, along, press = 0.05, sign * 0.03, 0.02
     path = stage.path()
-    _approach_both(stage, path, side, (along, along), height)
-    _squeeze(stage, path, side, (along, along), height, press)
+    approach_both(stage, path, side, (along, along), height)
+    squeeze(stage, path, side, (along, along), height, press)
     centre = sight.centre_m.copy()
-    for hand, face in enumerate((side, _opposite(side))):
+    for hand, face in enumerate((side, opposite(side))):
         out = sight.half_m + sight.radius_m - press
 
         def curve(s: FloatArray, face: Side = face, out: float = out) -> FloatArray:
@@ -274,17 +274,17 @@ def pivot_lift(stage: Stage) -> Iterator[HandPath]:
 
 def lift_path(stage: Stage, along_m: float, rise_m: float, carry_m: FloatArray) -> HandPath:
     """Grasp `along_m` from the middle of the faces, lift by `rise_m`, carry, lower, let go."""
-    side, press = _grasp_side(stage), float(stage.random.uniform(0.045, 0.055))
+    side, press = grasp_side(stage), float(stage.random.uniform(0.045, 0.055))
     height = 0.05 if along_m else 0.062  # above the centre of mass the box hangs straight
     alongs = (along_m, -along_m)  # the same line through the box: the two faces' tangents are opposite
     path = stage.path()
-    _approach_both(stage, path, side, alongs, height)
-    _squeeze(stage, path, side, alongs, height, press)
+    approach_both(stage, path, side, alongs, height)
+    squeeze(stage, path, side, alongs, height, press)
     for shift, speed in ((_UP * rise_m, 0.12), (carry_m, 0.12), (-_UP * rise_m, 0.1)):
         if np.linalg.norm(shift) > 1e-3:
             for hand in (0, 1):
                 path.line(hand, path.end(hand) + shift, speed)
-    _release(path, side, press + 0.04)
+    release(path, side, press + 0.04)
     return path
 
 
