@@ -18,6 +18,7 @@ class Outcome(StrEnum):
 
 
 STALL = "host_stall"  # the control process does nothing; value in s
+UNGUARDED = "host_stall_without_guard"  # the same, and nobody looks on; value in s
 DEAD_HOST = "dead_host"  # it does nothing for long, and nobody else reaches the drives; value in s
 
 
@@ -27,7 +28,7 @@ class FaultCase:
 
     Args:
         name: of the case.
-        kind: a `FaultKind`, `host_stall` or `dead_host`.
+        kind: a `FaultKind`, `host_stall`, `host_stall_without_guard` or `dead_host`.
         value: see `FaultKind`; None is the usual one.
         whole_bus: hits all drives of the bus instead of the second one.
         expected: outcomes that are right while the pair is active.
@@ -78,6 +79,7 @@ CASES = (
     FaultCase(name="host stall 5 ms", kind=STALL, value=0.005, expected=_TOLERATED),
     FaultCase(name="host stall 20 ms", kind=STALL, value=0.02, expected=_BOTH),
     FaultCase(name="host stall 100 ms", kind=STALL, value=0.1, gate=False),
+    FaultCase(name="host stall 150 ms without a guard", kind=UNGUARDED, value=0.15, gate=False),
     FaultCase(
         name="torque persists after silence",
         kind=DEAD_HOST,

@@ -13,11 +13,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from benchmarks.starvation import Starvation
 from hw_drivers.bus.motor_buses import BusMotors, MotorBuses
 from hw_drivers.bus.plant import BusPlant
 from hw_drivers.bus.python_can import PythonCanTransport, open_python_can
@@ -26,6 +28,7 @@ from hw_drivers.bus.wire_fault import WireFaults, make_fault
 from hw_drivers.motors.models import MotorRange, find_range
 from hw_drivers.motors.twin import TwinMotors
 from studio.control.inputs import Inputs, make_inputs
+from studio.control.lateness import Absence
 from studio.control.loop import ControlLoop
 from studio.core.clock import NS_PER_S, SteppedClock, WallClock
 from studio.core.errors import DeviceError
@@ -35,9 +38,11 @@ from studio.core.protocols import KD, KP, STATE_TORQUE, TORQUE, Clock, TwinPorts
 from studio.robot.description import Robot
 from studio.robot.kinematics import Kinematics
 from studio.sim.arm_twin import ArmTwin
+from studio.workers.priority import obtain_priority
 
 SIDES = ("leader", "follower")
 _ANSWER_S = 20.0
+_PRIORITY = 50  # of the loop, as in the control worker
 
 
 class MemorySink:
@@ -72,6 +77,11 @@ class FaultRig(Protocol):
         """Hands pull the leaders towards joint angles [joints]."""
         ...
 
+    def machine_trouble(self) -> str:
+        """What the machine did to the run since `forget_trouble`; empty where it left it alone."""
+        ...
+
+    def forget_trouble(self) -> None: ...
     def forget_peaks(self) -> None: ...
     def peaks(self) -> tuple[float, float]:
         """Largest torque (N*m) and speed (rad/s) of any joint since `forget_peaks`."""
@@ -85,6 +95,8 @@ class FaultRig(Protocol):
 
 
 def _make_loop(robot: Robot, plant: BusPlant, clock: Clock) -> tuple[ControlLoop, Inputs, MemorySink]:
+    limit_s = robot.motor.command_timeout_s  # as for a robot on buses: its drives live on while the loop does not
+    robot = replace(robot, timeouts=replace(robot.timeouts, simulated_stall_s=limit_s))
     sink, inputs = MemorySink(), make_inputs(robot.pairs, robot.leader_share)
     inputs.dead_man = True
     return ControlLoop(robot, Kinematics(robot), plant, None, clock, sink), inputs, sink
@@ -138,11 +150,19 @@ class SteppedRig:
         self.plant = BusPlant(MotorBuses(wired, [motor] * (2 * robot.joints), self._clock.now_ns), self._clock)
         self.loop, self.inputs, self.sink = _make_loop(robot, self.plant, self._clock)
         self._period_ns = round(NS_PER_S * self.loop.period_s)
+        self._ticked_ns = self._clock.now_ns()
         self.plant.open()
 
     def tick(self) -> None:
+        now_ns = self._clock.now_ns()
+        self.inputs.away_s, self._ticked_ns = (now_ns - self._ticked_ns) * 1e-9, now_ns  # as the control worker does
         self.loop.tick(self.inputs)
         self.stall(self.loop.period_s)
+
+    def machine_trouble(self) -> str:
+        return ""  # a stepped clock waits for every machine
+
+    def forget_trouble(self) -> None: ...
 
     def stall(self, duration_s: float) -> None:
         for _ in range(round(duration_s / self.loop.period_s)):
@@ -193,6 +213,7 @@ class TwinProcess:
         command = [sys.executable, "-m", "studio.workers.arm_twin", "--side", side, "--link", str(link)]
         command += ["--joints", ",".join(map(str, joints))]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=repository_root())
+        self.pid = self._process.pid
         self.joints, self.link, self._unread = list(joints), link, b""
 
     def tell(self, **order: Any) -> None:
@@ -256,12 +277,32 @@ class SerialRig:
         self.loop, self.inputs, self.sink = _make_loop(robot, self.plant, self._clock)
         self._period_ns = round(NS_PER_S * self.loop.period_s)
         self._deadline_ns = self._clock.now_ns()
+        self._absence = Absence()
+        pids = {f"twin {number}": twin.pid for number, twin in enumerate(self._twins)}
+        self._starvation = Starvation({"the loop": os.getpid(), **pids}, self.loop.period_s)
+        self._take_precedence(list(pids.values()))
         self.plant.open()
 
+    def _take_precedence(self, pids: list[int]) -> None:
+        """The loop as in its worker; the twins before it, since no other program delays a real drive."""
+        if obtain_priority(_PRIORITY):
+            return  # refused: the campaign says what the machine did to each run
+        for pid in pids:
+            os.sched_setscheduler(pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(_PRIORITY + 1))
+
     def tick(self) -> None:
+        self.inputs.away_s = self._absence.measure_s()
         self.loop.tick(self.inputs)
         self._deadline_ns = max(self._deadline_ns + self._period_ns, self._clock.now_ns())
         self._clock.sleep_until_ns(self._deadline_ns)
+        self._starvation.note_wake((self._clock.now_ns() - self._deadline_ns) * 1e-9)
+        self._starvation.look()
+
+    def machine_trouble(self) -> str:
+        return self._starvation.words
+
+    def forget_trouble(self) -> None:
+        self._starvation.forget()
 
     def stall(self, duration_s: float) -> None:
         time.sleep(duration_s)
@@ -304,6 +345,8 @@ class SerialRig:
         return np.array(self._ask("torque_nm"))
 
     def close(self) -> None:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        self._starvation.close()
         self.plant.close()
         for twin in self._twins:
             twin.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.fault_cases import DEAD_HOST, STALL, FaultCase, Outcome
+from benchmarks.fault_cases import DEAD_HOST, STALL, UNGUARDED, FaultCase, Outcome
 from benchmarks.fault_rig import FaultRig
 from studio.control.fault import FaultCode
 from studio.control.states import ACTIVE
@@ -22,11 +22,12 @@ from studio.workers.guard import GUARD_PERIOD_S, SilenceWatch
 _DAMPING_TICKS, _STOP_TICKS = 2, 5
 _AFTER_TICKS, _LATCH_TICKS = 60, 12
 _ANSWER_TICKS = 400  # a starved twin may take a while until it answers every tick
-_LATE_PERIODS = 2.5
+_LATE_PERIODS = 2.5  # older replies on a bus without a fault
 _NEVER_S = 60.0  # older: nothing has been heard yet
 _APART_RAD = 0.4  # far enough that aligning takes longer than a run
 _PULL_RAD, _PULL_TICKS = 0.15, 40
 _TORQUE_SLACK_NM = 0.01
+_STALLS = (STALL, UNGUARDED, DEAD_HOST)
 _KEPT_TORQUE_NM = 0.05  # more than this in a winding is torque that was not let go
 
 
@@ -45,7 +46,7 @@ class RunResult:
     peak_speed_rad_s: float = 0.0
     said: str = ""
     disturbed: str = ""  # what the machine did to this run, besides the fault; empty on one that was left alone
-    attempts: int = 1
+    discarded: list[str] = field(default_factory=list[str])  # earlier attempts: what was wrong, and the machine's part
     wrong: list[str] = field(default_factory=list[str])
 
     @property
@@ -69,10 +70,12 @@ class FaultRun:
 
     def run(self, case: FaultCase, state: PairState, transport: str) -> RunResult:
         result = RunResult(case, state, transport)
+        self.rig.forget_trouble()
         if not self._reach(state):
             result.wrong.append(f"state {state.name.lower()} was not reached: {self.rig.loop.take_notices()[-2:]}")
             result.disturbed = self._find_disturbance(0, healthy=range(2 * self.robot.pairs))
             return result
+        self.rig.forget_trouble()
         self.rig.forget_peaks()
         start = len(self.rig.sink.records)
         self._inject(case, result)
@@ -85,20 +88,20 @@ class FaultRun:
         else:
             self._judge_idle(result, records)
         self._judge_always(result, start)
-        if case.kind not in (STALL, DEAD_HOST):
-            others = [bus for bus in range(2 * self.robot.pairs) if bus != self.bus]
-            result.disturbed = self._find_disturbance(max(0, start - 5), healthy=others)
+        others = [bus for bus in range(2 * self.robot.pairs) if bus != self.bus]
+        stalled = case.kind in _STALLS
+        result.disturbed = self._find_disturbance(max(0, start - 5), healthy=() if stalled else others)
         return result
 
     def _find_disturbance(self, start: int, *, healthy: Iterable[int]) -> str:
-        """Ticks that came late, or replies missing on buses without a fault: the machine was busy with other things."""
-        parts = self.rig.sink.records[start:]
-        if len(parts) < 2:
-            return ""
+        """What the machine did: processes of the run that were kept from running, or replies missing on healthy buses.
+
+        The kernel carries what goes through a serial line too, and nobody tells when that was kept waiting.
+        """
+        trouble, parts = self.rig.machine_trouble(), self.rig.sink.records[start:]
+        if trouble or len(parts) < 2:
+            return trouble
         records, per_arm, pairs = np.concatenate(parts), self.robot.joints_per_arm, self.robot.pairs
-        gap_ms = 1e-6 * float(np.diff(records["t_ns"]).max())
-        if gap_ms > _LATE_PERIODS * 1e3 * self.period_s:
-            return f"a tick came {gap_ms:.0f} ms after the one before"
         for bus in healthy:
             side, first = ("leader", "follower")[bus // pairs], bus % pairs * per_arm
             ages_s = records[f"{side}_reply_age_s"][:, first : first + per_arm]
@@ -165,6 +168,8 @@ class FaultRun:
             self.rig.inject(self.bus, case.also, 0, None)
         if case.kind == STALL:
             self._stall(case.value or 0.0, result)
+        elif case.kind == UNGUARDED:
+            self.rig.stall(case.value or 0.0)
         elif case.kind == DEAD_HOST:
             self._die(case.value or 0.0, result)
         else:
@@ -207,14 +212,13 @@ class FaultRun:
             result.outcome = Outcome.STOPPED if len(stopped) else Outcome.TOLERATED
         if result.outcome not in case.expected:
             result.wrong.append(f"{result.outcome}, expected {' or '.join(case.expected)}; {result.said or 'no fault'}")
-        if case.kind in (STALL, DEAD_HOST) or not len(stopped):
+        if case.kind in _STALLS:
+            self._judge_stall(result, records, stopped)
+            return
+        if not len(stopped):
             return
         known = self._first_sign(records)
-        span = slice(self.pair * self.robot.joints_per_arm, (self.pair + 1) * self.robot.joints_per_arm)
-        stiff = np.maximum(
-            records["leader_sent_kp_nm_rad"][:, span].max(axis=1),
-            records["follower_sent_kp_nm_rad"][:, span].max(axis=1),
-        )
+        stiff = self._stiffness(records)
         soft = known + int(np.flatnonzero(stiff[known:] == 0.0)[0]) if (stiff[known:] == 0.0).any() else len(stiff)
         times_s = (records["t_ns"] - records["t_ns"][known]) * 1e-9
         result.stop_ms = 1e3 * float(times_s[stopped[0]])
@@ -226,13 +230,36 @@ class FaultRun:
         self._judge_latch(result)
         self._judge_cause(result, records[stopped[0]])
 
+    def _judge_stall(self, result: RunResult, records: np.ndarray, stopped: np.ndarray) -> None:
+        """A loop that comes back too late is in Fault in its first tick, gives no stiffness, and names itself."""
+        if result.outcome is not Outcome.STOPPED:
+            return
+        if stopped[0] > 0:
+            result.wrong.append(f"{stopped[0]} ticks after the stall were not in Fault")
+        if any(self._stiffness(records)[stopped[0] :] > 0.0):
+            result.wrong.append("stiffness after the stall")
+        if not any(words in result.said for words in ("loop was silent", "loop stood still")):
+            result.wrong.append(f"the cause does not name the loop: {result.said!r}")
+
+    def _stiffness(self, records: np.ndarray) -> np.ndarray:
+        """Largest of the pair's motors per record."""
+        span = slice(self.pair * self.robot.joints_per_arm, (self.pair + 1) * self.robot.joints_per_arm)
+        return np.maximum(
+            records["leader_sent_kp_nm_rad"][:, span].max(axis=1),
+            records["follower_sent_kp_nm_rad"][:, span].max(axis=1),
+        )
+
     def _first_sign(self, records: np.ndarray) -> int:
-        """Index of the first record that could know: a reply missing, an error, heat, or a joint out of range."""
+        """Index of the first record that could know: a reply missing, an error, heat, or a joint out of range.
+
+        One missing reply alone is borne, and no sign of anything: of missing ones, two in a row count, from the first.
+        """
         span = slice(self.pair * self.robot.joints_per_arm, (self.pair + 1) * self.robot.joints_per_arm)
         signs = np.zeros(len(records), dtype=bool)
         for side in ("leader", "follower"):
             replied_ns = records["t_ns"][:, None] - (records[f"{side}_reply_age_s"][:, span] * 1e9).astype(np.int64)
-            signs[1:] |= (np.abs(np.diff(replied_ns, axis=0)) < 0.2 * self.period_s * 1e9).any(axis=1)
+            missing = np.abs(np.diff(replied_ns, axis=0)) < 0.2 * self.period_s * 1e9
+            signs[1:-1] |= (missing[:-1] & missing[1:]).any(axis=1)
             signs |= (records[f"{side}_error_code"][:, span] > 0).any(axis=1)
             signs |= (records[f"{side}_temperature_c"][:, span] > 80.0).any(axis=1)
             position = records[f"{side}_position_rad"][:, span]

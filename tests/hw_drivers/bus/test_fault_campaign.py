@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from benchmarks.fault_cases import CASES, FaultCase, Outcome
 from benchmarks.fault_rig import SteppedRig
 from benchmarks.fault_run import FaultRun, RunResult, reset
-from benchmarks.faults import summarise
+from benchmarks.faults import repeat_disturbed, summarise
+from benchmarks.starvation import Starvation
 from studio.core.records import PairState
 from studio.robot.description import Robot, load_robot
 
@@ -37,6 +40,7 @@ def test_every_fault_of_the_catalogue_has_a_case_and_runs_are_enough() -> None:
         ("duplicate", Outcome.TOLERATED),
         ("sector jump", Outcome.STOPPED),
         ("host stall 100 ms", Outcome.STOPPED),
+        ("host stall 150 ms without a guard", Outcome.STOPPED),
         ("torque persists after silence", Outcome.NEEDS_LAYER_4),
     ],
 )
@@ -74,3 +78,50 @@ def test_a_rig_can_be_used_again() -> None:
         reset(rig)
         assert rig.loop.states == [PairState.DISABLED] * 2
     rig.close()
+
+
+def result_of(wrong: str, disturbed: str) -> RunResult:
+    result = RunResult(case("lost reply"), PairState.ENGAGED, "serial", Outcome.STOPPED, disturbed=disturbed)
+    result.wrong += [wrong] if wrong else []
+    return result
+
+
+def test_what_the_machine_did_is_told_apart_from_what_the_product_did() -> None:
+    runs = iter([result_of("late", "the loop waited"), result_of("late", "twin 2 waited"), result_of("", "")])
+    right = repeat_disturbed(lambda: next(runs))
+    assert right.wrong == [] and right.discarded == ["late (the loop waited)", "late (twin 2 waited)"]
+    miss = repeat_disturbed(lambda: result_of("late", ""))
+    assert miss.discarded == []  # the product's: never made again
+    unproven = repeat_disturbed(lambda: result_of("late", "the loop waited"), attempts=3)
+    assert len(unproven.discarded) == 2
+    summary = summarise([right, miss, unproven])
+    assert [row["what"] for row in summary["violations"]] == ["late"]
+    assert summary["undecided"] == [{"case": unproven.name, "what": "late", "machine": "the loop waited"}]
+    assert len(summary["discarded"]) == 4 and summary["repeated"] == 2
+    assert summary["classes_of_cases"] == {"lost reply": {"stopped": 3}}
+
+
+def test_one_missing_reply_before_the_fault_is_no_sign_of_it() -> None:
+    rig = SteppedRig(load_robot())
+    run = FaultRun(rig, 2, 2)
+    records = np.zeros(9, dtype=rig.loop.record.dtype)
+    records["t_ns"] = np.arange(1, 10) * 2_500_000
+    records["follower_reply_age_s"][2, 1] = 0.0025  # one is borne
+    for late, row in enumerate((5, 6, 7, 8), start=1):
+        records["follower_reply_age_s"][row, 1] = 0.0025 * late
+    assert run._first_sign(records) == 5
+    rig.close()
+
+
+def test_starvation_is_what_the_kernel_says_of_each_process_between_two_looks() -> None:
+    starvation = Starvation({"the loop": os.getpid()}, limit_s=0.5)
+    starvation.note_wake(0.2)
+    starvation.look()
+    assert starvation.words == "" or "waited" in starvation.words
+    starvation.forget()
+    starvation.note_wake(700.0)
+    assert starvation.words == "the loop was woken late for 700000.0 ms"
+    starvation.forget()
+    starvation.note_wake(0.1)
+    assert "700000" not in starvation.words
+    starvation.close()
