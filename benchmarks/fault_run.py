@@ -73,7 +73,8 @@ class FaultRun:
         self.rig.forget_trouble()
         if not self._reach(state):
             result.wrong.append(f"state {state.name.lower()} was not reached: {self.rig.loop.take_notices()[-2:]}")
-            result.disturbed = self._find_disturbance(0, healthy=range(2 * self.robot.pairs))
+            found = self._find_disturbance(0, healthy=range(2 * self.robot.pairs))
+            result.disturbed = found or "no fault had been injected yet"
             return result
         self.rig.forget_trouble()
         self.rig.forget_peaks()

@@ -7,6 +7,7 @@ running for longer than a tick proves nothing when it goes wrong: it is made aga
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any
@@ -25,7 +26,7 @@ from studio.core.records import PairState
 from studio.robot.description import Robot, load_robot
 
 _LEADER_BUS, _FOLLOWER_BUS, _DRIVE = 0, 2, 2
-_ATTEMPTS = 6
+_ATTEMPTS, _PAUSE_S = 6, 0.2
 _GUARD_MS = 25.0  # a stall of the control process is to be found within this
 _TRANSPORTS = ("in_process", "serial")
 
@@ -85,6 +86,7 @@ def repeat_disturbed(run_once: Callable[[], RunResult], attempts: int = _ATTEMPT
         if not (result.wrong and result.disturbed) or len(discarded) + 1 >= attempts:
             return result
         discarded.append(f"{'; '.join(result.wrong)} ({result.disturbed})")
+        time.sleep(_PAUSE_S * len(discarded))  # what keeps the machine busy may pass
 
 
 class SerialRuns:
