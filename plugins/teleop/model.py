@@ -156,9 +156,11 @@ class TeleopModel:
 
     def _band_without_link(self) -> Band:
         age_s, alive = self.situation.age_s, self.studio.workers.alive("control")
-        if age_s is None and alive:
+        if age_s is not None:
+            return Band("fault", "Lost", *lost_words(age_s, alive))
+        if alive:
             return Band("disabled", "Disabled", "Starting the loop.", "The arms can be engaged when it keeps its rate.")
-        return Band("fault", "Lost", *lost_words(age_s or 0.0, alive))
+        return Band("disabled", "Disabled", "The control loop does not run.", "Press Start again at the right.")
 
     def touching(self, record: np.ndarray | None) -> tuple[bool, ...]:
         """Which hands touch something, by the estimated contact force."""

@@ -150,7 +150,7 @@ class TeleopPanel(QWidget):
         self.run.torque_bars.joint_chosen.connect(self._choose_joint)
         events = self.studio.state.link.events
         for signal in (events.worst, events.driver, events.connected, self.studio.state.recording.events.on):
-            signal.connect(self._show_state)
+            signal.connect(self._show_news)
         self.model.sound_changed.connect(self._show_sound)
         self.model.incident_changed.connect(self._show_fault)
         self.fault.see.clicked.connect(self._see_fault)
@@ -293,7 +293,12 @@ class TeleopPanel(QWidget):
         elif self.pages.currentIndex() == 0:
             self.idle.show_coupling(record, stale)
 
-    def _show_state(self, *_: Any) -> None:
+    def _show_news(self, *_: Any) -> None:
+        """A state has changed: with the records that say why."""
+        self._take_records()
+        self._show_state()
+
+    def _show_state(self) -> None:
         band = self.model.band(self._record)
         self.band.set_state(band.state, band.word, band.fact, band.following)
         link, recording = self.studio.state.link, self.studio.state.recording

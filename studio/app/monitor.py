@@ -72,10 +72,10 @@ class LinkMonitor:
 
     def _show(self, record: np.ndarray) -> None:
         states = tuple(PairState(int(value)) for value in record["pair_state"])
-        self._link.pair_states, self._link.worst = states, worst_state(states)
-        self._link.driver = Driver(int(record["driver"]))
-        self._link.dead_man = bool(record["dead_man"])
+        self._link.dead_man = bool(record["dead_man"])  # before the state, whose listeners look at it
         self._link.hands_hold = bool(record["hand_active"].all())
+        self._link.driver = Driver(int(record["driver"]))
+        self._link.pair_states, self._link.worst = states, worst_state(states)
 
     def _disconnect(self) -> None:
         self._link.pair_states = tuple(PairState.DISABLED for _ in self._link.pair_states)

@@ -47,7 +47,30 @@ class TeleopAlbum(Album):
 
     def _picture(self, name: str) -> None:
         if self.theme == "dark" or name in _MAIN:
+            self._visitor.rest(0.5)  # everything of this state is painted
             super()._picture(name)
+
+    def _picture_engaged(self, name: str, shown: Callable[[], bool] = lambda: True) -> None:
+        """A picture of arms that were engaged all the time around it, however late the window comes."""
+        link, holds = self.window.studio.state.link, [True]
+
+        def look(state: PairState) -> None:
+            holds[0] = holds[0] and state is PairState.ENGAGED
+
+        for _ in range(12):
+            self._stay_engaged()
+            self._visitor.wait("what the picture is of", shown, 20.0)
+            holds[0] = link.worst is PairState.ENGAGED
+            link.events.worst.connect(look)
+            try:
+                self._visitor.rest(1.2)
+                if holds[0]:
+                    self._picture(name)
+            finally:
+                link.events.worst.disconnect(look)
+            if holds[0] and shown():
+                return
+        self.failures.append(f"{name}: the arms were never engaged for as long as a picture takes")
 
     # States
 
@@ -62,24 +85,24 @@ class TeleopAlbum(Album):
     def _engaged(self) -> None:
         self._engage()
         self._visitor.rest(2.0)
-        self._picture("engaged-free")
+        self._picture_engaged("engaged-free")
         self._panel.run.tabs.buttons["Machine"].click()
         self._visitor.rest(0.5)
-        self._picture("engaged-machine")
+        self._picture_engaged("engaged-machine")
         self._panel.run.tabs.buttons["Coupling"].click()
 
     def _contact(self) -> None:
         """Pressed on by the left hand: first without a take, then with one."""
 
         def held() -> None:
-            self._picture("engaged-contact")
+            self._picture_engaged("engaged-contact")
             self._visitor.key(Qt.Key.Key_R)
             recording = self.window.studio.state.recording
             self._visitor.wait("a take runs", lambda: recording.on and recording.seconds > 2.0, 20.0)
             self._visitor.key(Qt.Key.Key_M)
             self._stay_engaged()
             self._visitor.rest(0.5)
-            self._picture("recording")
+            self._picture_engaged("recording")
             self._visitor.key(Qt.Key.Key_R)
             self._visitor.wait("the take is closed", lambda: not recording.on, 20.0)
 
@@ -113,12 +136,14 @@ class TeleopAlbum(Album):
         self._visitor.wait("the fault is cleared", lambda: studio.state.link.worst is not PairState.FAULT, 10.0)
 
     def _aligning(self) -> None:
-        """A leader that was pulled away while the motors were off; the picture is of the follower on its way."""
+        """A leader is held away from its follower while the motors are off; the follower is seen on its way."""
+        view = view_of(self._panel)
+        away_m = view.hand_position_m(0) + np.array([0.0, 0.12, 0.08])
+        self._visitor.drag_hand(view, 0, [away_m], arrived=self._engage_apart)
+
+    def _engage_apart(self) -> None:
         panel, link = self._panel, self.window.studio.state.link
-        view = view_of(panel)
-        start_m = view.hand_position_m(0).copy()
-        self._visitor.drag_hand(view, 0, [start_m + np.array([0.0, 0.10, 0.06])])
-        self._visitor.wait("the arms are apart", lambda: panel._apart_m() > 0.05, 20.0)
+        self._visitor.wait("the arms are apart", lambda: panel._apart_m() > 0.06, 20.0)
         for _ in range(5):
             self._visitor.key(Qt.Key.Key_E)
             end_s = time.monotonic() + 3.0
@@ -126,7 +151,6 @@ class TeleopAlbum(Album):
                 self._visitor.rest(0.02)
                 if panel.overlay.wait.isVisible() and link.worst is PairState.ALIGNING:
                     self._picture("aligning")
-                    self._visitor.wait("engaged", lambda: link.worst is not PairState.ALIGNING, 30.0)
                     return
         raise VisitError("The arms were never seen aligning.")
 
@@ -138,16 +162,14 @@ class TeleopAlbum(Album):
             for scheme, name in SCHEMES.items():
                 self._choose_scheme(scheme)
                 self._settle()
-                self._picture(f"scheme-{name}")
+                self._picture_engaged(f"scheme-{name}", self._is_there)
             self._choose_scheme(1)
             desk.set(motion_scale=1.5, leader_share=0.5)
             self._settle()
-            self._picture("motion-scale")
+            self._picture_engaged("motion-scale")
             desk.set(motion_scale=1.0, leader_share=1.0)
-            self._visitor.key(Qt.Key.Key_C)
-            self._settle()
-            self._picture("clutch-open")
-            self._visitor.key(Qt.Key.Key_C)
+            self._picture_engaged("clutch-open", self._open_clutch)
+            desk.close_clutch()
             self._settle()
 
         self._engage()
@@ -158,16 +180,22 @@ class TeleopAlbum(Album):
         self._visitor.wait("the page of driving", lambda: self._panel.pages.currentIndex() == 1, 10.0)
         self._visitor.click(list(self._panel.run.coupling.schemes.buttons.values())[scheme - 1])
 
+    def _is_there(self) -> bool:
+        """Control has what was asked."""
+        self._stay_engaged()
+        record = self._model.situation.record
+        return record is not None and not self._model.coupling.is_ramping(record)
+
+    def _open_clutch(self) -> bool:
+        """By its key; a hold closes it."""
+        self._stay_engaged()
+        if not self._model.coupling.clutch_open:
+            self._visitor.key(Qt.Key.Key_C)
+            self._visitor.rest(0.6)
+        return self._model.coupling.clutch_open and self._is_there()
+
     def _settle(self) -> None:
-        """Until control has what was asked."""
-        model = self._model
-
-        def there() -> bool:
-            self._stay_engaged()
-            record = model.situation.record
-            return record is not None and not model.coupling.is_ramping(record)
-
-        self._visitor.wait("control has what was asked", there, 20.0)
+        self._visitor.wait("control has what was asked", self._is_there, 20.0)
         self._visitor.rest(1.0)
 
     def _session(self) -> None:

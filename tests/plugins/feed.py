@@ -40,6 +40,9 @@ class Feed:
         self.record["leader_position_rad"] = self.record["follower_position_rad"] = self.robot.home_rad
         self.record["leader_temperature_c"] = self.record["follower_temperature_c"] = 26.0
         self.record["energy_left_j"] = 0.039
+        self.record["coupling_scheme"], self.record["motion_scale"], self.record["clutch"] = 1, 1.0, 1.0
+        self.record["coupling_share"] = self.robot.leader_share
+        self.record["force_cutoff_hz"], self.record["disturbance_cutoff_hz"] = 20.0, 5.0
         self.pose_record = make_object_pose_record("world", 400.0).empty()[0:1]
         self.pose_record["position_m"] = (0.02, 0.03, 0.05)
         self.pose_record["orientation_xyzw"] = (0.0, 0.0, 0.2, 0.98)

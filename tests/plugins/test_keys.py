@@ -27,7 +27,7 @@ TELEOP = [
     (_K.Key_E, _NONE, "engage"), (_K.Key_H, _NONE, "hold"), (_K.Key_R, _NONE, "record"), (_K.Key_M, _NONE, "mark"),
     (_K.Key_Backspace, _NONE, "redo"), (_K.Key_Delete, _NONE, "drop"), (_K.Key_C, _SHIFT, "clear_fault"),
     (_K.Key_BracketLeft, _NONE, "softer"), (_K.Key_BracketRight, _NONE, "stiffer"), (_K.Key_Home, _NONE, "box_back"),
-    *_DIGITS,
+    (_K.Key_C, _NONE, "clutch"), *_DIGITS,
 ]  # fmt: skip
 LIBRARY = [
     (_K.Key_Y, _NONE, "success"), (_K.Key_F, _NONE, "failure"), (_K.Key_X, _NONE, "leave_out"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ import pytest
 from plugins.teleop.clock import SessionClock
 from plugins.teleop.gate import make_rows
 from plugins.teleop.model import TeleopModel
+from plugins.teleop.situation import Hold
 from plugins.teleop.sound import NO_CARD, RATE_HZ, ForceTone
 from plugins.teleop.words import band_words, fault_causes, first_fault, joint_words
 from studio.app.host import PluginHost
@@ -44,9 +46,9 @@ def connect(feed: Feed) -> np.ndarray:
         (PairState.ENGAGED, Driver.OPERATOR, (True, True), "You drive. Both hands touch."),
         (PairState.ENGAGED, Driver.OPERATOR, (False, True), "The right hand touches."),
         (PairState.ENGAGED, Driver.PLANNER, (False, False), "The planner drives."),
-        (PairState.HOLDING, Driver.PLANNER, (False, False), "no plan that is young enough"),
+        (PairState.HOLDING, Driver.PLANNER, (False, False), "Arms hold where they are."),
         (PairState.HOLDING, Driver.OPERATOR, (False, False), "Arms hold where they are."),
-        (PairState.STOPPED, Driver.OPERATOR, (False, False), "Stopped by you. Motors are off."),
+        (PairState.STOPPED, Driver.OPERATOR, (False, False), "Stopped. Motors are off."),
     ],
 )
 def test_band_says_what_is_true(state: PairState, driver: Driver, touching: tuple[bool, bool], fact: str) -> None:
@@ -56,7 +58,10 @@ def test_band_says_what_is_true(state: PairState, driver: Driver, touching: tupl
 
 
 def test_band_before_and_after_the_loop_is_there(model: TeleopModel, feed: Feed) -> None:
+    assert model.band(None).fact == "The control loop does not run."
+    feed.session.alive = lambda name: True  # type: ignore[method-assign]
     assert model.band(None).fact == "Starting the loop."
+    del feed.session.alive
     feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
     feed.record["contact_force_n"][0, 0] = (3.0, 0.0, 0.0)
     record = connect(feed)
@@ -101,18 +106,153 @@ def test_gate_rows_follow_the_record(model: TeleopModel, feed: Feed) -> None:
 
 def test_coupling_goes_to_the_slot_as_scales_and_stays_in_range(model: TeleopModel, feed: Feed) -> None:
     slot = SlotReader(feed.session.folder.slot_path("coupling"))
-    robot = feed.robot
-    model.set_coupling(stiffness_nm_rad=90.0, damping_nm_s_rad=0.75, leader_share=0.4)
+    robot, desk = feed.robot, model.coupling
+    desk.set(stiffness_nm_rad=80.0, damping_nm_s_rad=0.75, leader_share=0.4, motion_scale=2.0, force_cutoff_hz=35.0)
     value = slot.read()
     assert value is not None
-    assert float(value["stiffness_scale"]) == pytest.approx(90.0 / robot.stiffness_nm_rad[0])
+    assert float(value["stiffness_scale"]) == pytest.approx(80.0 / robot.stiffness_nm_rad[0])
     assert float(value["damping_scale"]) == pytest.approx(0.75 / robot.damping_nm_s_rad[0])
-    assert float(value["leader_share"]) == pytest.approx(0.4)
-    model.set_coupling(stiffness_nm_rad=1e6, leader_share=7.0)
-    assert model.stiffness_nm_rad == model.config.stiffness_range_nm_rad[1] and model.leader_share == 1.0
+    assert float(value["leader_share"]) == pytest.approx(0.4) and float(value["force_cutoff_hz"]) == 35.0
+    assert (int(value["scheme"]), float(value["motion_scale"]), int(value["clutch_open"])) == (1, 2.0, 0)
+    assert desk.leader_force == pytest.approx(0.8) and "40 % of the power" in desk.power_words[0]
+    desk.set(leader_share=7.0)
+    assert desk.power_words == ("Leader feels 2.00 × the force: power kept. Watch stability.", "fair")
+    desk.set(stiffness_nm_rad=1e6, motion_scale=0.0)
+    assert desk.values["stiffness_nm_rad"] == pytest.approx(1.5 * robot.stiffness_nm_rad[0]), "control takes no more"
+    assert desk.values["leader_share"] == 1.0 and desk.values["motion_scale"] == 0.25
     feed.studio.commands.run("teleop.softer")
-    assert model.stiffness_nm_rad == model.config.stiffness_range_nm_rad[1] - 5.0
+    assert desk.values["stiffness_nm_rad"] == pytest.approx(1.5 * robot.stiffness_nm_rad[0] - 5.0)
+    for scheme in (2, 3, 1):
+        feed.studio.commands.run(f"teleop.scheme_{scheme}")
+        value = slot.read()
+        assert value is not None and int(value["scheme"]) == scheme == desk.scheme
     slot.close()
+
+
+def test_coupling_begins_as_the_loop_was_configured(model: TeleopModel, feed: Feed) -> None:
+    feed.record["coupling_scheme"], feed.record["motion_scale"] = 2, 1.5
+    feed.record["force_cutoff_hz"], feed.record["disturbance_cutoff_hz"] = 50.0, 2.0
+    model.take_records(feed.record)
+    desk = model.coupling
+    assert (desk.scheme, desk.values["motion_scale"], desk.values["force_cutoff_hz"]) == (2, 1.5, 50.0)
+    desk.set_scheme(1)
+    model.take_records(feed.record)
+    assert desk.scheme == 1, "what a person has chosen stays"
+
+
+def test_what_is_asked_is_on_its_way_until_the_record_has_it(model: TeleopModel, feed: Feed) -> None:
+    desk, robot = model.coupling, feed.robot
+    feed.record["motion_scale"], feed.record["clutch"] = 1.0, 1.0
+    feed.record["coupling_share"] = robot.leader_share
+    feed.record["force_cutoff_hz"], feed.record["disturbance_cutoff_hz"] = 20.0, 5.0
+    feed.record["follower_sent_kp_nm_rad"] = robot.stiffness_nm_rad
+    feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
+    assert not desk.is_ramping(feed.record[0])
+    for name, value, field in (
+        ("motion_scale", 2.0, "motion_scale"), ("leader_share", 0.5, "coupling_share"),
+        ("force_cutoff_hz", 40.0, "force_cutoff_hz"), ("stiffness_nm_rad", 70.0, "follower_sent_kp_nm_rad"),
+    ):  # fmt: skip
+        desk.set(**{name: value})
+        assert desk.is_ramping(feed.record[0]), name
+        feed.record[field] = value
+        assert not desk.is_ramping(feed.record[0]), name
+
+
+def test_the_clutch_opens_only_while_the_person_drives_and_closes_with_a_hold(model: TeleopModel, feed: Feed) -> None:
+    commands, slot = feed.studio.commands, SlotReader(feed.session.folder.slot_path("coupling"))
+    connect(feed)
+    assert commands.blocked("teleop.clutch") == "engage the arms first"
+    feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
+    feed.write()
+    commands.run("teleop.clutch")
+    value = slot.read()
+    assert value is not None and int(value["clutch_open"]) == 1
+    feed.record["clutch"] = 0.0
+    assert "the clutch is open" in model.band(feed.record[0]).fact
+    feed.set_state(PairState.HOLDING, Driver.OPERATOR)
+    feed.write()
+    value = slot.read()
+    assert value is not None and int(value["clutch_open"]) == 0 and not model.coupling.clutch_open
+    slot.close()
+
+
+def test_stops_and_holds_say_who_and_what_next(model: TeleopModel, feed: Feed) -> None:
+    connect(feed)
+    model.take_records(feed.record.copy())
+    for pressed, said in ((1, "Stopped by you."), (0, "The window was silent")):
+        feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
+        model.take_records(feed.record.copy())
+        feed.set_state(PairState.STOPPED)
+        feed.record["stop_pressed"] = pressed
+        stopped = feed.record.copy()
+        later = stopped.copy()
+        later["stop_pressed"] = 0
+        model.take_records(np.concatenate([stopped, later]))
+        feed.write()
+        assert model.band(model.situation.record).fact.startswith(said)
+    feed.set_state(PairState.HOLDING, Driver.OPERATOR)
+    for reason, said, after in (
+        (Hold.REQUEST, "you asked for it", "Press Engage to go on."),
+        (Hold.DEAD_MAN, "the dead-man is free", "Press Engage to go on."),
+        (Hold.HEARTBEAT, "the window came late", "They go on by themselves."),
+        (Hold.PLAN, "no plan that is young enough", "Press Engage to drive them yourself."),
+    ):
+        feed.record["hold_reason"] = int(reason)
+        feed.write()
+        model.take_records(feed.record.copy())
+        band = model.band(model.situation.record)
+        assert said in band.fact and band.following == after
+
+
+def test_without_a_latch_space_comes_first(model: TeleopModel, feed: Feed) -> None:
+    feed.studio.robot = dataclasses.replace(feed.robot, dead_man_latched=False)
+    record = connect(feed)
+    assert feed.studio.commands.blocked("teleop.engage") == "hold Space first"
+    assert model.band(record).following.startswith("Hold Space, then press Engage")
+    rows = {row.name: row for row in make_rows(feed.studio, record, 0.0, 0.02)}
+    assert (rows["Dead-man"].value, rows["Dead-man"].verdict) == ("hold Space", "poor")
+    feed.record["dead_man"] = 1
+    feed.write()
+    assert not feed.studio.commands.blocked("teleop.engage")
+    rows = {row.name: row for row in make_rows(feed.studio, record, 0.0, 0.02)}
+    assert (rows["Dead-man"].value, rows["Dead-man"].verdict) == ("held", "good")
+
+
+def test_old_records_are_stale_and_a_dead_loop_is_lost(model: TeleopModel, feed: Feed) -> None:
+    record = connect(feed)
+    model.take_records(feed.record.copy())
+    model.situation.look()
+    assert not model.situation.stale
+    old = feed.record.copy()
+    old["t_ns"] -= 10_000_000_000
+    model.take_records(old)
+    model.situation.look()
+    assert model.situation.stale
+    feed.studio.state.link.connected = False
+    band = model.band(record)
+    assert (band.state, band.word) == ("fault", "Lost") and "has ended" in band.fact and "Start again" in band.following
+
+
+def test_aligning_counts_down_the_angle(model: TeleopModel, feed: Feed) -> None:
+    feed.record["leader_position_rad"][0, 1] += 0.4
+    feed.set_state(PairState.ALIGNING, Driver.HOLD)
+    connect(feed)
+    model.take_records(feed.record.copy())
+    assert model.situation.align_share == 0.0 and "23° to go at L2." in model.band(feed.record[0]).following
+    feed.record["leader_position_rad"][0, 1] -= 0.3
+    model.take_records(feed.record.copy())
+    assert model.situation.align_share == pytest.approx(0.75)
+
+
+def test_a_rest_follows_a_block_until_the_next_take() -> None:
+    clock = SessionClock(100.0, 2)
+    clock.count(True, 90.0)
+    assert clock.rest_s(True, 0.0) is None
+    clock.count(True, 104.0)
+    assert clock.rest_s(True, 1.0) is None and not clock.resting, "the take goes on"
+    clock.count(False, 0.0)
+    assert clock.rest_s(False, 10.0) == 0.0 and clock.rest_s(False, 70.0) == 60.0 and clock.resting
+    assert clock.rest_s(True, 71.0) is None and clock.rest_s(False, 72.0) is None, "one rest for a block"
 
 
 def test_session_clock_counts_takes_even_while_hidden(model: TeleopModel, feed: Feed) -> None:
