@@ -5,7 +5,7 @@ from __future__ import annotations
 from studio.control.coupling import PairCoupling
 from studio.control.drives import DriveChecks, DriveKnowledge, GainRequest
 from studio.control.fault import FaultCode, describe_fault
-from studio.control.gate import GateRow, first_failure, make_gate
+from studio.control.gate import GateRow, first_failure, make_gate, watchdog_row
 from studio.control.inputs import Inputs
 from studio.control.settings import ControlSettings
 from studio.control.states import ACTIVE, DeadMan, HoldReason, PairMachine, Signals
@@ -60,6 +60,7 @@ class Arbiter:
         self._requests: list[str] = []
         self._stop_count: int | None = None
         self._guard_count: int | None = None
+        self._watchdog_proven = False
         self._guard_acted = False
         self._away_s = 0.0
         self._off_ns = int((settings.stop_gravity_s + settings.stop_fade_s) * 1e9)
@@ -137,7 +138,7 @@ class Arbiter:
         troubled = next((pair for pair, code in enumerate(self._watch.code) if code), None)
         checks = self.drives
         demo = checks.is_demo(self._asked)
-        return make_gate(
+        rows = make_gate(
             priority=checks.priority_trouble(always=self._robot.requires_realtime_priority, demo=demo),
             silent_motors=self._watch.silent_motors(),
             trouble="" if troubled is None else self._describe(troubled, self._watch.code[troubled]),
@@ -148,6 +149,8 @@ class Arbiter:
             apart_rad=apart_rad,
             aligned=apart_rad <= self._settings.align_threshold_rad,
         )
+        watchdog = self._robot.watchdog
+        return [*rows[:-1], watchdog_row(watchdog.path if watchdog else "", self._watchdog_proven), rows[-1]]
 
     def _take_signals(self, now_ns: int, inputs: Inputs) -> None:
         signals, timeouts = self.signals, self._robot.timeouts
@@ -159,6 +162,7 @@ class Arbiter:
         self._stop_count = inputs.stop_count
         self._guard_acted = self._guard_count is not None and inputs.guard_count != self._guard_count
         self._guard_count = inputs.guard_count
+        self._watchdog_proven = inputs.watchdog_proven
         self._away_s = inputs.away_s
         self._take_gains(inputs)
         signals.plan_hold = False

@@ -41,6 +41,19 @@ def make_gate(
     ]
 
 
+def watchdog_row(path: str, proven: bool) -> GateRow:
+    """Layer 4 of spec/hardware.md 8.2: said to be there only while its answers prove it.
+
+    Args:
+        path: where the robot's file says it is; empty: it names none, which closes nothing but is said.
+        proven: right and fresh answers come.
+    """
+    if not path:
+        return GateRow(name="watchdog", ok=True, text="No independent watchdog: only this computer stops the motors.")
+    missing = f"No independent watchdog: nothing at {path} proves that it is there. Check its cable, supply and button."
+    return _row("watchdog", not proven, missing, "The independent watchdog answers.")
+
+
 def _row(name: str, wrong: bool, bad: str, good: str) -> GateRow:
     return GateRow(name=name, ok=not wrong, text=bad if wrong else good)
 

@@ -21,6 +21,7 @@ class Inputs:
         hand_count: rises with every new hand target.
         target: newest record of slot `target` (shape []), or None.
         guard_count: rises each time the guard has had to stop the motors.
+        watchdog_proven: the independent watchdog's answers are right and fresh.
         scheme: bilateral law asked for (`scheme.Scheme`); 0 = as the settings name it.
         motion_scale: follower's angle per leader's angle; 0 = as in the settings.
         clutch_open: the leader may be moved without the follower.
@@ -42,6 +43,7 @@ class Inputs:
     leader_share: float = 1.0
     target: np.ndarray | None = None
     guard_count: int = 0
+    watchdog_proven: bool = False
     lateness_s: float = 0.0
     missed_ticks: int = 0
     away_s: float = 0.0

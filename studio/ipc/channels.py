@@ -109,6 +109,7 @@ def make_guard_slot() -> RecordType:
         (
             Field(name="silence_count", dtype="<i8"),  # times control was found silent with motors on
             Field(name="acted_count", dtype="<i8"),  # times damping and exit frames were sent for it
+            Field(name="watchdog", dtype="<u1"),  # independent watchdog: 0 none named, 1 not proven, 2 proven
         ),
     )
 

@@ -14,7 +14,7 @@ from studio.core.errors import ConfigError
 from studio.core.geometry import FloatArray
 from studio.core.paths import resources_dir
 from studio.robot.geometry import inverse_arm
-from studio.robot.wiring import BusWiring, PedalWiring
+from studio.robot.wiring import BusWiring, PedalWiring, WatchdogWiring
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,7 @@ class Robot:
     first_run_share: float = 0.3  # of speed and torque that a bundle gets the first time it runs on this robot
     buses: tuple[BusWiring, ...] = ()  # none: motor twins in the simulated world
     pedal: PedalWiring | None = None  # none: the dead-man is the window's
+    watchdog: WatchdogWiring | None = None  # none: nothing outside the computer cuts the supply
     reference: str = ""  # what `load_robot` takes to find this robot again, in any process
 
     @property
@@ -181,8 +182,13 @@ def _make_robot(data: dict[str, Any], folder: Path) -> Robot:
         urdf_path=folder / str(data["urdf"]),
         buses=tuple(make_config(BusWiring, bus, where=f"{folder.name}: buses") for bus in data.get("buses", [])),
         pedal=make_config(PedalWiring, data["pedal"], where=f"{folder.name}: pedal") if "pedal" in data else None,
+        watchdog=_watchdog(data.get("watchdog"), folder),
         reference=str(folder),
     )
+
+
+def _watchdog(table: dict[str, Any] | None, folder: Path) -> WatchdogWiring | None:
+    return None if table is None else make_config(WatchdogWiring, table, where=f"{folder.name}: watchdog")
 
 
 def _frozen(values: Any) -> FloatArray:

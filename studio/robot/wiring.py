@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from studio.core.config import check_range
 from studio.core.errors import ConfigError, DeviceError
 
 SIDES = ("leader", "follower")
 PEDAL_KINDS = ("serial", "evdev")
+WATCHDOG_KINDS = ("serial", "pulse")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,28 @@ class PedalWiring:
         """For the worker `pedal`."""
         kind = self.kind or guess_pedal_kind(self.path)
         return {"kind": kind, "path": self.path, "button": self.button, "axis": self.axis}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchdogWiring:
+    """The independent watchdog of a robot (spec/hardware.md 8.2, layer 4).
+
+    Args:
+        path: a serial port, or for `pulse` the value file of an output.
+        kind: `serial` (answers prove that it is there) or `pulse` (nothing is proven).
+        timeout_ms, delay_ms: what the box must be set to: silence borne, and damped stop before the cut.
+    """
+
+    path: str
+    kind: str = "serial"
+    timeout_ms: int = 50
+    delay_ms: int = 300
+
+    def __post_init__(self) -> None:
+        if not self.path or self.kind not in WATCHDOG_KINDS:
+            raise ConfigError(f"watchdog: kind {self.kind!r} at {self.path!r}; give a path and serial or pulse.")
+        check_range("watchdog", "timeout_ms", self.timeout_ms, 40, 1000, " ms")
+        check_range("watchdog", "delay_ms", self.delay_ms, 0, 300, " ms")
 
 
 def guess_pedal_kind(path: str) -> str:

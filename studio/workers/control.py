@@ -44,6 +44,7 @@ _PRIORITY = 50
 _WARM_UP_TICKS = 40
 _NEVER_S = 1e9  # age of a heartbeat that was never seen
 _PEDAL_STALE_NS = 150_000_000
+_PROVEN, _PROOF_STALE_NS = 2, 500_000_000  # of the independent watchdog, as the guard says in its slot
 _END_S = 1.0  # longest that letting the arms down may take at the end
 _DRIVERS = {driver.name.lower(): driver for driver in Driver}
 
@@ -97,6 +98,7 @@ class InputSlots:
         self._heartbeat_ns = 0
         self._first_stop: int | None = None
         self._first_guard: int | None = None
+        self._proof_ns = 0
 
     def update(self, now_ns: int) -> None:
         inputs = self.inputs
@@ -124,6 +126,8 @@ class InputSlots:
             count = int(record["acted_count"])
             self._first_guard = count if self._first_guard is None else self._first_guard
             inputs.guard_count = count - self._first_guard
+            self._proof_ns = int(record["t_ns"]) if int(record["watchdog"]) == _PROVEN else 0
+        inputs.watchdog_proven = now_ns - self._proof_ns < _PROOF_STALE_NS
 
     def _is_pedal_pressed(self, slot: WaitingSlotReader, now_ns: int) -> bool:
         if (record := slot.read_new()) is not None:

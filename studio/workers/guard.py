@@ -25,11 +25,13 @@ from studio.ipc.messages import Message
 from studio.ipc.slot import SlotWriter
 from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.robot.description import load_robot
+from studio.workers.heartbeat import Heartbeat, make_heartbeat
 from studio.workers.priority import lock_memory, obtain_priority, pin_to
 from studio.workers.tap import Tap
 
 _PRIORITY = 45
 GUARD_PERIOD_S = 0.004  # with 20 ms of silence borne, it acts within 24 ms
+_SHOW_AGAIN_NS = 100_000_000
 _LET_DOWN_S = 0.5  # the loop keeps motors on this long after a stop
 
 
@@ -136,8 +138,15 @@ class SilenceWatch:
 class GuardWorker:
     """Watches at 250 Hz and acts while control is silent."""
 
-    def __init__(self, link: WorkerLink, config: GuardConfig, frames: EmergencyFrames | None, silence_s: float) -> None:
-        self._link, self._config, self._frames = link, config, frames
+    def __init__(
+        self,
+        link: WorkerLink,
+        config: GuardConfig,
+        frames: EmergencyFrames | None,
+        silence_s: float,
+        heartbeat: Heartbeat | None = None,
+    ) -> None:
+        self._link, self._config, self._frames, self._heartbeat = link, config, frames, heartbeat
         self._watch = SilenceWatch(silence_s)
         self._control = Tap(link.session.ring_path("control"))
         self._slot = SlotWriter(link.session.slot_path("guard"), make_guard_slot())
@@ -163,6 +172,15 @@ class GuardWorker:
                 self._end()
         if self._watch.silent:
             self._act()
+        if self._heartbeat is not None:
+            self._show_watchdog(int(self._heartbeat.look(record)))
+
+    def _show_watchdog(self, proof: int) -> None:
+        """Often, because control takes old news for none."""
+        late = time.monotonic_ns() - int(self._record["t_ns"][0]) > _SHOW_AGAIN_NS
+        if late or proof != int(self._record["watchdog"][0]):
+            self._record["watchdog"] = proof
+            self._publish()
 
     def _begin(self, record: np.ndarray | None) -> None:
         assert record is not None
@@ -200,6 +218,8 @@ class GuardWorker:
         self._slot.write(self._record[0])
 
     def close(self) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.close()
         self._control.close()
         self._slot.close()
         if self._frames is not None:
@@ -225,7 +245,7 @@ def run(link: WorkerLink) -> None:
     config = make_config(GuardConfig, link.config, where="guard")
     robot = load_robot(config.robot)
     frames = make_frames(config, find_range(robot.motor_model, robot.firmware))
-    worker = GuardWorker(link, config, frames, robot.timeouts.guard_silence_s)
+    worker = GuardWorker(link, config, frames, robot.timeouts.guard_silence_s, make_heartbeat(link, robot))
     if config.realtime:
         pin_to(0)
         lock_memory()
