@@ -39,6 +39,7 @@ class DevicesModel:
         self.facts: dict[str, Any] = {}  # what the survey said
         self.problem = ""
         self.freed = False  # the loop was stopped here
+        self.rehearsals = calibration_dir(_REHEARSALS)  # results of twins, kept apart
         self.search = Search(self._send)
         self.bench = Bench(self._send, self._tell, lambda: self.held)
         self.bench.changed.connect(self.read_motors)
@@ -91,21 +92,21 @@ class DevicesModel:
         """Rows from the robot, the choices and the files."""
         robot = self.studio.robot
         self.problem = ""
-        kept, twins = self._load(robot.name), self._load(_REHEARSALS)
+        kept, twins = self._load(calibration_dir(robot.name)), self._load(self.rehearsals)
         self.arms = make_arms(robot, self.places)
         self.motors = make_motors(robot, self.arms, self.choices, kept.motors, twins.motors, self.search.seen)
         self.changed.emit()
 
-    def _load(self, name: str) -> CalibrationSet:
+    def _load(self, folder: Path) -> CalibrationSet:
         try:
-            return load_calibrations(calibration_dir(name))
+            return load_calibrations(folder)
         except StudioError as error:
             self.problem = str(error)
             return CalibrationSet()
 
     def folder(self, motor: Motor) -> Path:
-        """Where its results lie; rehearsals on twins are kept apart."""
-        return calibration_dir(_REHEARSALS if is_twin(motor) else self.studio.robot.name)
+        """Where its results lie."""
+        return self.rehearsals if is_twin(motor) else calibration_dir(self.studio.robot.name)
 
     def choose(self, index: int) -> None:
         """Another row; a check that has ended is put away."""
