@@ -18,11 +18,8 @@ from hw_drivers.bus.can_frame import (
     ERROR_FLAG,
     EXTENDED_FLAG,
     EXTENDED_MASK,
-    STAMP_NS,
     STAMP_S,
     BusError,
-    Stamps,
-    Words,
     make_block,
     make_stamps,
     put_frame,
@@ -30,6 +27,7 @@ from hw_drivers.bus.can_frame import (
     words_of,
 )
 from hw_drivers.bus.dialect import Special, command_can_id, drive_of, special_frame
+from hw_drivers.bus.known_replies import KnownReplies, as_words
 from hw_drivers.bus.motor_states import BusCounts, MotorStates, ReplyError, make_states
 from hw_drivers.bus.transport import FrameTransport
 from hw_drivers.motors.codec_mit import MitArrayCodec
@@ -39,8 +37,6 @@ from studio.core.errors import ConfigError
 from studio.core.geometry import FloatArray
 
 _SPARE_ROWS = 32  # frames of strangers, duplicates and late replies that fit beside the expected ones
-_BYTE_0 = np.uint64(0xFF)
-_ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 _NEVER_NS = 0
 
 
@@ -70,44 +66,6 @@ class _Lane:
     rows: list[int]  # of incoming
     motor_of_drive: dict[int, int]
     counts: BusCounts = field(default_factory=BusCounts)
-
-
-class _KnownReplies:
-    """What the expected rows look like when every motor has answered once: identifiers, lengths and drive ids.
-
-    As long as they look the same, only the data is new, and it is taken for all motors at once.
-    """
-
-    def __init__(self, motors: int, words: Words, stamps: Stamps) -> None:
-        self._words, self.data = words[:motors], words[:motors, 1]
-        self._seconds, self._nanoseconds = stamps[:motors, STAMP_S], stamps[:motors, STAMP_NS]
-        self._mask, self._heads = np.zeros((2, motors, 2), dtype=np.uint64)
-        self._known = b""
-        self._ns_per_s, self._offset_ns = np.full(motors, NS_PER_S), np.zeros(motors, dtype=np.int64)
-        self.t_ns = np.zeros(motors, dtype=np.int64)
-        self.row_of_motor = np.zeros(motors, dtype=np.int64)
-
-    def match(self) -> bool:
-        np.bitwise_and(self._words, self._mask, self._heads)
-        return self._heads.tobytes() == self._known
-
-    def read_times(self, offsets_ns: list[int], counts: list[int]) -> None:
-        """`t_ns` of the expected rows from the stamps of the buses, bus after bus."""
-        if offsets_ns.count(offsets_ns[0]) == len(offsets_ns):
-            self._offset_ns.fill(offsets_ns[0])
-        else:
-            self._offset_ns[:] = np.repeat(offsets_ns, counts)
-        np.multiply(self._seconds, self._ns_per_s, self.t_ns)
-        np.add(self.t_ns, self._nanoseconds, self.t_ns)
-        np.add(self.t_ns, self._offset_ns, self.t_ns)
-
-    def learn(self, motors: list[int], of_status: list[bool]) -> None:
-        """The present rows are one whole reply of each of `motors`; status frames have no id in their data."""
-        self._mask[:, 0] = _ALL_BITS
-        self._mask[:, 1] = np.where(of_status, np.uint64(0), _BYTE_0)
-        self.row_of_motor[motors] = np.arange(len(motors))
-        np.bitwise_and(self._words, self._mask, self._heads)
-        self._known = self._heads.tobytes()
 
 
 class MotorBuses:
@@ -140,13 +98,13 @@ class MotorBuses:
         self._expected = [lane.expected for lane in self._lanes]
         self._frames = np.zeros((self.motors, 8), dtype=np.uint8)
         self._replies = np.zeros((self.motors, 8), dtype=np.uint8)
-        self._frame_words, self._reply_words = (a.view(np.uint64)[:, 0] for a in (self._frames, self._replies))
+        self._frame_words, self._reply_words = as_words(self._frames), as_words(self._replies)
+        self._taken = np.zeros(self.motors, dtype=np.uint64)
         self._heard = np.zeros(self.motors, dtype=bool)
         self.sent_ns = _NEVER_NS  # when the commands of this cycle were handed over
         self.steady = False  # two cycles in a row were complete and nothing was wrong
-        self._known = _KnownReplies(self.motors, self._in_words, self._stamps)
-        self._one = np.ones(self.motors, dtype=np.int64)
         self.states = make_states(self.motors, len(buses))
+        self._known = KnownReplies(self._in_words, self._stamps, self._expected, self._reply_words, self.states)
 
     def _make_lanes(self, buses: Sequence[BusMotors]) -> list[_Lane]:
         lanes: list[_Lane] = []
@@ -180,7 +138,8 @@ class MotorBuses:
     def send(self, commands: FloatArray, carried: FloatArray | None = None) -> None:
         """The first half of a cycle, for a loop that does other work while the wire is busy."""
         self._codec.encode_commands(commands, self._frames, carried)
-        self._out_data[...] = self._frame_words[self._order]
+        np.take(self._frame_words, self._order, out=self._taken, mode="clip")
+        self._out_data[...] = self._taken
         self.sent_ns = self._now_ns()
         for lane in self._lanes:
             accepted = lane.transport.send(lane.expected)
@@ -207,7 +166,7 @@ class MotorBuses:
         """The second half: what has come and comes until the deadline; without one, what is there already."""
         lanes = self._lanes
         counts = [lane.transport.receive() for lane in lanes]
-        if counts == self._expected and self._take_known():
+        if counts == self._expected and self._known.take([lane.transport.offset_ns for lane in lanes], self.sent_ns):
             return self._finish(complete=True)
         self._heard[:] = False
         self.states.error.fill(ReplyError.NONE)
@@ -229,19 +188,6 @@ class MotorBuses:
             time.sleep(min(left_ns * 1e-9, 0.0005))
         else:
             select.select(files, [], [], left_ns * 1e-9)
-        return True
-
-    def _take_known(self) -> bool:
-        """All replies at once, when exactly those have come that a cycle before had proven to be all."""
-        known, states = self._known, self.states
-        if not known.match():
-            return False
-        known.read_times([lane.transport.offset_ns for lane in self._lanes], self._expected)
-        if np.minimum.reduce(known.t_ns) < self.sent_ns:
-            return False
-        np.take(known.data, known.row_of_motor, out=self._reply_words, mode="clip")
-        np.take(known.t_ns, known.row_of_motor, out=states.t_ns, mode="clip")
-        np.add(states.sequence, self._one, states.sequence)
         return True
 
     # The careful way, frame by frame.

@@ -15,6 +15,7 @@ from hw_drivers.bus.motor_buses import MotorBuses
 from hw_drivers.bus.motor_states import MotorStates
 from studio.core.errors import DeviceError
 from studio.core.geometry import FloatArray
+from studio.core.kernel import make_kernel
 from studio.core.protocols import ERROR_JUMPED, STATE_ERROR, STATE_POSITION, Clock
 
 _ASKS, _ASK_AGAIN_S = 10, 0.05  # of `open`; long enough for adapters that must wake up
@@ -51,6 +52,9 @@ class BusPlant:
         self._calm_rad = self._speed_rad_ns * _SHORTEST_TICK_NS + _SLACK_RAD
         self._good_ns, self._any_jumped = np.zeros(self.motors, dtype=np.int64), False
         self._troubles: list[str] = []
+        moves = {"values": buses.states.values.T, "position": self._position_rad, "moved": self._moved_rad}
+        members = {"motors": self.motors, **moves, "calm": self._calm_rad}
+        self._take_positions = make_kernel("Moves", "take_positions", members)
 
     def open(self) -> None:
         """Drain, then ask every drive with a harmless exit frame and await its reply.
@@ -95,15 +99,14 @@ class BusPlant:
         sector or a wrap was lost (spec/hardware.md 1.6), and nothing may follow such an angle.
         """
         now, measured_ns = self.buses.collect(), self.buses.sent_ns  # a reply tells of the moment its command came
-        position_rad = now.values[:, STATE_POSITION]
-        np.subtract(position_rad, self._position_rad, self._moved_rad)
-        np.absolute(self._moved_rad, self._moved_rad)
         np.copyto(states, now.values)
-        if self.buses.steady and not self._any_jumped and self._is_calm():
-            self._position_rad[...] = position_rad
+        calm = self.buses.steady and not self._any_jumped
+        if calm and (self._take_calmly() if self._take_positions is None else self._take_positions.run()):
             self._t_ns[...] = t_ns[...] = now.t_ns
             self._good_ns.fill(measured_ns)
             return
+        position_rad = now.values[:, STATE_POSITION]
+        self._find_moves(position_rad)
         good = now.valid & ~self._find_jumps(now, measured_ns)
         np.copyto(self._position_rad, position_rad, where=good)
         np.copyto(self._t_ns, now.t_ns, where=good)
@@ -113,10 +116,19 @@ class BusPlant:
             states[self._jumped, STATE_ERROR] = ERROR_JUMPED
         t_ns[...] = self._t_ns
 
-    def _is_calm(self) -> bool:
-        """A cheap sufficient test: no motor moved further than it can within the shortest tick."""
+    def _take_calmly(self) -> bool:
+        """Take positions where no motor moved further than it can within the shortest tick. The kernel's reference."""
+        position_rad = self.buses.states.values[:, STATE_POSITION]
+        self._find_moves(position_rad)
         np.less_equal(self._moved_rad, self._calm_rad, self._calm)
-        return self._calm.tobytes() == self._all_calm
+        if self._calm.tobytes() != self._all_calm:
+            return False
+        self._position_rad[...] = position_rad
+        return True
+
+    def _find_moves(self, position_rad: FloatArray) -> None:
+        np.subtract(position_rad, self._position_rad, self._moved_rad)
+        np.absolute(self._moved_rad, self._moved_rad)
 
     def _find_jumps(self, now: MotorStates, measured_ns: int) -> NDArray[np.bool_]:
         """Motors that cannot have turned as far as they said, once; told once, and so until `open`."""
