@@ -26,7 +26,7 @@ class PlannerConfig:
         stages: H, skills per sequence.
         passes: refinement passes; later ones sample around the average of the one before.
         control_limit: u_max, half width of the box of base controls; below 1 the planner stays where play was dense.
-        temperature: lambda of the weights.
+        temperature: lambda of the weights; 0.3, 0.1 and 0.03 reached 8, 13 and 15 of 20 easy tuning goals [ours].
         standardise: returns to zero mean and unit spread before the temperature is applied (methods 1c, [O]).
         base_share: share of first-pass samples drawn from the base distribution, the rest around the shifted last plan.
         refine_base_share: the same for later passes.
@@ -66,7 +66,7 @@ class PlannerConfig:
     stages: int = 8
     passes: int = 2
     control_limit: float = 0.7
-    temperature: float = 0.1
+    temperature: float = 0.03
     standardise: bool = True
     base_share: float = 0.5
     refine_base_share: float = 0.1
@@ -141,6 +141,7 @@ PRESETS: dict[str, PlannerConfig] = {
         stages=40,
         passes=1,
         control_limit=1.0,
+        temperature=0.1,
         base_share=1.0,
         cost="distance",
         rotation_weight=1.0,
