@@ -1,18 +1,22 @@
 """The guard: owns nothing until the control loop is silent with motors on; then damping and exit frames to every bus.
 
 250 Hz, on another core than control, without Qt. It judges by the ring `control`: its newest time, and whether motors
-were on in it. In simulation there are no buses; it detects and says so all the same.
+were on in it. In simulation there are no buses; it detects and says so all the same. Of a robot's buses it opens those
+that several processes can have open (docs/buses.md), and names the others.
 """
 
 from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from hw_drivers.motors.codec_mit import EXIT, encode_command
+from hw_drivers.bus.dialect import Special, special_frame
+from hw_drivers.motors.calibrated_plant import make_joint_map
+from hw_drivers.motors.codec_mit import command_id, encode_command
 from hw_drivers.motors.models import MotorRange, find_range
 from studio.control.states import ACTIVE
 from studio.core.clock import WallClock
@@ -24,7 +28,8 @@ from studio.ipc.channels import make_guard_slot
 from studio.ipc.messages import Message
 from studio.ipc.slot import SlotWriter
 from studio.ipc.worker_link import WorkerLink, run_worker
-from studio.robot.description import load_robot
+from studio.robot.description import Robot, load_robot
+from studio.workers.calibration import load_robot_calibrations, motor_names, motor_rows
 from studio.workers.heartbeat import Heartbeat, make_heartbeat
 from studio.workers.priority import lock_memory, obtain_priority, pin_to
 from studio.workers.tap import Tap
@@ -32,6 +37,11 @@ from studio.workers.tap import Tap
 _PRIORITY = 45
 GUARD_PERIOD_S = 0.004  # with 20 ms of silence borne, it acts within 24 ms
 _SHOW_AGAIN_NS = 100_000_000
+_SHARED = ("socketcan", "udp_multicast", "virtual")  # interfaces that several processes, or parts, can have open
+_BEYOND = (
+    "The guard cannot reach {buses}: such an adapter serves one process only. Should the control loop end, only an "
+    "independent watchdog in the motor supply helps."
+)
 _LET_DOWN_S = 0.5  # the loop keeps motors on this long after a stop
 
 
@@ -57,7 +67,7 @@ class GuardConfig:
     Args:
         damping_nm_s_rad: of the damping frames.
         damping_s: how long they are sent before the exit frames (spec/hardware.md 8.3, stop profile).
-        buses: none in simulation.
+        buses: instead of the robot's.
         realtime: ask for priority; False only for tests.
     """
 
@@ -74,38 +84,61 @@ class GuardConfig:
         check_range("guard", "damping_s", self.damping_s, 0.0, 2.0, " s")
 
 
+@dataclass(frozen=True, kw_only=True)
+class EmergencyDrive:
+    """One drive and what stops it.
+
+    Args:
+        motor: its range row; decides the dialect.
+        damping_nm_s_rad: sent as Kd with everything else zero.
+    """
+
+    drive_id: int
+    motor: MotorRange
+    damping_nm_s_rad: float
+
+    def damping(self) -> CanFrame:
+        return self._frame(encode_command(self.motor, 0.0, 0.0, 0.0, self.damping_nm_s_rad, 0.0))
+
+    def exit(self) -> CanFrame:
+        return self._frame(special_frame(self.motor, Special.EXIT))
+
+    def _frame(self, data: bytes) -> CanFrame:
+        number, extended = command_id(self.motor, self.drive_id)
+        return CanFrame(number, data, extended)
+
+
 class EmergencyFrames:
     """Damping and exit frames for all drives of some buses.
 
     Args:
-        buses: open buses with the ids of the drives on each.
-        motor: range row of the drives.
-        damping_nm_s_rad: sent as Kd with everything else zero.
+        buses: open buses with the drives on each.
     """
 
-    def __init__(self, buses: list[tuple[Bus, tuple[int, ...]]], motor: MotorRange, damping_nm_s_rad: float) -> None:
-        self._buses = buses
-        self._damping = encode_command(motor, 0.0, 0.0, 0.0, damping_nm_s_rad, 0.0)
+    def __init__(self, buses: Sequence[tuple[Bus, Sequence[EmergencyDrive]]]) -> None:
+        self._buses = [bus for bus, _ in buses]
+        self._damping = [[drive.damping() for drive in drives] for _, drives in buses]
+        self._exit = [[drive.exit() for drive in drives] for _, drives in buses]
 
     def send_damping(self) -> list[str]:
         """To every drive; what a bus refuses is returned as sentences, the others still get theirs."""
         return self._send(self._damping)
 
     def send_exit(self) -> list[str]:
-        return self._send(EXIT)
+        return self._send(self._exit)
 
-    def _send(self, data: bytes) -> list[str]:
+    def _send(self, frames_of_buses: list[list[CanFrame]]) -> list[str]:
         refusals: list[str] = []
-        for bus, drive_ids in self._buses:
+        for bus, frames in zip(self._buses, frames_of_buses, strict=True):
             try:
-                for drive_id in drive_ids:
-                    bus.send(CanFrame(drive_id, data))
+                for frame in frames:
+                    bus.send(frame)
             except DeviceError as error:
                 refusals.append(str(error))
         return refusals
 
     def close(self) -> None:
-        for bus, _ in self._buses:
+        for bus in self._buses:
             bus.close()
 
 
@@ -190,10 +223,8 @@ class GuardWorker:
             self._record["acted_count"] += 1
             self._acting_until_s, self._exited = time.monotonic() + self._config.damping_s, False
         self._publish()
-        done = "The guard damps the motors." if self._frames else "There is no bus to act on in simulation."
-        self._link.send(
-            Message(name="state", values={"silent": True, "age_ms": age_ms, "buses": len(self._config.buses)})
-        )
+        done = "The guard damps the motors." if self._frames else "It has no bus to act on."
+        self._link.send(Message(name="state", values={"silent": True, "age_ms": age_ms}))
         level = "error" if self._frames else "warning"
         self._link.say(level, f"The control loop has been silent for {age_ms:.0f} ms. {done}")
 
@@ -226,25 +257,74 @@ class GuardWorker:
             self._frames.close()
 
 
-def make_frames(config: GuardConfig, motor: MotorRange) -> EmergencyFrames | None:
-    """Open the configured buses; None when there are none."""
-    if not config.buses:
-        return None
-    from hw_drivers.bus.can_bus import PythonCanBus
+Wiring = tuple[BusConfig, tuple[EmergencyDrive, ...]]
 
+
+def wire_robot(robot: Robot, damping_nm_s_rad: float) -> tuple[list[Wiring], list[str]]:
+    """The robot's buses that the guard can open beside control, and the names of the others.
+
+    Damping is in N*m*s/rad of the joint: commissioned scales count as they do in the loop.
+    """
+    calibrations = load_robot_calibrations(robot)
+    rows, scales = motor_rows(robot, calibrations), make_joint_map(motor_names(robot), calibrations)
+    reached: list[Wiring] = []
+    for bus in robot.buses:
+        if bus.interface not in _SHARED:
+            continue
+        pairs = zip(bus.motors(robot.pair_names, robot.joints_per_arm), bus.ids(robot.joints_per_arm), strict=True)
+        drives = tuple(
+            EmergencyDrive(
+                drive_id=drive_id,
+                motor=rows[row],
+                damping_nm_s_rad=damping_nm_s_rad / float(scales.torque_scale[row] * scales.kd_factor[row]),
+            )
+            for row, drive_id in pairs
+        )
+        ids = tuple(drive.drive_id for drive in drives)
+        reached.append((BusConfig(interface=bus.interface, channel=bus.channel, drive_ids=ids), drives))
+    return reached, [bus.name for bus in robot.buses if bus.interface not in _SHARED]
+
+
+def wire_config(config: GuardConfig, motor: MotorRange) -> list[Wiring]:
+    """Buses that the configuration names, all drives of one kind."""
     for bus in config.buses:
         if not bus.drive_ids:
             raise ConfigError(f"guard: bus {bus.interface}:{bus.channel} has no drive ids. Give the id of every drive.")
-    opened: list[tuple[Bus, tuple[int, ...]]] = [
-        (PythonCanBus(bus.interface, bus.channel, WallClock()), bus.drive_ids) for bus in config.buses
+    damping = config.damping_nm_s_rad
+    return [
+        (bus, tuple(EmergencyDrive(drive_id=i, motor=motor, damping_nm_s_rad=damping) for i in bus.drive_ids))
+        for bus in config.buses
     ]
-    return EmergencyFrames(opened, motor, config.damping_nm_s_rad)
+
+
+def make_frames(wiring: Sequence[Wiring]) -> EmergencyFrames | None:
+    """Open the buses; None when there are none.
+
+    Raises:
+        DeviceError: one that cannot be opened; those before it are closed again.
+    """
+    if not wiring:
+        return None
+    from hw_drivers.bus.can_bus import PythonCanBus
+
+    opened: list[tuple[Bus, Sequence[EmergencyDrive]]] = []
+    try:
+        for bus, drives in wiring:
+            opened.append((PythonCanBus(bus.interface, bus.channel, WallClock()), drives))
+    except DeviceError:
+        for bus, _ in opened:
+            bus.close()
+        raise
+    return EmergencyFrames(opened)
 
 
 def run(link: WorkerLink) -> None:
     config = make_config(GuardConfig, link.config, where="guard")
     robot = load_robot(config.robot)
-    frames = make_frames(config, find_range(robot.motor_model, robot.firmware))
+    wiring, beyond = wire_config(config, find_range(robot.motor_model, robot.firmware)), list[str]()
+    if not wiring:
+        wiring, beyond = wire_robot(robot, config.damping_nm_s_rad)
+    frames = make_frames(wiring)
     worker = GuardWorker(link, config, frames, robot.timeouts.guard_silence_s, make_heartbeat(link, robot))
     if config.realtime:
         pin_to(0)
@@ -252,7 +332,9 @@ def run(link: WorkerLink) -> None:
         refused = obtain_priority(_PRIORITY)
         if refused:
             link.say("warning", f"The guard runs without real-time priority and may be late. {refused}")
-    link.send(Message(name="ready", values={"buses": len(config.buses)}))
+    if beyond:
+        link.say("warning", _BEYOND.format(buses=", ".join(beyond)))
+    link.send(Message(name="ready", values={"buses": len(wiring)}))
     gc.freeze()
     try:
         worker.run()
