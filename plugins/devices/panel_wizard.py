@@ -64,6 +64,7 @@ class WizardPanel(ScrollPanel):
         set_property(self.pause, "tone", "stopped")
         self.drawing, self.bar, self.results = BenchDrawing(), MeasureBar(), ResultList()
         self.after = QLabel()
+        self.after.setWordWrap(True)
         set_property(self.after, "type", "small")
         set_property(self.after, "tone", "3")
         parts = (self.headline, self.sentence, self.pause, self.drawing, self.bar, make_line(), self.results)

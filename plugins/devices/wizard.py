@@ -102,8 +102,8 @@ class Check:
         self.state = state
 
     def words(self) -> str:
-        """For the motor's row."""
-        if self.over:
+        """For the motor's row; a step that was refused is among its findings."""
+        if self.over or self.phase == "refused":
             return ""
         return f"Checking, {self.place} of {len(STEPS)}"
 

@@ -117,7 +117,7 @@ class Session:
         self._ready: set[str] = set()
         self._closed = False
         if self.pedal is not None:
-            self._configs = {"control": {"pedal": True}, "pedal": self.pedal.to_config()}
+            self._configs = {"control": {"pedal": True}, "commission": {"pedal": True}, "pedal": self.pedal.to_config()}
             self.state.link.pedal = "starting"
 
     # Life cycle

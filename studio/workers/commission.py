@@ -6,8 +6,9 @@ question, pause, needs_dead_man, refusals, sample, command} when it changes and 
 the command prints as JSON), `discovery` {bus, drives, advice}, `survey` (`workers/survey.py`), `said`, `refused` {text}
 when a message could not be served.
 
-On a twin nobody stands at the arm: whoever answers has it done for them. Torque needs the dead-man of slot `input`, and
-a fresh heartbeat; stop aborts. Every step that passes is written at once. The end of the session lets go of the motor.
+On a twin nobody stands at the arm: whoever answers has it done for them. Torque needs the dead-man of slot `input`, or
+with `pedal` in the configuration that of slot `pedal`, and a fresh heartbeat; stop aborts. Every step that passes is
+written at once. The end of the session lets go of the motor.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
-from pathlib import Path
 from typing import Any
 
 from hw_drivers.commissioning.machine import STEPS, Commissioning, Phase
@@ -23,6 +23,7 @@ from studio.core.calibration import MotorCalibration
 from studio.core.config import make_config
 from studio.core.errors import DataError, DeviceError, SafetyError, StudioError
 from studio.ipc.messages import Message
+from studio.ipc.session import SessionFolder
 from studio.ipc.slot import SlotReader
 from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.workers.bench import Bench, BenchRequest, search_bus
@@ -34,36 +35,44 @@ _HEARTBEAT_LIMIT_NS = 300_000_000  # an older one counts as let go
 
 
 class DeadMan:
-    """The dead-man and the stop of the session, from slot `input`; not held while there is no slot."""
+    """The dead-man and the stop of the session, from slots; not held while a slot is missing or silent.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._slot: SlotReader | None = None
-        self._stops = 0
+    Args:
+        session: whose slots.
+        pedal: a pedal is the dead-man; the heartbeat of slot `input` is needed all the same.
+    """
+
+    def __init__(self, session: SessionFolder, *, pedal: bool = False) -> None:
+        names = ("input", "pedal") if pedal else ("input",)
+        self._paths = {name: session.slot_path(name) for name in names}
+        self._slots: dict[str, SlotReader] = {}
+        self._source, self._stops = names[-1], 0
 
     def held(self) -> bool:
         """Whether it is held now, by somebody whose heart beats."""
-        record = self._read()
-        fresh = record is not None and time.monotonic_ns() - int(record["t_ns"]) < _HEARTBEAT_LIMIT_NS
-        return record is not None and fresh and bool(record["dead_man"])
+        records = {name: self._read(name) for name in self._paths}
+        now_ns = time.monotonic_ns()
+        fresh = all(r is not None and now_ns - int(r["t_ns"]) < _HEARTBEAT_LIMIT_NS for r in records.values())
+        return fresh and bool(records[self._source]["dead_man"])
 
     def stopped(self) -> bool:
         """Whether stop was pressed since the last time this was asked."""
-        record = self._read()
+        record = self._read("input")
         before, self._stops = self._stops, self._stops if record is None else int(record["stop_count"])
         return self._stops > before
 
-    def _read(self) -> Any:
-        if self._slot is None:
+    def _read(self, name: str) -> Any:
+        if name not in self._slots:
             try:
-                self._slot = SlotReader(self._path)
+                self._slots[name] = SlotReader(self._paths[name])
             except DataError:
                 return None
-        return self._slot.read()
+        return self._slots[name].read()
 
     def close(self) -> None:
-        if self._slot is not None:
-            self._slot.close()
+        for slot in self._slots.values():
+            slot.close()
+        self._slots.clear()
 
 
 class CommissionWorker:
@@ -72,7 +81,7 @@ class CommissionWorker:
     def __init__(self, link: WorkerLink) -> None:
         self._link = link
         self._bench: Bench | None = None
-        self._dead_man = DeadMan(link.session.slot_path("input"))
+        self._dead_man = DeadMan(link.session, pedal=bool(link.config.get("pedal")))
         self._kept: MotorCalibration | None = None  # what the file holds
         self._told: tuple[Any, ...] = ()
         self._told_s = 0.0

@@ -52,7 +52,7 @@ def test_another_gear_is_found_and_a_failed_step_says_what_to_do(person: Person)
     person.go_on(lambda: person.refused_at("position"), "the gear is refused")
     said = person.told()
     assert said.startswith("This did not pass | Reported 135.0° for 90.0°") and "AK80-9" in said, said
-    assert person.row("follower.L2")[-1] == "Checking, 2 of 9"
+    assert person.row("follower.L2")[-1] == "Gear refused"
     person.click("Leave this step")
     person.wait(lambda: not person.refused_at("position"), "the next step")
     person.go_on(lambda: person.refused_at("torque"), "no torque follows")
