@@ -355,7 +355,7 @@ class DeployModel:
         return list(PRESETS)
 
     def bundle_title(self, bundle: BundleInfo) -> str:
-        return f"{self.settings.algorithm.upper()} over skills · {Path(bundle.name).name}"
+        return f"{self.settings.algorithm.upper()} · {Path(bundle.name).name}"
 
 
 def make_model(studio: StudioApi) -> DeployModel:

@@ -106,8 +106,10 @@ class SidePanel(ScrollPanel):
             ValueRow(name)
             for name in ("Joint torque up to", "Joint speed up to", "Goal in x", "Goal in y", "Arms hold when")
         )
-        for part in (heading, self.share, *self._limit_rows, make_line()):
+        for part in (heading, self.share, *self._limit_rows):
             column.addWidget(part)
+        column.addSpacing(6)
+        column.addWidget(make_line())
         self.column.addWidget(self.limits)
 
     def _add_latency(self, column: QVBoxLayout) -> None:

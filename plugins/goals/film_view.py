@@ -31,6 +31,7 @@ class FilmStrip(QWidget):
         self._frame = -1
         self._frame_image: QImage | None = None
         self._live: QImage | None = None
+        self._empty = ""  # what stands there without a picture
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
@@ -52,8 +53,9 @@ class FilmStrip(QWidget):
         """What the camera sees instead of a film."""
         self.show_image(None if picture is None else make_image(picture))
 
-    def show_image(self, image: QImage | None) -> None:
-        """One picture instead of a film; none leaves the strip empty."""
+    def show_image(self, image: QImage | None, empty: str = "") -> None:
+        """One picture instead of a film; without one, the words for that."""
+        self._empty = empty
         self._images, self._film, self._frame = [], None, -1
         self._live = None if image is None or image.isNull() else image
         self.update()
@@ -85,7 +87,20 @@ class FilmStrip(QWidget):
             self._paint_live(painter, self._live)
         elif self._film is not None:
             self._paint_film(painter, self._film)
+        elif self._empty:
+            self._paint_empty(painter)
         painter.end()
+
+    def _paint_empty(self, painter: QPainter) -> None:
+        """Where a picture will be."""
+        pen = QPen(theme().colour("line.2"), 1)
+        pen.setStyle(Qt.PenStyle.DashLine)
+        painter.setPen(pen)
+        place = QRectF(16.5, 2.5, self.width() - 33, self.height() - 7)
+        painter.drawRoundedRect(place, 6, 6)
+        painter.setPen(theme().colour("text.3"))
+        painter.setFont(theme().font("body"))
+        painter.drawText(place, Qt.AlignmentFlag.AlignCenter, self._empty)
 
     def _paint_live(self, painter: QPainter, image: QImage) -> None:
         height = self.height() - 6.0
@@ -190,7 +205,8 @@ class FilmPanel(QFrame):
         if desk.source == EPISODE:
             self.strip.set_film(desk.film)
         elif desk.source == FILE:
-            self.strip.show_image(None if desk.picture is None else QImage(str(desk.picture)))
+            shown = None if desk.picture is None else QImage(str(desk.picture))
+            self.strip.show_image(shown, "No picture yet")
         self._show_words()
 
     def ask_file(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -11,8 +11,10 @@ from plugins.library.entry import Entry, minutes_text
 from plugins.library.model import LibraryModel
 from studio.app.api import StudioApi
 from studio.app.theme import set_property, theme
-from studio.app.widgets.control import KeyButton, ValueRow
+from studio.app.widgets.control import KeyButton, ValueRow, make_line
+from studio.app.widgets.fact_lines import FactLines
 from studio.app.widgets.scroll import PageScroll
+from studio.data.episode import EpisodeInfo
 
 
 class BoxMap(QWidget):
@@ -153,6 +155,9 @@ class FactsPanel(QFrame):
         self.map = BoxMap()
         self._facts.addWidget(self.map)
         self._facts.addSpacing(12)
+        self.quality_line = make_line()
+        self._facts.addWidget(self.quality_line)
+        self._facts.addSpacing(6)
         self._add_quality()
         self._facts.addStretch(1)
         return PageScroll(content)
@@ -160,10 +165,7 @@ class FactsPanel(QFrame):
     def _add_quality(self) -> None:
         self.quality_title = QLabel("Quality")
         set_property(self.quality_title, "type", "strong")
-        self.quality = QLabel()
-        self.quality.setWordWrap(True)
-        self.quality.setTextFormat(Qt.TextFormat.PlainText)
-        set_property(self.quality, "tone", "2")
+        self.quality = FactLines()
         self._facts.addWidget(self.quality_title)
         self._facts.addWidget(self.quality)
 
@@ -199,7 +201,8 @@ class FactsPanel(QFrame):
 
     def _show_quality(self, chosen: list[Entry]) -> None:
         self.quality_title.setVisible(bool(chosen))
-        self.quality.setText("\n".join(quality_lines(chosen)))
+        self.quality.set_lines([(f"verdict.{v}", f"verdict.{v}", words) for v, words in quality_lines(chosen)])
+        self.quality_line.setVisible(bool(chosen))
 
     def _show_question(self) -> None:
         asked = bool(self._model.delete_asked)
@@ -229,20 +232,29 @@ def fact_texts(chosen: list[Entry]) -> dict[str, str]:
     return texts
 
 
-def quality_lines(chosen: list[Entry]) -> list[str]:
-    """Rates, lateness, drops, and the verdict's own reason."""
-    lines: list[str] = []
+def quality_lines(chosen: list[Entry]) -> list[tuple[str, str]]:
+    """Rates, lateness, drops, and the verdict's own reason, each with its verdict."""
+    lines: list[tuple[str, str]] = []
     for entry in chosen[:4]:
         lead = f"{entry.title}: " if len(chosen) > 1 else ""
-        lines.append(lead + (entry.problem or str(entry.info.verdict_reason) or "no verdict"))
+        lines.append((entry.quality, lead + (entry.problem or str(entry.info.verdict_reason) or "no verdict")))
     if len(chosen) == 1:
         info = chosen[0].info
         late = info.lateness_us.get("p99_9")
-        lines += [
-            f"{name}: {s.measured_hz or s.rate_hz:.1f} Hz, {s.records} records" for name, s in info.streams.items()
-        ]
-        lines += [f"late p99.9 {late:.0f} µs"] if late is not None and np.isfinite(late) else []
-        lines.append(f"{info.dropped} drops")
+        for name, stream in info.streams.items():
+            rate_hz = stream.measured_hz or stream.rate_hz
+            near = rate_hz > 0.95 * stream.rate_hz
+            lines.append(("good" if near else "fair", f"{name}: {rate_hz:.1f} Hz, {stream.records} records"))
+        if late is not None and np.isfinite(late):
+            lines.append(("good" if late < 1e6 / info_rate_hz(info) else "fair", f"late p99.9 {late:.0f} µs"))
+        lines.append(("fair" if info.dropped else "good", f"{info.dropped} drops"))
     elif len(chosen) > 4:
-        lines.append(f"and {len(chosen) - 4} more")
+        worst = max((entry.quality for entry in chosen[4:]), key=("good", "fair", "poor").index)
+        lines.append((worst, f"and {len(chosen) - 4} more"))
     return lines
+
+
+def info_rate_hz(info: EpisodeInfo) -> float:
+    """The rate of the control stream; what comes a whole period late is no longer on time."""
+    stream = info.streams.get("control")
+    return stream.rate_hz if stream is not None and stream.rate_hz > 0 else 400.0

@@ -12,7 +12,7 @@ from studio.app.theme import theme
 from studio.app.widgets.scene_ghost import BADGE_PX, paint_badge
 
 ROW_PX = 40
-_COLUMNS = {"Box moves": (124.0, 66.0), "Turns": (190.0, 42.0), "± mm": (238.0, 44.0)}  # left and width, px
+_COLUMNS = {"Box moves": (124.0, 66.0), "Turns": (190.0, 42.0), "± mm": (232.0, 44.0)}  # left and width, px
 _BAR_PX = (294.0, 24.0)
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _MIDDLE = Qt.AlignmentFlag.AlignVCenter

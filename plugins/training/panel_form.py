@@ -25,10 +25,13 @@ from plugins.training.words import when_text
 from studio.app.api import StudioApi
 from studio.app.theme import set_property
 from studio.app.widgets.control import KeyButton, SegmentedControl, ValueRow
+from studio.app.widgets.fact_lines import FactLines
 from studio.app.widgets.scroll import PageScroll
+from studio.app.widgets.unit_line import UnitLine
 from studio.methods.table import METHODS
 
 _ROWS_A_TURN = 3
+_ENTRY_PX = 126
 
 
 class FieldRow(QWidget):
@@ -48,11 +51,6 @@ class FieldRow(QWidget):
         self.entry = self._make_entry(field)
         self.entry.setAccessibleName(field.title)
         row.addWidget(self.entry)
-        self.unit = QLabel(field.unit)
-        set_property(self.unit, "type", "small")
-        set_property(self.unit, "tone", "3")
-        if field.unit:
-            row.addWidget(self.unit)
         column.addLayout(row)
         self.problem = QLabel()
         self.problem.setWordWrap(True)
@@ -74,11 +72,20 @@ class FieldRow(QWidget):
             combo.addItems(list(field.choices))
             combo.textActivated.connect(lambda text: model.enter(path, text))
             return combo
-        line = QLineEdit()
-        line.setFixedWidth(96)
+        line = UnitLine("", field.unit)
+        line.setFixedWidth(_ENTRY_PX)
         line.setAlignment(Qt.AlignmentFlag.AlignLeft)
         line.textEdited.connect(lambda text: model.enter(path, text.strip()))
         return line
+
+    @property
+    def unit(self) -> str:
+        """The unit that is shown; empty where there is none."""
+        return self.entry.unit if isinstance(self.entry, UnitLine) else ""
+
+    def set_unit(self, unit: str) -> None:
+        if isinstance(self.entry, UnitLine):
+            self.entry.set_unit(unit)
 
     def show_field(self, field: FormField, problem: str) -> None:
         if isinstance(self.entry, QCheckBox):
@@ -122,7 +129,10 @@ class FormPanel(QFrame):
         outer.addWidget(self.reason)
         self.train = KeyButton("Train skills", "Ctrl Enter", kind="primary", icon="train")
         self.train.clicked.connect(lambda: studio.commands.run("training.train"))
-        outer.addWidget(self.train)
+        foot = QVBoxLayout()
+        foot.setContentsMargins(0, 0, 4, 0)  # as wide as what scrolls
+        foot.addWidget(self.train)
+        outer.addLayout(foot)
         model.form_changed.connect(self.show_form)
         model.sources_changed.connect(self.show_sources)
         model.runs_changed.connect(self.show_button)
@@ -135,7 +145,7 @@ class FormPanel(QFrame):
         content = QWidget()
         set_property(content, "ground", "1")
         column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 8, 0)
+        column.setContentsMargins(0, 0, 4, 0)
         column.setSpacing(6)
         column.addWidget(self._make_card())
         yield
@@ -225,7 +235,7 @@ class FormPanel(QFrame):
         name = QLabel("Seed")
         set_property(name, "tone", "2")
         self.seed = QLineEdit(str(self._model.seed))
-        self.seed.setFixedWidth(96)
+        self.seed.setFixedWidth(_ENTRY_PX)
         self.seed.setValidator(QIntValidator(0, 2_147_483_647))
         self.seed.setAccessibleName("Seed")
         self.seed.textEdited.connect(lambda text: self._model.set_seed(int(text or 0)))
@@ -244,11 +254,10 @@ class FormPanel(QFrame):
             ValueRow("If the window closes", "keeps running"),
         ):
             column.addWidget(row)
+        column.addSpacing(6)
         column.addWidget(_line())
         column.addWidget(_heading("Comes from"))
-        self.lineage = QLabel()
-        self.lineage.setWordWrap(True)
-        set_property(self.lineage, "tone", "2")
+        self.lineage = FactLines()
         column.addWidget(self.lineage)
 
     def _fold(self, on: bool) -> None:
@@ -270,7 +279,7 @@ class FormPanel(QFrame):
         self.sizes.choose(model.preset.capitalize())
         ticks, rate = self.rows.get("window_ticks"), getattr(model.config, "rate_hz", 0.0)
         if ticks is not None and rate:
-            ticks.unit.setText(f"ticks = {model.config.window_ticks / rate:g} s")
+            ticks.set_unit(f"ticks = {model.config.window_ticks / rate:g} s")
         self._show_lineage()
         self.show_button()
 
@@ -295,12 +304,14 @@ class FormPanel(QFrame):
         model, source = self._model, self._model.source
         changed = len(model.settings)
         words = "nothing changed" if not changed else f"{changed} changed"
-        lines = [f"Settings: {model.base}, {words}"]
+        lines = [("settings", "text.3", f"settings: {model.base}, {words}")]
         if source is not None and source.episodes:
             first, last = day_text(source.first_unix_s), day_text(source.last_unix_s)
-            lines.insert(0, f"{source.episodes} episodes, {first}" + (f" – {last}" if last != first else ""))
-            lines.insert(1, f"{source.labels} labels by {source.authors} reviewer{'s' if source.authors != 1 else ''}")
-        self.lineage.setText("\n".join(lines))
+            days = first + (f" – {last}" if last != first else "")
+            by = f"{source.labels} labels by {source.authors} reviewer{'s' if source.authors != 1 else ''}"
+            lines.insert(0, ("dataset", "text.3", f"{source.episodes} episodes, {days}"))
+            lines.insert(1, ("tag", "text.3", by))
+        self.lineage.set_lines(lines)
 
     def show_button(self) -> None:
         """One primary button a screen: this one while nothing runs."""

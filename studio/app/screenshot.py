@@ -17,6 +17,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
 from studio.app.shell.card import ErrorCard
+from studio.app.shell.first_run import SCREEN as FIRST_RUN
 from studio.app.start import StudioOptions, open_studio
 from studio.app.visitor import VisitError, Visitor, close_window
 from studio.app.widgets.scene3d import RobotView
@@ -28,7 +29,7 @@ from studio.jobs.run import Run
 
 SCREENS = (
     "a-teleoperate-idle", "b-teleoperate-contact", "d-library", "e-replay", "f-train", "g-skills", "h-goals",
-    "i-deploy", "l-command-palette", "m-plugin-error",
+    "i-deploy", "k-first-run", "l-command-palette", "m-plugin-error",
 )  # fmt: skip
 
 # The plugin of the design's picture m: it needs a package that is not there.
@@ -86,6 +87,7 @@ class Album:
         """The walk. Training comes first, on nothing but the play."""
         _write_broken_plugin(self.options.project / "plugins" / "skill_map")
         return (
+            self._first_run,
             self._train,
             self._teleoperate,
             self._fault,
@@ -125,6 +127,16 @@ class Album:
         path = self._visitor.picture(f"{name}{ending}")
         self.pictures.append(path)
         self.options.say(str(path))
+
+    def _first_run(self) -> None:
+        """As on the first start; the loop is running behind it."""
+        visitor, studio = self._visitor, self.window.studio
+        panel: Any = visitor.open(FIRST_RUN)
+        visitor.wait("the control loop runs", lambda: studio.state.link.connected, 60.0)
+        visitor.wait("all workers run", lambda: studio.state.link.workers_alive >= 4, 60.0)
+        panel.view.finish_drawing()
+        visitor.rest(1.0)
+        self._picture("k-first-run")
 
     # Teleoperate
 

@@ -37,6 +37,7 @@ from studio.app.theme import theme
 
 _Index = QModelIndex | QPersistentModelIndex
 _GROUPS = ("Do", "Open", "Set")
+_STEPS = "Step by step"  # keys that repeat: so many that they would hide what comes after them
 _CARD = QRect(400, 47, 641, 614)  # at 1440 wide, below the top bar
 _ROW_PX, _HEADING_PX = 42, 40
 _GROUP_ICONS = {"Do": "play", "Open": "plan", "Set": "settings"}
@@ -55,22 +56,22 @@ def find_commands(commands: Commands, query: str, screen: str) -> list[Row]:
     """Rows for a query: every word must occur in title or place; headings between the groups.
 
     Commands of the screen on top come first within their group, then titles that begin with the query; what cannot run
-    now and small steps (keys that repeat) come last.
+    now comes last, and small steps (keys that repeat) have a heading of their own at the end.
     """
     words = query.lower().split()
     found = [c for c in commands.all() if all(w in f"{c.title} {c.place}".lower() for w in words)]
     start = query.lower().strip()
 
-    def rank(command: Command) -> tuple[bool, bool, bool, bool, bool, str]:
+    def rank(command: Command) -> tuple[bool, bool, bool, bool, str]:
         here = command.scope == screen and bool(screen)
         in_title = all(w in command.title.lower() for w in words)
         begins = bool(start) and command.title.lower().startswith(start)
         late = bool(commands.blocked(command.id))
-        return (not in_title, command.repeat, late, not here, not begins, command.title)
+        return (not in_title, late, not here, not begins, command.title)
 
     rows: list[Row] = []
-    for group in _GROUPS:
-        members = sorted((c for c in found if c.group == group), key=rank)
+    for group in (*_GROUPS, _STEPS):
+        members = sorted((c for c in found if (_STEPS if c.repeat else c.group) == group), key=rank)
         if members:
             rows.append(Row(group))
             rows += [Row(c.title, c, commands.blocked(c.id)) for c in members]

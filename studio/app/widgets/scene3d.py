@@ -298,7 +298,8 @@ class RobotView(QWidget):
         if now - since > 1.0:
             self._fps = (self.canvas.frames - frames) / (now - since)
             self._frame_mark = (now, self.canvas.frames)
-            self.speed_label.setText(f"{self._fps:.0f} fps · {self.canvas.draw_s * 1000:.0f} ms")
+            words = f"{self._fps:.0f} fps · {self.canvas.draw_s * 1000:.0f} ms" if self._fps >= 1 else ""
+            self.speed_label.setText(words)  # nothing is said while nothing moves
 
     @property
     def frames_per_s(self) -> float:

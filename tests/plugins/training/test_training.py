@@ -98,7 +98,7 @@ def test_a_wrong_value_keeps_training_from_starting(panel, model, studio: Studio
     row.entry.selectAll()
     qtbot.keyClicks(row.entry, "10")
     assert not row.problem.isVisible() and panel.form.train.isEnabled()
-    assert "window_ticks=10" in model.settings and row.unit.text() == "ticks = 0.1 s"
+    assert "window_ticks=10" in model.settings and row.unit == "ticks = 0.1 s"
 
 
 def test_all_settings_open_piece_by_piece(panel, model, qtbot) -> None:
