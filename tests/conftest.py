@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from studio.core.paths import SESSION_ROOT
 
@@ -17,6 +18,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("QT_API", "pyside6")
 os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# The same examples everywhere, and none is too slow: a busy machine is no reason to fail.
+settings.register_profile("studio", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("studio")
 
 _GRACE_S = 20.0  # what ends by itself may do so slowly on a busy machine
 _KEPT_PROCESSES = ("Xvfb", "dbus-daemon", "pulseaudio", "node", "resource_tracker")

@@ -22,6 +22,7 @@ LISTEN_S = 1.2  # the status rate may be 1 Hz
 POWER_ON_WAIT_S = 5.0  # V3 drives say nothing in their first seconds
 ANSWER_S = 0.05  # serial adapters may hold an answer back for 16 ms
 SerialExchange = Callable[[bytes], bytes]
+_LEFT_FRAMES = 64  # looked at after the time is up
 _ROOM_C = (5.0, 45.0)  # a drive that has been off for an hour is within
 
 
@@ -97,12 +98,16 @@ class Discovery:
 
 
 def listen(bus: Bus, clock: Clock, duration_s: float) -> list[CanFrame]:
-    """Every frame of a stretch of time."""
+    """Every frame of a stretch of time, and what came while the machine kept this process from looking."""
     end_ns, frames = clock.now_ns() + int(duration_s * 1e9), list[CanFrame]()
     while (left_ns := end_ns - clock.now_ns()) > 0:
         frame = bus.receive(left_ns / 1e9)
         if frame is not None:
             frames.append(frame)
+    for _ in range(_LEFT_FRAMES):
+        if (frame := bus.receive(0.0)) is None:
+            break
+        frames.append(frame)
     return frames
 
 
