@@ -64,7 +64,9 @@ def _reversed(values: Tensor) -> Tensor:
 
 
 def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    return (a[:, None] - b[None]).square().sum(-1)
+    """[N, M] without a tensor [N, M, d], which held-out sets would make too large."""
+    lengths = a.square().sum(-1)[:, None] + b.square().sum(-1)[None]
+    return (lengths - 2.0 * a @ b.mT).clamp_min(0.0)
 
 
 def _median(distances: Tensor) -> Tensor:

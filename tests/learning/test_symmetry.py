@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from studio.core.errors import ConfigError
-from studio.core.task import load_task
+from studio.core.geometry import cube_rotations, matrix_to_quaternion, quaternion_to_matrix
+from studio.core.observation import pose_errors
+from studio.core.task import Goal, load_task
 from studio.learning.features import FeatureMap
 from studio.learning.symmetry import mirror_map, nearest_to_identity, symmetry_rotations, turn_frame
 from studio.learning.transition import Transition, rotation_matrix, rotation_vector
@@ -102,3 +104,22 @@ def test_mirrored_windows_are_rotations_and_keep_distances() -> None:
     features = FeatureMap(task, GEOMETRY)
     near = features.tips(windows.states) - windows.states[:, None, task.span("object_position")]
     assert torch.allclose(near[:300].norm(dim=-1), near[300:].norm(dim=-1).flip(-1), atol=1e-5)
+
+
+def test_errors_to_a_goal_do_not_change_when_both_are_turned() -> None:
+    """Check 7 of methods-papers 1h: R -> R G on state and goal leaves position error and relative angle alone."""
+    chance = np.random.default_rng(4)
+    task = load_task("move_box")
+    rotation = task.span(next(block.name for block in task.state if block.kind == "rotation"))
+    state = chance.normal(size=task.state_size)
+    turn = quaternion_to_matrix(np.array([0.1, 0.3, -0.2, 0.9]) / np.linalg.norm([0.1, 0.3, -0.2, 0.9]))
+    state[rotation] = turn.reshape(9)
+    goal_turn = quaternion_to_matrix(np.array([0.5, 0.5, 0.1, 0.7]) / np.linalg.norm([0.5, 0.5, 0.1, 0.7]))
+    plain = None
+    for symmetry in cube_rotations():
+        state[rotation] = (turn @ symmetry).reshape(9)
+        quaternion = matrix_to_quaternion(goal_turn @ symmetry)
+        goal = Goal(position_m=(0.02, 0.05, 0.05), orientation_xyzw=tuple(float(q) for q in quaternion))
+        errors = np.array(pose_errors(task, state, goal))
+        plain = errors if plain is None else plain
+        assert np.allclose(errors, plain, atol=1e-6)
