@@ -35,11 +35,17 @@ class VideoCamera:
             raise DeviceError(f"Camera {path} cannot be opened. Close what uses it, or add yourself to group video.")
         self._ask(width_px, height_px, rate_hz)
 
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of its pictures."""
+        width, height = (self._capture.get(p) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        return round(width), round(height)
+
     def _ask(self, width_px: int, height_px: int, rate_hz: float) -> None:
         if width_px and height_px:
             self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, width_px)
             self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height_px)
-            got = tuple(round(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+            got = self.size_px
             if got != (width_px, height_px):
                 self.close()
                 raise DeviceError(

@@ -65,6 +65,8 @@ WORKERS: tuple[WorkerPlace, ...] = (
                 told=("robot",)),
     WorkerPlace(name="commission", module="studio.workers.commission", title="The bench", always=False,
                 effect="Steps that passed are kept. A motor that still gives torque: cut its supply."),
+    WorkerPlace(name="calibrate", module="studio.workers.calibrate", title="The camera bench", always=False,
+                effect="What was saved is kept."),
     WorkerPlace(name="pedal", module="studio.workers.pedal", title="The pedal", always=False,
                 effect="Arms hold: a pedal that is gone counts as released."),
     WorkerPlace(name="operator", module="studio.workers.operator", title="The scripted hand",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from studio.core.errors import ConfigError
 from studio.core.geometry import FloatArray
 from studio.core.paths import resources_dir
 from studio.robot.geometry import inverse_arm
-from studio.robot.wiring import BusWiring, PedalWiring, WatchdogWiring
+from studio.robot.wiring import BusWiring, CameraWiring, PedalWiring, WatchdogWiring
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,7 @@ class Robot:
     first_run_share: float = 0.3  # of speed and torque that a bundle gets the first time it runs on this robot
     buses: tuple[BusWiring, ...] = ()  # none: motor twins in the simulated world
     pedal: PedalWiring | None = None  # none: the dead-man is the window's
+    camera: CameraWiring | None = None  # none: the simulated one; arms on buses then have no eyes
     watchdog: WatchdogWiring | None = None  # none: nothing outside the computer cuts the supply
     reference: str = ""  # what `load_robot` takes to find this robot again, in any process
 
@@ -181,14 +184,16 @@ def _make_robot(data: dict[str, Any], folder: Path) -> Robot:
         timeouts=make_config(Timeouts, data["timeouts"], where="timeouts"),
         urdf_path=folder / str(data["urdf"]),
         buses=tuple(make_config(BusWiring, bus, where=f"{folder.name}: buses") for bus in data.get("buses", [])),
-        pedal=make_config(PedalWiring, data["pedal"], where=f"{folder.name}: pedal") if "pedal" in data else None,
-        watchdog=_watchdog(data.get("watchdog"), folder),
+        pedal=_table(PedalWiring, data, "pedal", folder),
+        watchdog=_table(WatchdogWiring, data, "watchdog", folder),
+        camera=_table(CameraWiring, data, "camera", folder),
         reference=str(folder),
     )
 
 
-def _watchdog(table: dict[str, Any] | None, folder: Path) -> WatchdogWiring | None:
-    return None if table is None else make_config(WatchdogWiring, table, where=f"{folder.name}: watchdog")
+def _table(kind: type[T], data: dict[str, Any], name: str, folder: Path) -> T | None:
+    """An optional table of the robot's file; None where it is not there."""
+    return make_config(kind, data[name], where=f"{folder.name}: {name}") if name in data else None
 
 
 def _frozen(values: Any) -> FloatArray:

@@ -115,6 +115,30 @@ class WatchdogWiring:
         check_range("watchdog", "delay_ms", self.delay_ms, 0, 300, " ms")
 
 
+@dataclass(frozen=True, kw_only=True)
+class CameraWiring:
+    """The camera that looks at a real robot's table.
+
+    Args:
+        device: such as `/dev/v4l/by-id/...`; any other file is read as a film.
+        name: of its streams and of its calibration.
+        width_px, height_px: asked for; 0: as the camera likes.
+    """
+
+    device: str
+    name: str = "top"
+    width_px: int = 0
+    height_px: int = 0
+    rate_hz: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not self.device:
+            raise ConfigError("camera: a device is missing. Give a path such as /dev/video0.")
+        check_range("camera", "rate_hz", self.rate_hz, 1.0, 120.0, " Hz")
+        check_range("camera", "width_px", self.width_px, 0, 8192, " px")
+        check_range("camera", "height_px", self.height_px, 0, 8192, " px")
+
+
 def guess_pedal_kind(path: str) -> str:
     """`evdev` for input events and named pipes, else `serial`."""
     place = Path(path)

@@ -15,6 +15,7 @@ import numpy as np
 
 from studio.core.clock import WallClock
 from studio.core.config import check_range, make_config
+from studio.core.errors import StudioError
 from studio.core.protocols import Camera
 from studio.data.camera_stream import PacketWriter, image_stream, make_image_record, packet_stream
 from studio.data.video_encoder import FrameEncoder
@@ -25,6 +26,8 @@ from studio.workers.priority import obtain_niceness
 from studio.workers.tap import Tap
 
 if TYPE_CHECKING:
+    from studio.perception.tags import TagTracker
+    from studio.robot.description import Robot
     from studio.workers.picture_pose import PictureReader
     from studio.workers.tag_pose import TagPublisher
 
@@ -82,6 +85,18 @@ class MirrorPose:
         self._pose.close()
 
 
+class AnyMoment:
+    """For a real camera: there is always something new to take a picture of."""
+
+    reset_count = 0
+
+    def update(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class FramePublisher:
     """Encodes pictures of a camera and puts them into its two rings."""
 
@@ -116,7 +131,7 @@ class CameraLoop:
         self,
         link: WorkerLink,
         camera: Camera,
-        pose: MirrorPose,
+        pose: MirrorPose | AnyMoment,
         rate_hz: float,
         make_tags: Callable[[], TagPublisher],
         pictures: PictureReader,
@@ -131,13 +146,14 @@ class CameraLoop:
 
     def run(self) -> None:
         self._link.send(Message(name="ready", values={"camera": self._camera.name}))
+        self._find_tags = self._find_tags and self._may_find_tags()
         gc.freeze()
         period_s = 1.0 / self._rate_hz
         due_s = time.monotonic()
         while not self._link.ending:
             for message in self._link.wait(max(0.0, due_s - time.monotonic())):
                 if message.name == "tags":
-                    self._find_tags = bool(message.values.get("on", True))
+                    self._find_tags = bool(message.values.get("on", True)) and self._may_find_tags()
                 elif message.name == "read_picture":
                     self._link.send(self._pictures.answer(message.values))
             if time.monotonic() < due_s:
@@ -154,10 +170,18 @@ class CameraLoop:
         if self._publisher is None:
             self._publisher = FramePublisher(self._link, self._camera.name, image, self._rate_hz)
         self._publisher.publish(t_ns, image)
-        if self._find_tags:
-            self._tags = self._tags or self._make_tags()
+        if self._find_tags and self._tags is not None:
             self._tags.publish(t_ns, image, time.monotonic_ns(), self._pose.reset_count)
         return True
+
+    def _may_find_tags(self) -> bool:
+        """False, and said why, for a camera of which nobody knows how or where it looks."""
+        try:
+            self._tags = self._tags or self._make_tags()
+        except StudioError as error:
+            self._link.say("error", str(error))
+            self._link.send(Message(name="tags_refused", values={"text": str(error)}))
+        return self._tags is not None
 
     def _report(self, now_s: float) -> None:
         span_s = now_s - self._reported_s
@@ -179,29 +203,52 @@ class CameraLoop:
             self._tags.close()
 
 
-def run_camera(link: WorkerLink) -> None:
-    """The worker's body: the simulated camera, posed from the rings."""
-    from studio.robot.description import load_robot
+Opened = tuple[Camera, "MirrorPose | AnyMoment", tuple[int, int], "Callable[[], TagTracker]"]
+
+
+def _open_simulated(robot: Robot, link: WorkerLink, config: CameraConfig) -> Opened:
+    """The mirror of the scene. Its calibration is the renderer's, which says nothing of real arms."""
     from studio.sim.camera import SimulatedCamera
+    from studio.workers.tag_pose import make_real_tracker, make_tag_tracker
+
+    camera = SimulatedCamera(robot, WallClock())
+    pose, size_px = MirrorPose(link, camera, config.stale_s), (camera.place.width_px, camera.place.height_px)
+    return camera, pose, size_px, lambda: make_real_tracker(robot) if robot.buses else make_tag_tracker(camera)
+
+
+def _open_real(robot: Robot) -> Opened | None:
+    """The camera that the robot's file names; None where it names none."""
+    wiring = robot.camera
+    if wiring is None:
+        return None
+    from hw_drivers.cameras.video_camera import VideoCamera
+    from studio.workers.tag_pose import make_real_tracker
+
+    camera = VideoCamera(
+        wiring.name, wiring.device, width_px=wiring.width_px, height_px=wiring.height_px, rate_hz=wiring.rate_hz
+    )
+    return camera, AnyMoment(), camera.size_px, lambda: make_real_tracker(robot, camera.size_px)
+
+
+def run_camera(link: WorkerLink) -> None:
+    """The worker's body: the robot's own camera, or the simulated one, posed from the rings."""
+    from studio.robot.description import load_robot
     from studio.workers.picture_pose import PictureReader
-    from studio.workers.tag_pose import TagPublisher, make_tag_tracker
+    from studio.workers.tag_pose import TagPublisher
 
     obtain_niceness(CAMERA_NICE)
     config = make_config(CameraConfig, link.config, where="camera")
-    camera = SimulatedCamera(load_robot(config.robot), WallClock())
-    pose = MirrorPose(link, camera, config.stale_s)
-    place = camera.scene.camera
-    pictures = PictureReader(
-        lambda: make_tag_tracker(camera), width_px=place.width_px, height_px=place.height_px, camera=camera.name
-    )
+    robot = load_robot(config.robot)
+    camera, pose, (width_px, height_px), make_tracker = _open_real(robot) or _open_simulated(robot, link, config)
+    pictures = PictureReader(make_tracker, width_px=width_px, height_px=height_px, camera=camera.name)
     loop = CameraLoop(
         link,
         camera,
         pose,
-        config.rate_hz,
-        lambda: TagPublisher(link.session, make_tag_tracker(camera), config.rate_hz),
+        camera.rate_hz if isinstance(pose, AnyMoment) else config.rate_hz,
+        lambda: TagPublisher(link.session, make_tracker(), config.rate_hz),
         pictures,
-        find_tags=config.tags,
+        find_tags=config.tags or isinstance(pose, AnyMoment),
     )
     try:
         loop.run()

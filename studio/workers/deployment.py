@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from studio.core.camera_calibration import find_camera, require_placement
 from studio.core.config import apply_settings
 from studio.core.errors import ConfigError
 from studio.core.geometry import FloatArray
@@ -51,6 +52,7 @@ def load_deployment(values: dict[str, Any], config: dict[str, Any]) -> Deploymen
     bundle = load_bundle(path)
     task = load_task(str(config.get("task", "move_box")))
     robot = load_robot(str(config.get("robot", task.robot)))
+    require_sight(robot)
     check_fits_robot(bundle.info, robot.name, task.state_size, where=f"Bundle {path.name}")
     model = make_skill_model(bundle, prior=values.get("prior"))
     return Deployment(
@@ -59,9 +61,27 @@ def load_deployment(values: dict[str, Any], config: dict[str, Any]) -> Deploymen
         robot=robot,
         value=make_learned_value(bundle, model),
         actor=make_learned_actor(bundle, model),
-        pose_stream=f"object_pose.{values['pose']}" if values.get("pose") else pose_stream(bundle.info),
+        pose_stream=_choose_stream(values, bundle.info, robot),
         values=values,
     )
+
+
+def require_sight(robot: Robot) -> None:
+    """Real arms are moved to a goal only by a camera whose place in the world is known.
+
+    Raises:
+        ConfigError: it is not; the text says what to do.
+    """
+    if robot.buses:
+        camera = "top" if robot.camera is None else robot.camera.name
+        require_placement(find_camera(robot.name, camera), camera)
+
+
+def _choose_stream(values: dict[str, Any], info: dict[str, Any], robot: Robot) -> str:
+    """What was asked for, else what the bundle names; where there is no simulated world, what the camera sees."""
+    if values.get("pose"):
+        return f"object_pose.{values['pose']}"
+    return "object_pose.tags" if robot.buses else pose_stream(info)
 
 
 def pose_stream(info: dict[str, Any]) -> str:

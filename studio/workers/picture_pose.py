@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.core.errors import DataError
+from studio.core.errors import DataError, StudioError
 from studio.ipc.messages import Message
 from studio.perception.tags import TagPose, TagTracker
 
@@ -88,7 +88,7 @@ class PictureReader:
         path = Path(str(values.get("path", "")))
         try:
             pose = self.find(path)
-        except DataError as error:
+        except StudioError as error:
             return Message(name="picture_refused", values={"path": str(path), "text": str(error)})
         return Message(name="picture_pose", values={
             "path": str(path), "position_m": pose.position_m.tolist(),

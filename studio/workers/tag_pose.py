@@ -8,13 +8,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.core.camera_calibration import find_camera, require_placement
+from studio.core.errors import ConfigError
 from studio.core.geometry import FloatArray
 from studio.core.records import make_object_pose_record
 from studio.ipc.ring import RingWriter
 from studio.ipc.session import SessionFolder
 from studio.perception.tags import TagLayout, TagPose, TagTracker
+from studio.robot.description import Robot
 from studio.sim.camera import SimulatedCamera
-from studio.sim.scene import Scene
+from studio.sim.scene import Scene, load_scene
 from studio.sim.tags import face_axes
 
 STREAM = "object_pose.tags"
@@ -34,6 +37,24 @@ def make_tag_layout(scene: Scene) -> TagLayout:
 def make_tag_tracker(camera: SimulatedCamera) -> TagTracker:
     """A tracker for the simulated camera, whose calibration is known."""
     return TagTracker(make_tag_layout(camera.scene), camera.intrinsics(), camera.transform_world_camera())
+
+
+def make_real_tracker(robot: Robot, size_px: tuple[int, int] | None = None) -> TagTracker:
+    """A tracker for the camera of a real robot, from its calibration; `size_px` is what the camera gives.
+
+    Raises:
+        ConfigError: it was never calibrated, or at another size, or nobody knows where in the world it is.
+    """
+    camera = "top" if robot.camera is None else robot.camera.name
+    inside, placed = require_placement(find_camera(robot.name, camera), camera)
+    if size_px not in (None, (inside.width_px, inside.height_px)):
+        raise ConfigError(
+            f"Camera {camera!r} was calibrated at {inside.width_px} x {inside.height_px} px and now gives "
+            f"{size_px[0]} x {size_px[1]}. Choose that size in the robot's file, or calibrate again."
+        )
+    return TagTracker(
+        make_tag_layout(load_scene()), inside.matrix, placed.transform_world_camera, distortion=inside.distortion
+    )
 
 
 class TagPublisher:
