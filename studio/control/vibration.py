@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from studio.control.frame import Frame
+from studio.core.kernel import make_kernel
 from studio.core.protocols import STATE_VELOCITY
 
 _SAMPLES = 10
@@ -29,6 +30,10 @@ class VibrationDetector:
         self.sigma_rad_s = np.zeros(self._velocity.shape)
         self.strongest_rad_s = [0.0] * frame.pairs
         self.news: list[tuple[int, int, float]] = []  # pair, motor, sigma
+        self._strongest = np.zeros(frame.pairs)
+        sizes = {"samples": _SAMPLES, "joints": frame.joints, "pairs": frame.pairs, "per_arm": frame.per_arm}
+        arrays = {"window": self._window, "sigma": self.sigma_rad_s, "strongest": self._strongest}
+        self._measure_spread = make_kernel("Spread", "measure_spread", {**sizes, **arrays})
         self._calm, self._looks = [_QUIET_LOOKS] * frame.pairs, [0] * frame.pairs
 
     def update(self) -> bool:
@@ -46,18 +51,27 @@ class VibrationDetector:
         if self._filled < _SAMPLES:
             self._filled += _EVERY
             return
-        window, frame = self._window, self._frame
-        mean = np.add.reduce(window, 0) / _SAMPLES
-        away = window - mean
-        np.sqrt(np.add.reduce(away * away, 0) / _SAMPLES, out=self.sigma_rad_s)
-        for pair, span in enumerate(frame.spans):
-            strongest = float(self.sigma_rad_s[:, span].max())
+        if self._measure_spread is not None:
+            self._measure_spread.run()
+        else:
+            self._find_spread()
+        for pair, strongest in enumerate(self._strongest.tolist()):
+            span = self._frame.spans[pair]
             self.strongest_rad_s[pair] = strongest
             self._calm[pair] += 1
             if strongest <= self._warn_rad_s:
                 self._looks[pair] = 0
             else:
                 self._tell(pair, span)
+
+    def _find_spread(self) -> None:
+        """The kernel's reference."""
+        window = self._window
+        mean = np.add.reduce(window, 0) / _SAMPLES
+        away = window - mean
+        np.sqrt(np.add.reduce(away * away, 0) / _SAMPLES, out=self.sigma_rad_s)
+        for pair, span in enumerate(self._frame.spans):
+            self._strongest[pair] = self.sigma_rad_s[:, span].max()
 
     def _tell(self, pair: int, span: slice) -> None:
         """Once per spell of vibration."""

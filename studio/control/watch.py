@@ -11,6 +11,7 @@ from studio.control.frame import Frame
 from studio.control.settings import ControlSettings
 from studio.control.vibration import VibrationDetector
 from studio.core.geometry import FloatArray
+from studio.core.kernel import make_kernel
 from studio.core.protocols import (
     ERROR_JUMPED,
     KP,
@@ -53,6 +54,10 @@ class Watch:
         self._mean_square = np.zeros((2, robot.joints))
         self._astray_s = np.zeros((2, robot.joints))
         self._dirty = True
+        good = self._good.view(np.uint8)
+        bounds = {"measured": frame.measured, "low": self._low, "high": self._high, "above": good[0], "below": good[1]}
+        times = {"t_ns": frame.t_ns, "before_ns": self._before_ns, "missed": self._missed}
+        self._look = make_kernel("Look", "look_for_trouble", {"motors": frame.motors, **bounds, **times})
         self.vibration = VibrationDetector(frame, settings.vibration_warn_rad_s)
         pairs = robot.pairs
         self.late = [False] * pairs
@@ -60,6 +65,14 @@ class Watch:
 
     def update(self) -> None:
         """Look at the newest states; cheap as long as nothing is wrong."""
+        trouble = bool(self._look.run()) if self._look is not None else self._look_for_trouble()
+        if trouble or self._dirty:
+            self._judge()
+            self._dirty = trouble
+        self._watch_slow_trips()
+
+    def _look_for_trouble(self) -> bool:
+        """Bounds and silence of all motors; True when any of it is trouble. The kernel's reference."""
         frame = self._frame
         np.equal(frame.t_ns, self._before_ns, self._same)
         silence = 1 in self._same.tobytes()
@@ -70,11 +83,7 @@ class Watch:
         measured = frame.measured
         np.greater_equal(measured, self._low, self._above)
         np.less_equal(measured, self._high, self._below)
-        trouble = silence or self._good.tobytes() != self._all_good
-        if trouble or self._dirty:
-            self._judge()
-            self._dirty = trouble
-        self._watch_slow_trips()
+        return silence or self._good.tobytes() != self._all_good
 
     def silent_motors(self) -> int:
         """How many motors have never answered, or do not now."""

@@ -15,6 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from studio.core.errors import DataError
+from studio.core.kernel import make_kernel
 from studio.core.records import RecordType
 
 _MAGIC = b"HPSRING1"
@@ -74,6 +75,11 @@ class RingWriter:
         self._first_byte = _HEADER_BYTES + int(slot.fields["record"][1]) if slot.fields else _HEADER_BYTES
         self._capacity = capacity
         self._sequence = int(self._head[0])  # a writer that comes back goes on where it stopped
+        memory = np.frombuffer(self._map, dtype=np.uint8, offset=_HEADER_BYTES)
+        sizes = {"capacity": capacity, "slot_size": slot.itemsize}
+        kernel = make_kernel("Ring", "append_record", {**sizes, "slots": memory, "head": self._head}, arguments=2)
+        self._append = None if kernel is None else kernel.run
+        self._last: tuple[np.ndarray | None, int] = (None, 0)  # the record written last, and where it lies
 
     def _is_known(self, dtype: np.dtype[np.void]) -> bool:
         """Whether it is this ring's dtype; comparing takes long, so the object that was equal is remembered."""
@@ -82,8 +88,21 @@ class RingWriter:
         self._dtype = dtype
         return True
 
+    def _is_plain(self, record: np.ndarray) -> bool:
+        """Whether this is one whole record in one piece; where it lies is remembered, as most writers have only one."""
+        if type(record) is not np.ndarray or record.size != 1 or not record.flags.c_contiguous:
+            return False
+        if record.dtype is not self._dtype and not self._is_known(record.dtype):
+            return False
+        self._last = record, record.ctypes.data
+        return True
+
     def write(self, record: np.ndarray) -> None:
         """Append one record (shape [] or [1] of the ring's dtype)."""
+        if self._append is not None and (record is self._last[0] or self._is_plain(record)):
+            self._append(self._sequence + 1, self._last[1])
+            self._sequence += 1
+            return
         sequence = self._sequence + 1
         index = sequence % self._capacity
         self._after[index] = 0
@@ -99,6 +118,7 @@ class RingWriter:
         self._sequence = sequence
 
     def close(self) -> None:
+        self._append = None  # it holds on to the map
         del self._head, self._slots, self._records, self._before, self._after
         self._map.close()
         self._file.close()

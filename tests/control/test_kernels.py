@@ -13,10 +13,11 @@ from studio.control.limiter import Limiter
 from studio.control.passivity import PassivityObserver
 from studio.control.settings import ControlSettings
 from studio.control.stream import ControlRecord, make_streams
+from studio.control.watch import Watch
 from studio.core import kernel
 from studio.core.geometry import FloatArray
 from studio.core.kernel import NativeBuild, tick_build
-from studio.core.protocols import KD, KP, POSITION, STATE_ERROR, STATE_POSITION
+from studio.core.protocols import KD, KP, POSITION, STATE_ERROR, STATE_POSITION, STATE_TEMPERATURE, STATE_VELOCITY
 from studio.robot.description import load_robot
 from studio.robot.kinematics import Kinematics
 
@@ -40,6 +41,7 @@ class Parts:
             self.limiter = Limiter(ROBOT, SETTINGS, PERIOD_S, frame)
             self.observer = PassivityObserver(SETTINGS, PERIOD_S, frame)
             self.estimator = ContactEstimator(ROBOT, KINEMATICS, SETTINGS, PERIOD_S, frame)
+            self.watch = Watch(ROBOT, SETTINGS, PERIOD_S, frame)
             record = make_streams(ROBOT, world=False)[0]
             self.record = ControlRecord(record, frame, {"contact_force_n": self.estimator.force_n})
 
@@ -168,6 +170,37 @@ def test_contact_force() -> None:
             # sin and cos are those of the C library in both, but not every Python is linked to the same one
             force_n = [part.estimator.force_n for part in parts]
             np.testing.assert_allclose(force_n[0], force_n[1], rtol=1e-12, atol=1e-12)
+
+
+def test_what_is_seen_of_trouble_and_vibration() -> None:
+    random, troubles = np.random.default_rng(7), 0
+    for run in range(RUNS):
+        parts = ours, reference = both()
+        assert ours.watch._look is not None
+        assert ours.watch.vibration._measure_spread is not None
+        for tick in range(1, 26):  # windows of vibration are ten long
+            measured = draw(random, wild=run % 3 == 0 and tick > 20)
+            if run % 3:
+                measured[[STATE_ERROR, STATE_TEMPERATURE]] = [[[0.0]], [[30.0]]]
+                measured[STATE_POSITION] = ROBOT.home_rad
+                measured[STATE_VELOCITY] = random.uniform(-1.5, 1.5, SHAPE[1:])
+            heard = random.random(2 * ROBOT.joints) < (0.7 if run % 3 == 2 else 1.0)
+            for part in parts:
+                part.frame.measured[:] = measured
+                part.frame.t_ns[heard] = tick * 2_500_000
+                with np.errstate(all="ignore"):
+                    part.watch.update()
+            for name in ("late", "code", "motor", "_dirty"):
+                assert getattr(ours.watch, name) == getattr(reference.watch, name), name
+            assert ours.watch.value == pytest.approx(reference.watch.value, nan_ok=True, abs=0.0)
+            assert (ours.watch._missed == reference.watch._missed).all()
+            assert ours.watch.silent_motors() == reference.watch.silent_motors()
+            vibrations = [part.watch.vibration for part in parts]
+            assert bits(vibrations[0].sigma_rad_s) == bits(vibrations[1].sigma_rad_s)
+            assert bits(np.array(vibrations[0].strongest_rad_s)) == bits(np.array(vibrations[1].strongest_rad_s))
+            assert repr(vibrations[0].news) == repr(vibrations[1].news)  # may hold a NaN
+            troubles += ours.watch._dirty
+    assert 0.2 < troubles / (RUNS * 25) < 0.8
 
 
 def test_the_record() -> None:

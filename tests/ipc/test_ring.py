@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studio.core import kernel
 from studio.core.errors import DataError
+from studio.core.kernel import NativeBuild
 from studio.core.records import Field, RecordType
 from studio.ipc.ring import RingReader, RingWriter
 from studio.ipc.slot import SlotReader, SlotWriter
@@ -44,6 +46,30 @@ def _record(value: int) -> np.ndarray:
     record["value"] = value
     record["many"] = value
     return record
+
+
+def test_the_kernel_leaves_the_same_bytes_as_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    for name in ("kernel", "python"):
+        if name == "python":
+            monkeypatch.setattr(kernel, "tick_build", lambda: NativeBuild(library=None, reason="for comparison"))
+        path = tmp_path / f"{name}.ring"
+        writer, record = RingWriter(path, NUMBERS, seconds=0.2), NUMBERS.empty()
+        for value in range(1, 60):  # the ring is lapped
+            record["value"], record["many"] = value, -value
+            writer.write(record if value % 7 else record[0])  # a row of an array goes the other way
+        writer.close()
+        written.append(path.read_bytes())
+    assert written[0] == written[1]
+
+
+def test_the_kernel_takes_no_record_of_another_kind(tmp_path: Path) -> None:
+    other = RecordType("numbers", 100.0, (Field(name="value", dtype="<i8"),))
+    writer = RingWriter(tmp_path / "numbers.ring", NUMBERS, seconds=1.0)
+    for wrong in (other.empty(), NUMBERS.empty(2), NUMBERS.empty(4)[::2][:1].view(np.ndarray)):
+        writer._is_plain(wrong)
+        assert writer._last[0] is not wrong or (wrong.dtype == NUMBERS.dtype and wrong.size == 1)
+    writer.close()
 
 
 def test_records_come_out_as_they_went_in(tmp_path: Path) -> None:

@@ -60,6 +60,57 @@ int32_t find_forces(const Hand *hand) {
     return 0;
 }
 
+// --- studio/control/watch.py and vibration.py ------------------------------------------------------------------------
+
+KERNEL(Look, whole(motors)
+    doubles(measured, 5 * motors) doubles(low, 5 * motors) doubles(high, 5 * motors)
+    bytes(above, 5 * motors) bytes(below, 5 * motors)
+    times(t_ns, motors) times(before_ns, motors) times(missed, motors))
+
+// Which values are within their bounds, and how many ticks each motor has been silent; 1 where any of it is trouble.
+int32_t look_for_trouble(const Look *look) {
+    int trouble = 0;
+    for (int64_t i = 0; i < look->motors; i++) {
+        const int same = look->t_ns[i] == look->before_ns[i];
+        look->missed[i] = same ? look->missed[i] + 1 : 0;
+        look->before_ns[i] = look->t_ns[i];
+        trouble |= same;
+    }
+    for (int64_t i = 0; i < 5 * look->motors; i++) {
+        look->above[i] = look->measured[i] >= look->low[i];
+        look->below[i] = look->measured[i] <= look->high[i];
+        trouble |= !(look->above[i] && look->below[i]);
+    }
+    return trouble;
+}
+
+KERNEL(Spread, whole(samples) whole(joints) whole(pairs) whole(per_arm)
+    doubles(window, samples * 2 * joints) doubles(sigma, 2 * joints) doubles(strongest, pairs))
+
+static double larger(double a, double b) { return isnan(a) || a >= b ? a : b; }
+
+// Standard deviation of each joint's speed over the window, and the largest of each pair.
+int32_t measure_spread(const Spread *spread) {
+    const int64_t motors = 2 * spread->joints;
+    for (int64_t i = 0; i < motors; i++) {
+        double sum = 0.0, squares = 0.0;
+        for (int64_t k = 0; k < spread->samples; k++) sum += spread->window[k * motors + i];
+        const double mean = sum / (double)spread->samples;
+        for (int64_t k = 0; k < spread->samples; k++) {
+            const double away = spread->window[k * motors + i] - mean;
+            squares += away * away;
+        }
+        spread->sigma[i] = sqrt(squares / (double)spread->samples);
+    }
+    for (int64_t pair = 0; pair < spread->pairs; pair++) {
+        double most = 0.0;
+        for (int64_t i = pair * spread->per_arm; i < (pair + 1) * spread->per_arm; i++)
+            most = larger(larger(spread->sigma[i], spread->sigma[spread->joints + i]), most);
+        spread->strongest[pair] = most;
+    }
+    return 0;
+}
+
 // --- studio/control/passivity.py -------------------------------------------------------------------------------------
 
 KERNEL(Energy, whole(joints) whole(pairs) whole(per_arm)

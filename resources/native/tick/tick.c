@@ -2,4 +2,5 @@
 #include "bus.h"
 #include "control.h"
 #include "mit_codec.h"
+#include "ring.h"
 #include "twins.h"
