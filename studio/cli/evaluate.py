@@ -20,6 +20,7 @@ from studio.evaluation.config import EvaluateConfig
 from studio.evaluation.report import summary_line
 from studio.jobs.queue import collect_ended, start_run
 from studio.jobs.run import Run
+from studio.workers.ray_evaluation import check_ray
 
 _POLL_S = 0.2
 
@@ -40,7 +41,8 @@ class EvaluateArguments:
         prior: flow or gaussian instead of the bundle's own choice.
         realtime: the world does not wait for the planner.
         pose: world (the simulator's truth) or tags (what the camera finds at 30 Hz).
-        workers: processes; 0 takes one per core (with --realtime one per two cores).
+        workers: processes; 0 takes one per core (with --realtime one per two cores); ray or ray=ADDRESS takes a Ray
+            cluster.
         limit_s: simulated time per goal.
         run: keep the run's folder with the raw result of every goal here.
         json: write the result as JSON to this path, or to standard output with -.
@@ -79,14 +81,18 @@ def run(arguments: list[str]) -> int:
 
 def make_spec(options: EvaluateArguments) -> dict[str, Any]:
     """The job's specification, checked."""
-    if options.workers == "ray":
-        raise ConfigError("--workers ray: this version evaluates on this machine only. Give a number of processes.")
-    if not options.workers.isdigit():
-        raise ConfigError(f"--workers is {options.workers!r}; give a number of processes, 0 for one per core.")
+    on_cluster = options.workers.partition("=")[0] == "ray"
+    if on_cluster:
+        check_ray()
+    elif not options.workers.isdigit():
+        raise ConfigError(
+            f"--workers is {options.workers!r}; give a number of processes, 0 for one per core, or ray for a cluster."
+        )
     values = {
         "bundle": str(Path(options.bundle).resolve()),
         "goals_file": str(Path(options.goals_file).resolve()) if options.goals_file else "",
-        "workers": int(options.workers),
+        "workers": 0 if on_cluster else int(options.workers),
+        "cluster": options.workers if on_cluster else "",
         "settings": tuple(part for text in options.set for part in text.split(",") if part),
     }
     same = ("planner", "goal_class", "goals", "seed", "preset", "prior", "realtime", "pose", "limit_s")

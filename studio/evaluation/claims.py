@@ -49,6 +49,10 @@ class GoalClaims:
             if unanswered and (owner is None or path.read_text(encoding="utf-8") == str(owner)):
                 path.unlink(missing_ok=True)
 
+    def give_back(self, index: int) -> None:
+        """A goal that this process claimed and does not answer."""
+        (self._folder / f"{index}.claim").unlink(missing_ok=True)
+
     def _take(self, index: int) -> bool:
         try:
             handle = os.open(self._folder / f"{index}.claim", os.O_CREAT | os.O_EXCL | os.O_WRONLY)

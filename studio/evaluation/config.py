@@ -24,6 +24,8 @@ class EvaluateConfig:
         goals_file: goals from this file instead of a class.
         realtime: the world does not wait for the planner.
         workers: processes; 0 = one per core, with `realtime` one per two cores.
+        cluster: empty for processes on this machine; `ray` for the Ray cluster that the environment names or a local
+            one, `ray=ADDRESS` for that one.
         prior: instead of the bundle's own choice; see `studio.learning.skill_model.make_skill_model`.
         limit_s: simulated time per goal.
         pose: what the planner and the policy know of the object: `world`, the simulator's truth, or `tags`, what the
@@ -41,6 +43,7 @@ class EvaluateConfig:
     goals_file: str = ""
     realtime: bool = False
     workers: int = 0
+    cluster: str = ""
     prior: str = ""
     limit_s: float = 50.0
     pose: str = "world"
@@ -55,6 +58,10 @@ class EvaluateConfig:
             raise ConfigError(f"--pose is {self.pose!r}; allowed world, tags.")
         if self.pose == "tags" and self.realtime:
             raise ConfigError("--pose tags needs the stepped clock here; leave out --realtime.")
+        if self.cluster and self.cluster.partition("=")[0] != "ray":
+            raise ConfigError(f"--workers names the cluster {self.cluster!r}; allowed ray, ray=ADDRESS.")
+        if self.cluster and self.realtime:
+            raise ConfigError("--realtime needs a quiet machine and its own cores; leave out --workers ray.")
         check_range("evaluate", "goals", self.goals, 1, 100_000)
         check_range("evaluate", "workers", self.workers, 0, 1024)
         check_range("evaluate", "limit_s", self.limit_s, 0.1, 3600, " s")

@@ -27,6 +27,7 @@ from studio.evaluation.goals import GoalCase, load_cases, make_cases
 from studio.evaluation.report import summarise, summary_line
 from studio.jobs.run import Run, RunWriter, write_json
 from studio.planning.config import planner_preset
+from studio.workers.ray_evaluation import RayGoals
 
 _RESTARTS = 3
 _POLL_S = 0.2
@@ -58,13 +59,26 @@ class Coordinator:
         self._claims = GoalClaims(folder, len(self._cases))
         self._claims.free()
         self._children: list[subprocess.Popen[bytes]] = []
-        self._restarts = 0
+        self._restarts = self._used = 0
         self._told = 0
         self._began_s = time.monotonic()
         self._marks: list[tuple[float, int]] = [(self._began_s, self._claims.done())]
 
     def run(self) -> dict[str, Any]:
         """Until every goal is answered or somebody asks to stop; the result of what is done."""
+        if self._config.cluster:
+            self._run_on_cluster()
+        else:
+            self._run_here()
+        self._tell()
+        return self._sum_up()
+
+    def _run_on_cluster(self) -> None:
+        with RayGoals(self._config, len(self._cases) - self._claims.done()) as cluster:
+            self._used = cluster.workers
+            cluster.run(self._claims, self._cases, self._folder, stop=lambda: _is_over(self._folder), tell=self._tell)
+
+    def _run_here(self) -> None:
         self._children = [self._start() for _ in range(self._workers())]
         try:
             while any(child.poll() is None for child in self._children) and not _is_over(self._folder):
@@ -74,9 +88,8 @@ class Coordinator:
             for child in self._children:
                 self._look_after(child)
         finally:
+            self._used = len(self._children)
             self._end_children()
-        self._tell()
-        return self._sum_up()
 
     def _workers(self) -> int:
         cores = os.cpu_count() or 1
@@ -153,7 +166,8 @@ class Coordinator:
             bundle=config.bundle,
             limit_s=config.limit_s,
             settings=dict(planner.__dict__),
-            workers=len(self._children),
+            workers=self._used,
+            cluster=config.cluster,
             wall_s=time.monotonic() - self._began_s,
         )
 
