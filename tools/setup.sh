@@ -73,6 +73,7 @@ install_python --editable '.[dev]'
   echo "error: the installation is incomplete; see the lines above. Remove .venv and try again." >&2
   exit 1
 }
-# now, not at the first plan
+# now, not at the first plan or tick
 .venv/bin/python -c 'from studio.learning.native_build import native_build; native_build()' || true
+.venv/bin/python -c 'from studio.core.kernel import tick_build; tick_build()' || true
 echo "$wanted" > "$stamp"

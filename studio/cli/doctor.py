@@ -16,7 +16,9 @@ from hw_drivers.pedals.latency import DEVICES, read_latency_timers
 from studio.cli.output import parse_arguments, write_result
 from studio.core.config import check_range
 from studio.core.errors import ConfigError, DeviceError
+from studio.core.kernel import tick_build
 from studio.core.paths import repository_root, user_data_dir
+from studio.learning.native_build import native_build
 from studio.workers.priority import grant_command
 
 _PROBE_S = 60.0  # for a child that tries something; OpenGL in software starts slowly on a busy machine
@@ -105,6 +107,7 @@ def examine(folder: Path, megabytes: int) -> list[Check]:
         check_can(),
         check_serial_latency(),
         check_gpu(),
+        check_native(),
     ]
 
 
@@ -267,6 +270,16 @@ def check_gpu() -> Check:
         fix = "Install the CUDA build of the same torch version into .venv, see pytorch.org/get-started."
         return Check(name="GPU", ok=False, detail=f"a card, but torch {facts['torch']} is built without CUDA", fix=fix)
     return Check(name="GPU", ok=False, detail="none; training runs on the processor", fix="")
+
+
+def check_native() -> Check:
+    """The two libraries that are built from C on this machine; without them Python does the same, slower."""
+    found = {"control tick": tick_build(), "planner": native_build()}
+    lacking = [f"{name}: {build.reason}" for name, build in found.items() if build.library is None]
+    if not lacking:
+        return Check(name="native code", ok=True, detail=f"built here: {', '.join(found)}")
+    fix = "It works without, slower. For more speed install a C compiler: `apt-get install gcc libc6-dev`."
+    return Check(name="native code", ok=False, detail="; ".join(lacking), fix=fix)
 
 
 def _try_python(code: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import pytest
 
 from studio.cli import doctor
 from studio.cli import main as command_line
+from studio.core.native import NativeBuild
 
 NAMES = [
     "processor",
@@ -23,6 +24,7 @@ NAMES = [
     "CAN",
     "serial latency",
     "GPU",
+    "native code",
 ]
 
 
@@ -109,3 +111,10 @@ def test_a_child_that_fails_is_one_sentence() -> None:
 def test_a_wrong_size_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line.main(["doctor", "--megabytes", "0"]) == 2
     assert "allowed 1 to 4096" in capsys.readouterr().err
+
+
+def test_without_native_code_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = NativeBuild(library=None, reason="no C compiler (cc, gcc or clang) is installed")
+    monkeypatch.setattr(doctor, "tick_build", lambda: missing)
+    found = doctor.check_native()
+    assert not found.ok and "control tick: no C compiler" in found.detail and "apt-get install gcc" in found.fix
