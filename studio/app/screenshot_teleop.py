@@ -11,6 +11,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ from studio.ipc.messages import Message
 
 SCHEMES = {2: "position-force", 3: "four-channel"}
 _BLOCK_S = 6.0  # of the session in the pictures; 30 min otherwise
+_PATIENCE = (
+    ("heartbeat_hold_s = 0.15", "heartbeat_hold_s = 20.0\nsimulated_stall_s = 20.0"),
+    ("heartbeat_stop_s = 1.0", "heartbeat_stop_s = 40.0"),
+)
 _CURVES_S = 10.5  # until the curves are full
 _MAIN = ("disabled", "engaged-contact", "recording", "holding", "stopped", "fault")  # also in the light theme
 
@@ -273,24 +278,24 @@ def take_teleop(options: AlbumOptions, theme: str) -> Album:
     Args:
         options: `out` is the folder for these pictures, `settings` lies in a folder of this run.
     """
-    album = TeleopAlbum(options, theme)
+    place = options.settings.parent
+    album = TeleopAlbum(replace(options, robot=str(_copy_robot(place / "patient"))), theme)
     album.take()
     if theme == "dark":
-        robot = _copy_robot(options.settings.parent / "robot")
-        again = DeadManAlbum(
-            AlbumOptions(project=options.project, out=options.out, settings=options.settings, robot=f"{robot}",
-                         say=options.say),
-            theme,
-        )  # fmt: skip
+        robot = _copy_robot(place / "unlatched", ("dead_man_latched = true", "dead_man_latched = false"))
+        again = DeadManAlbum(replace(options, robot=str(robot)), theme)
         again.take()
         album.pictures += again.pictures
         album.failures += again.failures
     return album
 
 
-def _copy_robot(folder: Path) -> Path:
-    """The shipped robot without the latch."""
+def _copy_robot(folder: Path, *changes: tuple[str, str]) -> Path:
+    """The shipped robot, patient with a window that draws in software and comes late; and other words in its file."""
     shutil.copytree(resources_dir() / "robots" / "dual_arm_ak60", folder, dirs_exist_ok=True)
     file = folder / "robot.toml"
-    file.write_text(file.read_text().replace("dead_man_latched = true", "dead_man_latched = false"))
+    text = file.read_text(encoding="utf-8")
+    for before, after in (*_PATIENCE, *changes):
+        text = text.replace(before, after)
+    file.write_text(text, encoding="utf-8")
     return folder
