@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studio.control.fault import FaultCode
 from studio.core.records import PairState
 from tests.process.arm_twins import ArmTwins, make_robot_folder
 from tests.process.station import Station
@@ -62,13 +63,19 @@ def stiffness(records: np.ndarray) -> np.ndarray:
     return np.concatenate([records["leader_sent_kp_nm_rad"], records["follower_sent_kp_nm_rad"]], axis=1).max(axis=1)
 
 
-def missed_ticks(records: np.ndarray) -> np.ndarray:
-    """Ticks since the newest reply of the first follower joint, per record."""
-    replied_s = records["t_ns"] * 1e-9 - records["follower_reply_age_s"][:, 0]
-    missed = np.zeros(len(records), dtype=int)
+def of_pair(records: np.ndarray, pair: int, name: str) -> np.ndarray:
+    """A field of both arms of one pair, [records, motors]."""
+    span = slice(4 * pair, 4 * pair + 4)
+    return np.concatenate([records[f"leader_{name}"][:, span], records[f"follower_{name}"][:, span]], axis=1)
+
+
+def missed_ticks(records: np.ndarray, pair: int) -> np.ndarray:
+    """Ticks since the newest reply of the pair's motor that has been silent for longest, per record."""
+    replied_s = records["t_ns"][:, None] * 1e-9 - of_pair(records, pair, "reply_age_s")
+    missed = np.zeros(replied_s.shape, dtype=int)
     for i in range(1, len(records)):
-        missed[i] = missed[i - 1] + 1 if abs(replied_s[i] - replied_s[i - 1]) < 1e-4 else 0
-    return missed
+        missed[i] = (missed[i - 1] + 1) * (np.abs(replied_s[i] - replied_s[i - 1]) < 1e-4)
+    return missed.max(axis=1)
 
 
 @pytest.fixture
@@ -96,17 +103,27 @@ def test_a_killed_twin_lets_the_other_arm_damp_and_is_named(station: WiredStatio
     station.wait(loop_is_coupled, "the loop has seen the follower move")
     station.leader.tell(forget=True)
     station.follower.kill()
-    station.wait(lambda: station.state() == "fault", "the fault is latched")
-    station.wait(lambda: "follower-bus is gone" in station.texts("control"), "the bus is named")
-    station.wait(lambda: not any(station.leader.ask()["powered"]), "the leader is let down")
+    after = [seen[-1][-1:]]
+
+    def wait_for(reached: Callable[[], object], what: str) -> None:
+        """The ring holds some seconds only, and a busy machine may need longer."""
+        station.wait(lambda: (after.append(ring.read()), reached())[1], what)
+
+    wait_for(lambda: station.state() == "fault", "the fault is latched")
+    wait_for(lambda: "follower-bus is gone" in station.texts("control"), "the bus is named")
+    wait_for(lambda: not any(station.leader.ask()["powered"]), "the leader is let down")
     assert station.leader.ask()["damping_commands"] > 3  # what the surviving arm really received
     assert "did not answer for" in station.texts("control")
 
-    records = np.concatenate([seen[-1][-1:], ring.read()])
-    fault = np.flatnonzero((records["pair_state"] == PairState.FAULT).all(axis=1))[0]
-    assert records["fault_code"][fault].tolist() == [1, 1] and (records["fault_joint"][fault] >= 0).all()
-    missed = missed_ticks(records)
-    assert 3 <= missed[fault] <= 5 and (missed[:fault] < 5).all()  # joints fall silent within two ticks of each other
-    assert (stiffness(records)[missed >= 2] == 0.0).all()  # damping only from the second silent tick on
-    assert (records["leader_sent_kd_nm_s_rad"][fault] > 0.1).all()
-    assert station.state() == "fault"  # and it stays
+    records = np.concatenate([*after, ring.read()])
+    for pair in (0, 1):
+        states, missed = records["pair_state"][:, pair], missed_ticks(records, pair)
+        fault = np.flatnonzero(states == PairState.FAULT)[0]
+        assert missed[fault] == 5 and (missed[:fault] < 5).all()
+        assert (
+            records["fault_code"][fault, pair] == FaultCode.SILENT and records["fault_joint"][fault, pair] // 4 == pair
+        )
+        kp = of_pair(records, pair, "sent_kp_nm_rad").max(axis=1)
+        assert (kp[missed >= 2] == 0.0).all() and (kp[fault:] == 0.0).all()  # damping only from the second silent tick
+        assert (records["leader_sent_kd_nm_s_rad"][fault, 4 * pair : 4 * pair + 4] > 0.1).all()
+        assert (states[fault:] == PairState.FAULT).all()  # and it stays
