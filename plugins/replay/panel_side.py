@@ -119,7 +119,7 @@ class SidePanel(QFrame):
         set_property(self, "frame", "panel")
         self.setFixedWidth(292)
         outer = QVBoxLayout(self)
-        outer.setContentsMargins(16, 12, 12, 12)
+        outer.setContentsMargins(16, 12, 16, 12)
         outer.setSpacing(8)
         outer.addLayout(self._make_head())
         outer.addLayout(self._make_outcome())
@@ -152,7 +152,7 @@ class SidePanel(QFrame):
             button.setCheckable(True)
             button.clicked.connect(lambda _=False, n=name: self._studio.commands.run(f"replay.{n}"))
             self.outcomes[name] = button
-            row.addWidget(button)
+            row.addWidget(button, 1)
         return row
 
     def _make_actions(self) -> QGridLayout:
@@ -167,6 +167,7 @@ class SidePanel(QFrame):
             button.clicked.connect(lambda _=False, n=name: self._studio.commands.run(f"replay.{n}"))
             self.buttons[name] = button
             grid.addWidget(button, place // 2, place % 2)
+            grid.setColumnStretch(place % 2, 1)
         self.leave_out = self.buttons["leave_out"]
         return grid
 
@@ -174,7 +175,7 @@ class SidePanel(QFrame):
         content = QWidget()
         set_property(content, "ground", "1")
         column = QVBoxLayout(content)
-        column.setContentsMargins(0, 4, 4, 0)
+        column.setContentsMargins(0, 4, 0, 0)
         column.setSpacing(2)
         column.addWidget(_line())
         column.addWidget(_heading("Label with a key"))
@@ -200,7 +201,7 @@ class SidePanel(QFrame):
     def _make_chosen(self) -> QWidget:
         self.chosen = QWidget()
         column = QVBoxLayout(self.chosen)
-        column.setContentsMargins(0, 4, 4, 6)
+        column.setContentsMargins(0, 4, 0, 6)
         column.setSpacing(4)
         column.addWidget(_line())
         self.chosen_name = ValueRow("")

@@ -71,7 +71,7 @@ class VoiceBox(QWidget):
         super().__init__()
         self._model = model
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 6, 4, 6)
+        column.setContentsMargins(0, 6, 0, 6)
         column.setSpacing(8)
         self.picture = NotePicture(model)
         self.button = KeyButton("Hold V and speak", icon="mic", kind="main")
