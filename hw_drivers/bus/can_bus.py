@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import can
@@ -47,4 +48,6 @@ class PythonCanBus:
         return CanFrame(message.arbitration_id, bytes(message.data), message.is_extended_id, self._clock.now_ns())
 
     def close(self) -> None:
-        self._bus.shutdown()
+        """Close it; of an adapter that was pulled out there is nothing left to close."""
+        with contextlib.suppress(can.CanError, OSError):
+            self._bus.shutdown()

@@ -115,6 +115,8 @@ class Check:
         if self.lost:
             return self.lost
         told = self.finished or {}
+        if told.get("problem"):
+            return f"{told['problem']} What had passed is kept; close this and go on from there."
         if told.get("phase") == "aborted":
             return "Stopped by you. The motor is off, and what had passed is kept."
         if told.get("passed"):

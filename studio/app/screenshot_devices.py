@@ -13,7 +13,7 @@ from studio.app.screenshot import Album, AlbumOptions
 from studio.app.visitor import VisitError
 
 _HURRY = 20.0  # of twins, through the steps of which no picture is taken
-_PATIENCE_S = 120.0
+_PATIENCE_S = 300.0
 
 
 class DevicesAlbum(Album):
@@ -41,29 +41,31 @@ class DevicesAlbum(Album):
 
     def _step(self) -> None:
         """The torque step, at the pace of a real motor."""
-        visitor, model = self._visitor, self._model
+        model = self._model
         model.bench.pace = _HURRY
         model.begin("all", first="")
         self._answer_until(lambda: model.check.step == "torque")
+        self._end()
         model.bench.pace = 1.0
-        model.bench.end()
-        visitor.wait("the check is over", lambda: model.check.over, _PATIENCE_S)
-        model.bench.put_away()
         model.begin("all", first="torque")
         self._answer_until(lambda: model.check.step == "torque" and model.check.state["command"][4] > 0.75)
         self._picture("j-devices-step")
 
     def _done(self) -> None:
+        """The rest of it, hurried: where it ended it goes on."""
         model = self._model
+        self._end()
+        model.bench.pace = _HURRY
+        model.begin("all")
         self._answer_until(lambda: model.check.over)
         self._visitor.rest(0.5)
         self._picture("j-devices-done")
         QTest.keyRelease(self.window, Qt.Key.Key_Space)
-        model.bench.put_away()
 
     def _refused(self) -> None:
         """A twin with another gear than its model."""
         model = self._model
+        self._end()
         self._choose("follower.R2")
         model.set_choice("rehearse", "wrong_gear")
         model.bench.pace = _HURRY
@@ -71,9 +73,16 @@ class DevicesAlbum(Album):
         self._answer_until(lambda: model.check.phase == "refused")
         self._visitor.rest(0.5)
         self._picture("j-devices-refused")
-        model.bench.end()
-        self._visitor.wait("the check is over", lambda: model.check.over, _PATIENCE_S)
+        self._end()
         model.set_choice("rehearse", "none")
+
+    def _end(self) -> None:
+        """Out of whatever check is open."""
+        model = self._model
+        if model.check is not None:
+            model.bench.end()
+            self._visitor.wait("the check is over", lambda: model.check is None or model.check.over, _PATIENCE_S)
+            model.bench.put_away()
 
     def _answer_until(self, reached: Callable[[], bool]) -> None:
         """Enter for every question, Space held where torque flows."""

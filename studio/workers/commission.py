@@ -153,7 +153,7 @@ class CommissionWorker:
         except StudioError as error:
             danger = " The motor may still give torque: cut its supply." if bench.machine.gives_torque else ""
             self._link.say("error", f"{error}{danger}", error.detail)
-            self.close()
+            self.close(f"{error}{danger}")
             return
         self._keep(bench)
         self._tell(bench.machine)
@@ -174,8 +174,8 @@ class CommissionWorker:
         self._told, self._told_s = key, now_s
         self._link.send(Message(name="state", values=_state(machine)))
 
-    def close(self) -> None:
-        """Let go of the motor, keep what has passed, say how it ended."""
+    def close(self, problem: str = "") -> None:
+        """Let go of the motor, keep what has passed, say how it ended; `problem`: why it could not go on."""
         bench, self._bench = self._bench, None
         if bench is None:
             return
@@ -183,7 +183,9 @@ class CommissionWorker:
             with contextlib.suppress(DeviceError):  # said already, or nobody is left to hear it
                 bench.machine.abort()
         bench.save()
-        self._link.send(Message(name="finished", values={**bench.result(), "phase": str(bench.machine.phase)}))
+        self._link.send(
+            Message(name="finished", values={**bench.result(), "phase": str(bench.machine.phase), "problem": problem})
+        )
         bench.close()
 
 
