@@ -23,7 +23,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 settings.register_profile("studio", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("studio")
 
-_GRACE_S = 20.0  # what ends by itself may do so slowly on a busy machine
+_GRACE_S = 120.0  # what ends by itself may do so slowly on a busy machine
 _KEPT_PROCESSES = ("Xvfb", "dbus-daemon", "pulseaudio", "node", "resource_tracker")
 
 

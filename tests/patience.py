@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE_S = 120.0
-PATIENCE_MS = 120_000  # the same for pytest-qt
+PATIENCE_S = 300.0
+PATIENCE_MS = 300_000  # the same for pytest-qt
 
 
 def wait_for_it(

@@ -14,7 +14,7 @@ LEAKS = {
     "process": "import subprocess\ndef test_it():\n    subprocess.Popen(['sleep', '30'])\n",
     "thread": (
         "import threading, time\ndef test_it():\n"
-        "    threading.Thread(target=time.sleep, args=(6,), daemon=True).start()\n"
+        "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
     ),
     "shared memory": (
         "import os\nfrom studio.core.paths import SESSION_ROOT\n"
@@ -32,8 +32,8 @@ LEAKS = {
 def test_a_leaking_test_fails(kind: str, tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[1]
     conftest = (root / "tests" / "conftest.py").read_text()
-    assert "_GRACE_S = 20.0" in conftest
-    conftest = conftest.replace("_GRACE_S = 20.0", "_GRACE_S = 1.0")  # these leaks do not end by themselves
+    assert "_GRACE_S = 120.0" in conftest
+    conftest = conftest.replace("_GRACE_S = 120.0", "_GRACE_S = 1.0")  # these leaks do not end by themselves
     (tmp_path / "conftest.py").write_text(conftest)
     (tmp_path / "test_leaks.py").write_text(LEAKS[kind])
     command = [
