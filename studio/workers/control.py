@@ -37,10 +37,11 @@ from studio.ipc.session import SessionFolder
 from studio.ipc.slot import WaitingSlotReader
 from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.robot.description import Robot, load_robot
-from studio.workers.priority import freeze_garbage, lock_memory, obtain_priority
+from studio.workers.priority import freeze_garbage, lock_memory, obtain_niceness, obtain_priority
 from studio.workers.rig import Simulation, WiredArms, make_simulation, make_wired
 
 _PRIORITY = 50
+_NICENESS = -20  # where FIFO is refused: at least before planner and policy
 _WARM_UP_TICKS = 40
 _NEVER_S = 1e9  # age of a heartbeat that was never seen
 _PEDAL_STALE_NS = 150_000_000
@@ -327,7 +328,10 @@ def _make_arms(config: ControlConfig, robot: Robot, task: Task, rings: RingSink)
 def _enter_realtime() -> str:
     """Not pinned to a core, and why: docs/decisions/0008-priority-without-a-core.md."""
     lock_memory()
-    return obtain_priority(_PRIORITY)
+    refused = obtain_priority(_PRIORITY)
+    if refused:
+        obtain_niceness(_NICENESS)
+    return refused
 
 
 if __name__ == "__main__":
