@@ -112,7 +112,7 @@ class BenchDrawing(QWidget):
         self._text(painter, QRectF(middle - 34, 22, 68, 20), words, "text.1", Qt.AlignmentFlag.AlignCenter)
         self._lever(painter, axis, end)
         box = QRectF(end.x() - 27, axis.y() + 32, 54, 36)
-        painter.setPen(QPen(active.colour("scene.metal"), 2))
+        painter.setPen(QPen(active.colour("text.3"), 2))
         painter.drawLine(end, QPointF(end.x(), box.y()))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(active.colour("text.3"))
@@ -206,15 +206,17 @@ class BenchDrawing(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(active.colour("scene.body"))
         painter.drawRoundedRect(QRectF(axis.x() - 64, axis.y() - 13, 64, 26), 4, 4)
+        painter.setPen(QPen(active.colour("line.3"), 1))
         painter.setBrush(active.colour("scene.metal"))
         painter.drawRoundedRect(QRectF(axis.x(), axis.y() - 9, end.x() - axis.x() + 24, 18), 9, 9)
         self._axis(painter, axis)
-        painter.setBrush(active.colour("bg.0"))
+        painter.setBrush(active.colour("text.3"))
         painter.drawEllipse(end, 4, 4)
 
     def _arm(self, painter: QPainter, axis: QPointF, angle_rad: float, length: float) -> None:
-        painter.setPen(QPen(theme().colour("scene.metal"), 16, c=Qt.PenCapStyle.RoundCap))
-        painter.drawLine(axis, self._polar(axis, angle_rad, length))
+        for width, tone in ((18, "line.3"), (16, "scene.metal")):
+            painter.setPen(QPen(theme().colour(tone), width, c=Qt.PenCapStyle.RoundCap))
+            painter.drawLine(axis, self._polar(axis, angle_rad, length))
         self._axis(painter, axis)
 
     def _pin(self, painter: QPainter, place: QPointF) -> None:
