@@ -1,7 +1,7 @@
 """The worker behind the Cameras page: pictures of the board in, progress, intrinsics and place out.
 
 In: `begin` (fields of `CameraRequest`), `solve`, `lay` {places: [[x_m, y_m, yaw_rad]]} (a real camera: the board as it
-lies now, one place a message), `save`, `stop`. Out: `ready`, `progress` (what `CameraBench.progress` says, with `phase`,
+lies now, one place a message), `save`, `stop`. Out: `ready`, `progress` (as `CameraBench.progress` says, with `phase`,
 `corners` [n][2] in px and `reason` of the newest picture), `finished` (what the command prints as JSON), `said`. The
 newest picture is in the preview ring `camera.calibrate.image`. A twin's board moves by itself and lays itself down.
 """

@@ -17,7 +17,7 @@ from studio.app.session import WORKERS
 from studio.core.camera_calibration import cameras_dir, load_camera
 from tests.app.windows import OpenWindow, wait_until
 
-PLACES = tuple(place for place in WORKERS if place.name == "calibrate")
+PLACES = tuple(place for place in WORKERS if place.name in ("calibrate", "commission"))
 
 
 @pytest.fixture
