@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,10 @@ from benchmarks.skills_matrix import SECTIONS, MatrixOptions, Step, make_matrix
 from benchmarks.skills_report import write_report
 from benchmarks.skills_run import Outcome, Runner
 from studio.cli.main import main
+from studio.data.dataset import Dataset
+from studio.jobs.queue import start_run, wait_for
 from studio.jobs.run import Run
+from tests.patience import PATIENCE_S
 
 TINY = (
     "stage_1.steps=12",
@@ -125,6 +131,27 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(tmp_path: Path) -> No
         assert runner.outcomes["play-x"].state == "done"
         assert Run(tmp_path / "runs" / "play-x").result()["seed"] == seed
     assert len(said) == 2
+
+
+def test_a_job_that_outlived_a_killed_benchmark_is_waited_for_and_a_killed_one_begins_again(tmp_path: Path) -> None:
+    spec = {"out": str(tmp_path / "data"), "minutes": 0.1, "seed": 1, "haptics": True}
+    step, folder = Step(name="play-x", kind="play", spec=spec), tmp_path / "runs" / "play-x"
+    outlived = start_run(folder, "play", spec)
+    runner = Runner(tmp_path, end_s=None, say=lambda text: None)
+    runner.run_all([step], lambda: None)
+    assert runner.outcomes["play-x"].state == "done"
+    assert Run(folder).created_s == outlived.created_s
+    assert len(Dataset(tmp_path / "data").episodes()) == 1
+    killed = start_run(folder, "play", {**spec, "minutes": 5.0})
+    step = Step(name="play-x", kind="play", spec={**spec, "minutes": 5.0})
+    while killed.status().step < 1 and killed.status().active:
+        time.sleep(0.2)
+    os.kill(killed.status().pid, signal.SIGKILL)
+    assert wait_for(killed, timeout_s=PATIENCE_S).state == "lost"
+    runner = Runner(tmp_path, end_s=time.monotonic() + 5.0, say=lambda text: None)
+    runner.run_all([step], lambda: None)
+    assert runner.outcomes["play-x"].state == "stopped"  # it began again, and the time was over
+    assert Run(folder).created_s > killed.created_s and not Run(folder).status().active
 
 
 def test_a_failed_step_is_told_and_what_needs_it_is_missing(tmp_path: Path) -> None:
