@@ -118,7 +118,8 @@ class CouplingDesk:
         apart = [abs(float(record[name]) - value) > 1e-3 * max(1.0, value) for name, value in wanted.items()]
         coupled = self.scheme != FOUR_CHANNEL and (record["pair_state"] == int(PairState.ENGAGED)).all()
         stiffness = abs(float(record["follower_sent_kp_nm_rad"][0]) - self.values["stiffness_nm_rad"])
-        return any(apart) or (coupled and stiffness > 0.02 * self._own_nm_rad)
+        other = int(record["coupling_scheme"]) != self.scheme
+        return other or any(apart) or (coupled and stiffness > 0.02 * self._own_nm_rad)
 
     @property
     def leader_force(self) -> float:

@@ -142,22 +142,27 @@ class TeleopAlbum(Album):
 
     def _aligning(self) -> None:
         """A leader is held away from its follower while the motors are off; the follower is seen on its way."""
-        view = view_of(self._panel)
-        away_m = view.hand_position_m(0) + np.array([0.0, 0.12, 0.08])
-        self._visitor.drag_hand(view, 0, [away_m], arrived=self._engage_apart)
+        view, arms, seen = view_of(self._panel), self.window.studio.arms, [False]
+        for side in (1.0, -1.0, 1.0, -1.0):
+            arms.disable()
+            self._reach(PairState.DISABLED)
+            away_m = view.hand_position_m(0) + np.array([0.0, side * 0.12, 0.08])
+            self._visitor.drag_hand(view, 0, [away_m], arrived=lambda: seen.__setitem__(0, self._engage_apart()))
+            if seen[0]:
+                return
+        raise VisitError("The arms were never seen aligning.")
 
-    def _engage_apart(self) -> None:
+    def _engage_apart(self) -> bool:
+        """Press E; whether the picture was taken while the follower was on its way."""
         panel, link = self._panel, self.window.studio.state.link
         self._visitor.wait("the arms are apart", lambda: panel._apart_m() > 0.06, 20.0)
-        for _ in range(5):
-            self._visitor.key(Qt.Key.Key_E)
-            end_s = time.monotonic() + 3.0
-            while time.monotonic() < end_s:
-                self._visitor.rest(0.02)
-                if panel.overlay.wait.isVisible() and link.worst is PairState.ALIGNING:
-                    self._picture("aligning")
-                    return
-        raise VisitError("The arms were never seen aligning.")
+        self._visitor.key(Qt.Key.Key_E)
+        while link.worst is PairState.DISABLED:
+            self._visitor.rest(0.01)
+        if link.worst is PairState.ALIGNING:
+            panel.tick(time.monotonic())
+            super()._picture("aligning")
+        return link.worst is PairState.ALIGNING and panel.overlay.wait.isVisible()
 
     def _schemes(self) -> None:
         """Each of the other laws while the left hand presses, then a scaled motion and an open clutch."""

@@ -24,21 +24,23 @@ _STEP_NM = 0.35  # a full change of the stiffness at once would be a step of sev
 
 
 class Recorder:
-    """Every control record since it was made, as far as the arms were engaged all the time."""
+    """Of every control record since it was made: tick, scheme, whether all arms are engaged, torque of each drive."""
 
     def __init__(self, window: StudioWindow) -> None:
         self._follower = window.studio.streams.follow("control")
         self._follower.read()
-        self._parts: list[np.ndarray] = []
+        self._parts: list[tuple[np.ndarray, ...]] = []
 
-    def read(self) -> np.ndarray:
+    def read(self) -> None:
         records = self._follower.read()
         if records is not None and len(records):
-            self._parts.append(records.copy())
-        return np.concatenate(self._parts) if self._parts else np.empty(0)
+            engaged = (records["pair_state"] == int(PairState.ENGAGED)).all(axis=1)
+            scheme = records["coupling_scheme"].copy()
+            self._parts.append((records["tick"].copy(), scheme, engaged, drive_torque_nm(records)))
 
-    def close(self) -> None:
+    def close(self) -> tuple[np.ndarray, ...]:
         self._follower.close()
+        return tuple(np.concatenate(parts) for parts in zip(*self._parts, strict=True))
 
 
 def drive_torque_nm(records: np.ndarray) -> np.ndarray:
@@ -55,15 +57,14 @@ def drive_torque_nm(records: np.ndarray) -> np.ndarray:
     return np.concatenate(sides, axis=1)
 
 
-def largest_step_nm(records: np.ndarray) -> tuple[float, int]:
+def largest_step_nm(tick: np.ndarray, engaged: np.ndarray, torque_nm: np.ndarray) -> tuple[float, int]:
     """Largest change from one tick to the next over stretches in which all arms were engaged; how many ticks."""
-    engaged = (records["pair_state"] == int(PairState.ENGAGED)).all(axis=1)
     settled = engaged.copy()
     for back in range(1, 160):  # the coupling ramp of 0.3 s after each engaging has motion of its own
         settled[back:] &= engaged[:-back]
     settled[:160] = False
-    following = settled[1:] & settled[:-1] & (np.diff(records["tick"]) == 1)
-    steps = np.abs(np.diff(drive_torque_nm(records), axis=0)).max(axis=1)[following]
+    following = settled[1:] & settled[:-1] & (np.diff(tick) == 1)
+    steps = np.abs(np.diff(torque_nm, axis=0)).max(axis=1)[following]
     return (float(steps.max()) if len(steps) else 0.0), int(following.sum())
 
 
@@ -152,12 +153,12 @@ def test_schemes_gains_and_cutoffs_change_while_driving_without_a_step_in_torque
     assert (float(record["coupling_share"]), round(float(record["motion_scale"]), 3)) == (0.5, 1.5)
     assert float(record["force_cutoff_hz"]) == 40.0
 
-    records = recorder.read()
-    recorder.close()
+    recorder.read()
+    tick, schemes, engaged, torque_nm = recorder.close()
     QTest.mouseRelease(panel.view.canvas.surface, Qt.MouseButton.LeftButton, pos=here)
-    step_nm, ticks = largest_step_nm(records)
+    step_nm, ticks = largest_step_nm(tick, engaged, torque_nm)
     assert seen == [2, 3, 1] and ticks > 400, f"engaged for {ticks} ticks in a row"
-    assert set(records["coupling_scheme"].tolist()) == {1, 2, 3}
+    assert set(schemes.tolist()) == {1, 2, 3}
     assert step_nm < _STEP_NM, f"a step of {step_nm:.2f} N·m from one tick to the next"
 
 

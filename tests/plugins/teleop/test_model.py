@@ -156,6 +156,10 @@ def test_what_is_asked_is_on_its_way_until_the_record_has_it(model: TeleopModel,
         assert desk.is_ramping(feed.record[0]), name
         feed.record[field] = value
         assert not desk.is_ramping(feed.record[0]), name
+    desk.set_scheme(2)
+    assert desk.is_ramping(feed.record[0])
+    feed.record["coupling_scheme"] = 2
+    assert not desk.is_ramping(feed.record[0])
 
 
 def test_the_clutch_opens_only_while_the_person_drives_and_closes_with_a_hold(model: TeleopModel, feed: Feed) -> None:

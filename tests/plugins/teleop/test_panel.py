@@ -115,7 +115,7 @@ def test_sliders_and_schemes_write_the_coupling_and_both_pages_show_it(panel: An
     assert value is not None and int(value["scheme"]) == 3 and idle.schemes.current() == "4-channel"
     assert not slider.isEnabled() and whole.sliders["disturbance_cutoff_hz"].isVisibleTo(whole)
     run(feed, panel)
-    assert whole.in_force.text() == "Position–position", "the record says what is in force"
+    assert whole.in_force.text() == "on its way", "the record says what is in force"
     feed.record["coupling_scheme"], feed.record["tank_energy_j"] = 3, [0.5, 0.1]
     run(feed, panel)
     assert whole.in_force.text() == "4-channel" and panel.run.stability.tank.isVisible()
