@@ -65,7 +65,7 @@ def test_commands_from_before_a_stall_inside_a_tick_are_not_sent(monkeypatch: py
 
 
 def test_absence_is_the_time_between_two_calls() -> None:
-    absence, began_s = Absence(), time.monotonic()
+    began_s, absence = time.monotonic(), Absence()
     time.sleep(0.02)
     away_s = absence.measure_s()
     assert 0.02 <= away_s <= time.monotonic() - began_s + 0.001
