@@ -71,6 +71,7 @@ class ControlLoop:
         self._kinematics, self._plant, self._world = kinematics, plant, world
         self._clock, self._sink = clock, sink
         self.frame = frame = Frame(robot.joints, robot.pairs)
+        self._sides = [(frame.measured[STATE_POSITION, side], frame.gravity_nm[side]) for side in (LEADER, FOLLOWER)]
         self._watch = Watch(robot, self.settings, period_s, frame)
         self._estimator = ContactEstimator(robot, kinematics, self.settings, period_s, frame)
         self._observer = PassivityObserver(self.settings, period_s, frame)
@@ -226,9 +227,8 @@ class ControlLoop:
         frame = self.frame
         self._plant.read(frame.states, frame.t_ns)
         self._watch.update()
-        position, gravity_nm = frame.measured[STATE_POSITION], frame.gravity_nm
-        for side in (LEADER, FOLLOWER):
-            gravity_nm[side] = self._kinematics.gravity_nm(position[side])
+        for position_rad, gravity_nm in self._sides:
+            gravity_nm[...] = self._kinematics.gravity_nm(position_rad)
 
     def _switch_power(self) -> None:
         """Enter frames when a pair becomes active, exit frames when it has been let down."""
