@@ -42,6 +42,7 @@ class Options:
         rates_hz: of the loop.
         priority: `fifo`, `none` (the normal scheduler) or `both`.
         window: open the window.
+        planner: run planner and policy.
         bundle: that the planner plans with; random weights of the usual sizes when empty.
         json_path: write the result as JSON; `-` prints it.
     """
@@ -50,6 +51,7 @@ class Options:
     rates_hz: tuple[float, ...] = (400.0, 800.0)
     priority: str = "both"
     window: bool = True
+    planner: bool = True
     bundle: str = ""
     json_path: Annotated[str | None, tyro.conf.arg(name="json")] = field(default=None)
 
@@ -82,7 +84,13 @@ def run(arguments: list[str]) -> int:
 
 def _setting(options: Options, folder: Path, bundle: str, rate_hz: float, fifo: bool) -> Setting:
     return Setting(
-        rate_hz=rate_hz, seconds=options.seconds, fifo=fifo, window=options.window, bundle=bundle, folder=str(folder)
+        rate_hz=rate_hz,
+        seconds=options.seconds,
+        fifo=fifo,
+        window=options.window,
+        planner=options.planner,
+        bundle=bundle,
+        folder=str(folder),
     )
 
 

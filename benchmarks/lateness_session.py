@@ -42,12 +42,13 @@ _BUSY = "from_prediction=false"  # plan after plan, without waiting for the skil
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One run: loop rate, how long, with SCHED_FIFO or without, with the window or without, and the bundle."""
+    """One run: loop rate, how long, with SCHED_FIFO or without, with window and planner or without, and the bundle."""
 
     rate_hz: float
     seconds: float
     fifo: bool
     window: bool
+    planner: bool
     bundle: str
     folder: str
 
@@ -89,17 +90,21 @@ class Script:
     def steps(self) -> Iterator[None]:
         session, setting = self.session, self.setting
         yield from self._wait(lambda: session.state.link.connected, "the loop runs")
-        config = {"bundle": setting.bundle, "task": "move_box", "set": [_BUSY]}
-        for name in ("policy", "planner"):
-            session.start_worker(name, **config)
         session.start_worker("operator")
-        yield from self._wait(lambda: {"policy", "planner"} <= self.ready, "policy and planner are ready")
-        session.set_goal(Goal(position_m=(0.08, -0.05, 0.05), orientation_xyzw=(0.0, 0.0, 0.0, 1.0), goal_id=1))
+        if setting.planner:
+            yield from self._start_planner()
         session.take.start(0.0)
         yield from self._wait(lambda: session.state.recording.on, "the recorder records")
         yield from self._start_control()
         yield from self._wait(self._is_engaged, "engaged")
         yield from self._measure()
+
+    def _start_planner(self) -> Iterator[None]:
+        session = self.session
+        for name in ("policy", "planner"):
+            session.start_worker(name, bundle=self.setting.bundle, task="move_box", set=[_BUSY])
+        yield from self._wait(lambda: {"policy", "planner"} <= self.ready, "policy and planner are ready")
+        session.set_goal(Goal(position_m=(0.08, -0.05, 0.05), orientation_xyzw=(0.0, 0.0, 0.0, 1.0), goal_id=1))
 
     def _start_control(self) -> Iterator[None]:
         """Last of all, so that its own start-up is not disturbed, and with the priority that is to be measured."""

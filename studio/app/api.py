@@ -101,6 +101,10 @@ class Arms:
     def clear_fault(self) -> None:
         self._session.request("clear_fault")
 
+    def confirm_zero(self) -> None:
+        """A person has seen that the arms stand as they are shown, since their motors were powered up."""
+        self._session.request("confirm_zero")
+
     def put_box_back(self) -> None:
         self._session.request("put_box_back")
 

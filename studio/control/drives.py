@@ -130,7 +130,7 @@ class DriveChecks:
             return ""
         return (
             f"The zero of {self._names(unchecked)} was not checked since power-up. Compare the arms with the picture "
-            "and confirm, or run `main.py commission --check zero`."
+            "and confirm (Ctrl+K, `zero`), or run `main.py commission --check zero`."
         )
 
     def _demo_words(self) -> str:

@@ -47,6 +47,7 @@ def _actions(window: StudioWindow) -> list[tuple[str, str, str, str, str, Callab
         ("studio.previous_tab", "Previous tab", "Ctrl+Shift+Tab", "Open", "expand", lambda: _step_tab(window, -1)),
         ("studio.light", "Light or dark", "", "Set", "eye", lambda: _other_theme(window)),
         ("studio.stop", "Stop the robot", "", "Do", "stop", window.studio.input.press_stop),
+        ("studio.zero", "Confirm the zero: arms stand as shown", "", "Do", "eye", window.studio.arms.confirm_zero),
         ("studio.quit", "Quit", "Ctrl+Q", "Do", "close", window.close),
         *[(f"studio.view{n}", f"View {name}", f"Alt+{n}", "Set", "gizmo", _view(window, n - 1))
           for n, name in enumerate(theme().tokens.value("scene3d.views"), start=1)],
