@@ -23,6 +23,7 @@ from studio.app.widgets.control import SegmentedControl
 
 _CAMERAS = "plugins.devices.panel_cameras"  # has make_cameras(studio) -> QWidget; built when it is first opened
 _NARROW_PX = 1280
+_NOTE = "Angle, temperature and age as the loop reads them. Scale: true torque per commanded torque; the loop divides by it."
 
 
 class DevicesPanel(QWidget):
@@ -83,7 +84,7 @@ class DevicesPanel(QWidget):
             row.addWidget(self.tabs)
         self.table = MotorTable()
         self.table.chosen.connect(self._choose)
-        note = make_note("Scale: true torque per commanded torque; the loop divides by it.")
+        note = make_note(_NOTE)
         note.setContentsMargins(20, 8, 16, 10)
         column.addWidget(bar)
         column.addWidget(self.table, 1)
