@@ -99,7 +99,8 @@ class MotorBuses:
         self._frames = np.zeros((self.motors, 8), dtype=np.uint8)
         self._replies = np.zeros((self.motors, 8), dtype=np.uint8)
         self._frame_words, self._reply_words = as_words(self._frames), as_words(self._replies)
-        self._taken = np.zeros(self.motors, dtype=np.uint64)
+        self._in_order = bool((self._order == np.arange(self.motors)).all())
+        self._ordered = self._frame_words if self._in_order else np.zeros(self.motors, dtype=np.uint64)
         self._heard = np.zeros(self.motors, dtype=bool)
         self.sent_ns = _NEVER_NS  # when the commands of this cycle were handed over
         self.steady = False  # two cycles in a row were complete and nothing was wrong
@@ -138,8 +139,9 @@ class MotorBuses:
     def send(self, commands: FloatArray, carried: FloatArray | None = None) -> None:
         """The first half of a cycle, for a loop that does other work while the wire is busy."""
         self._codec.encode_commands(commands, self._frames, carried)
-        np.take(self._frame_words, self._order, out=self._taken, mode="clip")
-        self._out_data[...] = self._taken
+        if not self._in_order:
+            np.take(self._frame_words, self._order, out=self._ordered, mode="clip")
+        self._out_data[...] = self._ordered
         self.sent_ns = self._now_ns()
         for lane in self._lanes:
             accepted = lane.transport.send(lane.expected)
@@ -256,7 +258,9 @@ class MotorBuses:
         states = self.states
         self._codec.decode_replies(self._replies, states.values)
         np.subtract(self._now_ns(), states.t_ns, states.age_ns)
-        troubled = any(lane.transport.error for lane in self._lanes)
+        troubled = False
+        for lane in self._lanes:  # a generator costs as much as the arithmetic
+            troubled = troubled or bool(lane.transport.error)
         if not (complete and self.steady):
             self._heard[...] |= complete
             self._mark()
