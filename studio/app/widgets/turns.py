@@ -6,6 +6,8 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 from shiboken6 import isValid
 
+_TURN_MS = 1  # with 0 Qt posts an event, which comes before the timers, so in the same turn
+
 
 def paint_later(widget: QWidget, turns: int = 1) -> None:
     """The widget is not painted before so many turns have passed; then all of it is."""
@@ -22,4 +24,4 @@ def _wait(widget: QWidget, turns: int) -> None:
         else:
             widget.setUpdatesEnabled(True)
 
-    QTimer.singleShot(0, next_turn)
+    QTimer.singleShot(_TURN_MS, next_turn)
