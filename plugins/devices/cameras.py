@@ -177,9 +177,9 @@ def result_lines(
             ("Corner error", f"{intrinsics['error_px']:.2f} px"),
         ]
     if placement is not None:
-        x_m, y_m, z_m = (row[3] for row in placement["transform_world_camera"][:3])
+        x_mm, y_mm, z_mm = (round(1e3 * row[3]) for row in placement["transform_world_camera"][:3])
         lines += [
-            ("Place", f"{1e3 * x_m:.0f}, {1e3 * y_m:.0f}, {1e3 * z_m:.0f} mm"),
+            ("Place", f"{x_mm}, {y_mm}, {z_mm} mm"),
             ("Its error", f"{placement['error_px']:.2f} px"),
         ]
     if truth:

@@ -215,8 +215,8 @@ class CamerasPanel(QWidget):
         model, progress = self.model, self.model.progress
         self.sentence.setText("Saved." if model.saved and not model.running else progress.sentence)
         self.numbers.setText(
-            f"{progress.pictures} of {progress.pictures_needed} pictures, {100 * progress.coverage:.0f} % of "
-            f"{100 * progress.coverage_needed:.0f} % covered"
+            f"{progress.pictures} pictures ({progress.pictures_needed} needed), {100 * progress.coverage:.0f} % "
+            f"covered ({100 * progress.coverage_needed:.0f} % needed)"
         )
         self.reason.setText(progress.reason)
         self.view.show_corners(progress.corners if model.running else np.zeros((0, 2)))

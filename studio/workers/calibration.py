@@ -7,6 +7,7 @@ from typing import Any
 from hw_drivers.motors.models import MotorRange, find_range
 from studio.control.drives import DriveKnowledge
 from studio.core.calibration import CalibrationSet, MotorCalibration, calibration_dir, load_calibrations
+from studio.core.camera_calibration import find_camera
 from studio.core.errors import ConfigError, StudioError
 from studio.robot.description import Robot, load_robot
 from studio.robot.wiring import SIDES
@@ -86,8 +87,10 @@ def describe_calibration(robot_name: str) -> dict[str, Any]:
         robot = load_robot(robot_name)
         row = find_range(robot.motor_model, robot.firmware)
         calibrations = load_robot_calibrations(robot)
+        eye = None if robot.camera is None else find_camera(robot.name, robot.camera.name)
+        camera = None if eye is None else eye.to_json()
     except StudioError as error:
         return {"identity": "unreadable", "problem": str(error)}
     full = {"position_rad": row.position_rad, "velocity_rad_s": row.velocity_rad_s, "torque_nm": row.torque_nm}
     usual = {"model": row.model, "firmware": row.firmware, "source": row.source, "full_scale": full}
-    return {**calibrations.to_json(), "usual_row": usual}
+    return {**calibrations.to_json(), "usual_row": usual, "camera": camera}

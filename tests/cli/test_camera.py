@@ -16,7 +16,7 @@ from studio.perception.board import PRESETS
 from studio.workers.camera_source import TwinSource
 
 # Bounds of the twin, 320 x 240 px without smoothing; `camera calibrate` prints the same numbers.
-BOUNDS = {"focal_share": 0.015, "centre_px": 6.0, "place_m": 0.015, "turn_rad": 0.03, "table_m": 0.004}
+BOUNDS = {"focal_share": 0.02, "centre_px": 6.0, "place_m": 0.015, "turn_rad": 0.03, "table_m": 0.006}
 
 
 @pytest.fixture(scope="module")
