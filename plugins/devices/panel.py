@@ -23,7 +23,10 @@ from studio.app.widgets.control import SegmentedControl
 
 _CAMERAS = "plugins.devices.panel_cameras"  # has make_cameras(studio) -> QWidget; built when it is first opened
 _NARROW_PX = 1280
-_NOTE = "Angle, temperature and age as the loop reads them. Scale: true torque per commanded torque; the loop divides by it."
+_NOTE = (
+    "Angle, temperature and age: as the loop reads them. "
+    "Scale: true torque per commanded torque; the loop divides by it."
+)
 
 
 class DevicesPanel(QWidget):
@@ -57,6 +60,7 @@ class DevicesPanel(QWidget):
         row.addLayout(self._make_middle(), 1)
         yield
         self.wizard = WizardPanel(self.studio, self.model)
+        yield from self.wizard.build()
         row.addWidget(self.wizard)
         yield
         self.model.changed.connect(self._note_change)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
@@ -31,6 +33,9 @@ class WizardPanel(ScrollPanel):
     def __init__(self, studio: StudioApi, model: DevicesModel) -> None:
         super().__init__(WIDTH_PX)
         self._studio, self._model = studio, model
+
+    def build(self) -> Iterator[None]:
+        """Part by part; between two parts the window takes a turn."""
         self.title, self.patch = QLabel(), QLabel()
         set_property(self.title, "type", "title")
         self.patch.setFixedSize(14, 14)
@@ -43,8 +48,11 @@ class WizardPanel(ScrollPanel):
         self.steps = StepRow()
         self.add(row, self.steps, make_line())
         self.pages = QStackedWidget()
-        self.setup = SetupPage(studio, model)
+        yield
+        self.setup = SetupPage(self._studio, self._model)
+        yield
         self.run = self._make_run()
+        yield
         for page in (self.setup, self.run):
             self.pages.addWidget(page)
         self.add(self.pages)
