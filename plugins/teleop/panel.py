@@ -27,6 +27,7 @@ from studio.app.widgets.plots import Curve, LivePlot
 from studio.app.widgets.scene3d import RobotView
 from studio.app.widgets.scroll import PageScroll
 from studio.core.records import PairState
+from studio.robot.geometry import tip_of_arm
 
 PANEL_WIDTH_PX = 324
 CURVES_HEIGHT_PX = 220
@@ -260,7 +261,19 @@ class TeleopPanel(QWidget):
             self.view.set_force(pair, self._follower_tips_m[pair], force_n)
 
     def _apart_m(self) -> float:
-        return float(np.linalg.norm(self._leader_tips_m - self._follower_tips_m, axis=-1).max())
+        """Between a leader's hand and its follower's, the farther pair, in the newest record."""
+        if self._record is None:
+            return 0.0
+        leader_m, follower_m = (self._tips_m(f"{side}_position_rad") for side in ("leader", "follower"))
+        return float(np.linalg.norm(leader_m - follower_m, axis=-1).max())
+
+    def _tips_m(self, field: str) -> np.ndarray:
+        """Hands [pairs, 3] of a side in the newest record."""
+        assert self._record is not None
+        robot, joints = self.studio.robot, self.studio.robot.joints_per_arm
+        q_rad = self._record[field].reshape(robot.pairs, joints).tolist()
+        bases = robot.arm_bases_m
+        return np.array([tip_of_arm(bases[pair], robot.link_lengths_m, q) for pair, q in enumerate(q_rad)])
 
     def _draw_curves(self) -> None:
         newest_s, situation = self.force_plot.history.newest_s, self.model.situation
