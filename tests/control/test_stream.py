@@ -66,7 +66,7 @@ def test_every_fault_has_a_sentence_for_people(code: FaultCode) -> None:
 
 
 def test_the_first_closed_row_of_the_gate_is_what_is_said() -> None:
-    rows = make_gate(lacks_priority=False, silent_motors=2, trouble="R1 is hot.", heartbeat_late=True,
+    rows = make_gate(priority="", silence="", zero="", silent_motors=2, trouble="R1 is hot.", heartbeat_late=True,
                      dead_man_ready=True, apart_rad=0.4, aligned=False)  # fmt: skip
     failure = first_failure(rows)
     assert failure is not None and failure.name == "motors" and "2 motors" in failure.text
