@@ -11,6 +11,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from plugins.teleop.felt import FELT, felt_forces_n, joint_torques_nm
 from plugins.teleop.model import TeleopModel
 from plugins.teleop.pages import IdlePage, RunFoot, RunPage
 from plugins.teleop.panel_fault import FaultPage
@@ -31,7 +32,6 @@ from studio.robot.geometry import tip_of_arm
 
 PANEL_WIDTH_PX = 324
 CURVES_HEIGHT_PX = 220
-_FELT = (PairState.ALIGNING, PairState.ENGAGED, PairState.HOLDING)
 
 
 class TeleopPanel(QWidget):
@@ -256,7 +256,7 @@ class TeleopPanel(QWidget):
         failed = (record["pair_state"] == int(PairState.FAULT)).any()
         self.view.set_leader(None if failed else self._leader_tips_m)
         for pair in range(robot.pairs):
-            felt = int(record["pair_state"][pair]) in _FELT  # with motors off, the estimate sees the sagging arm
+            felt = int(record["pair_state"][pair]) in FELT  # with motors off, the estimate sees the sagging arm
             force_n = record["contact_force_n"][pair] if felt else np.zeros(3)
             self.view.set_force(pair, self._follower_tips_m[pair], force_n)
 
@@ -321,7 +321,7 @@ class TeleopPanel(QWidget):
         if self.pages.currentIndex() != page:
             self.pages.setCurrentIndex(page)
         self.foot.setVisible(page == 1)
-        self.overlay.show_cards(link.connected and link.worst in _FELT)
+        self.overlay.show_cards(link.connected and link.worst in FELT)
         robot, stale = self.studio.robot, self.model.situation.stale
         self.band.dead_man.setVisible(self._record is not None)
         self.band.dead_man.set_state(*dead_man_words(link.dead_man, bool(robot.dead_man_latched), stale))
@@ -382,21 +382,6 @@ class TeleopPanel(QWidget):
     def resizeEvent(self, event: Any) -> None:
         super().resizeEvent(event)
         self.overlay.place()
-
-
-def felt_forces_n(records: np.ndarray) -> np.ndarray:
-    """Force of each hand [n, pairs] in N; nothing is felt while a pair's motors are off."""
-    felt = np.isin(records["pair_state"], [int(state) for state in _FELT])
-    return np.where(felt, np.linalg.norm(records["contact_force_n"], axis=-1), 0.0)
-
-
-def joint_torques_nm(records: np.ndarray, silent_s: float) -> np.ndarray:
-    """Follower's torques, then the leader's [n, 2 * joints]; a gap while a motor has been silent for longer."""
-    sides = [
-        np.where(records[f"{side}_reply_age_s"] > silent_s, np.nan, records[f"{side}_torque_nm"])
-        for side in ("follower", "leader")
-    ]
-    return np.concatenate(sides, axis=1)
 
 
 def make_panel(studio: StudioApi, model: TeleopModel) -> Generator[None, None, TeleopPanel]:
