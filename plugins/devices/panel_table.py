@@ -27,7 +27,7 @@ from studio.app.widgets.bars import MINUS
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 COLUMNS = ("Motor", "Id", "Model", "Angle", "Temp", "Age", "Scale", "Checked", "State")
-_WIDTHS = (74, 34, 164, 62, 54, 54, 56, 74, 160)
+_WIDTHS = (74, 34, 164, 62, 54, 54, 56, 84, 152)
 _RIGHT = (1, 3, 4, 5, 6)
 _ICONS = {"good": ("ok", "state.engaged"), "fair": ("warn", "state.stopped"), "poor": ("fault", "state.fault"),
           "none": ("state.disabled", "text.3"), "busy": ("time", "accent.line")}  # fmt: skip

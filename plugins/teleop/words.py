@@ -40,6 +40,11 @@ _FAULTS: dict[int, tuple[str, tuple[str, ...]]] = {
     8: ("worked too hard for too long.", ("Long squeezing or lifting", "Something blocks the arm")),
     9: ("was stopped by the guard: the loop was silent.", ("Too many programs at once", "No real-time priority")),
     10: ("vibrates.", ("Stiffness too high", "Damping too high for this rate", "Leader share too high for the scale")),
+    11: ("was let go of: the loop stood still.", ("Too many programs at once", "The machine slept")),
+    12: (
+        "changed its angle faster than it can turn.",
+        ("Drive lost its zero", "Encoder slipped", "Drive was restarted"),
+    ),
 }
 
 
