@@ -79,9 +79,12 @@ def train(writer: RunWriter) -> None:
     writer.update(state="running", stage="windows", message="Reading the recordings")
     task = task_for_dataset(dataset)
     windows = load_play(dataset, task, config)
+    import torch
+
     from studio.learning.kinematics import arm_geometry  # torch: only once the recordings are known to be readable
 
     geometry = arm_geometry(load_robot(task.robot)) if task.robot and task.features else None
+    torch.set_flush_denormal(True)  # of this process: small gradients in denormals are slow
     reporter = RunReporter(writer)
     gather = SimulatedGather(writer.path / "rounds", reporter) if task.robot else None
     method = entry.load()(config, windows, geometry, seed=int(spec.get("seed") or 0), gather=gather)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from benchmarks.process_statistics import ProcessStatistics, policy_words, read_
 from studio.core.errors import ConfigError
 from studio.learning.bundle import load_bundle
 from studio.robot.description import load_robot
+from tests.patience import PATIENCE_S
 
 
 def test_a_session_is_measured_tick_by_tick(tmp_path: Path) -> None:
@@ -47,9 +49,11 @@ def test_late_ticks_are_put_down_to_what_happened_around_them() -> None:
 
 def test_what_the_kernel_says_of_this_process() -> None:
     before = read_process(os.getpid())
-    sum(range(200_000))
-    spent = read_process(os.getpid()).since(before)
-    assert spent.run_s > 0.0 and spent.wait_s >= 0.0 and stolen_s() >= 0.0
+    end_s = time.monotonic() + PATIENCE_S
+    while (spent := read_process(os.getpid()).since(before)).run_s == 0.0:  # the kernel counts at its own ticks
+        assert time.monotonic() < end_s
+        sum(range(200_000))
+    assert 0.0 < spent.run_s < 10.0 and spent.wait_s >= 0.0 and stolen_s() >= 0.0
     assert policy_words(os.getpid()).startswith(("nice", "fifo"))
     assert read_process(2**22 + 1) == ProcessStatistics()
 

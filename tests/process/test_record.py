@@ -56,13 +56,24 @@ def _check_rate(control: np.ndarray, result: dict[str, Any]) -> None:
 def test_ctrl_c_keeps_what_was_recorded(tmp_path: Path) -> None:
     out, result_path = tmp_path / "play", tmp_path / "result.json"
     command = [sys.executable, MAIN, "record", "--out", str(out), "--seconds", "60", "--json", str(result_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=_hear_ctrl_c,
+    )
     wait_for_it(lambda: _bytes_in(out) > 500_000, "more than half a second of records on the disk")
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, errors
     result = json.loads(result_path.read_text())
     assert 0.5 < result["duration_s"] < 59.0 and "Traceback" not in errors.decode()
+
+
+def _hear_ctrl_c() -> None:
+    """As in a terminal; tests that were started in the background of a script ignore the signal, and hand that on."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _bytes_in(out: Path) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from studio.cli.main import main
+from studio.core.errors import DataError
 from studio.evaluation.claims import GoalClaims
 from studio.jobs.queue import start_run, wait_for
 from studio.workers import ray_evaluation
@@ -46,6 +49,18 @@ def test_a_folder_travels_whole(tmp_path: Path) -> None:
     unpack_folder(pack_folder(tmp_path / "a"), tmp_path / "b")
     assert (tmp_path / "b" / "part.safetensors").read_bytes() == bytes(range(256))
     assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["bundle.json", "part.safetensors"]
+
+
+def test_a_packed_folder_cannot_lead_out_of_its_place(tmp_path: Path) -> None:
+    room = io.BytesIO()
+    with tarfile.open(fileobj=room, mode="w") as archive:
+        entry = tarfile.TarInfo("../stray.json")
+        entry.size = 2
+        archive.addfile(entry, io.BytesIO(b"{}"))
+    (tmp_path / "b").mkdir()
+    with pytest.raises(DataError, match="only plain files"):
+        unpack_folder(room.getvalue(), tmp_path / "b")
+    assert not (tmp_path / "stray.json").exists()
 
 
 def test_a_goal_that_is_given_back_can_be_claimed_again(tmp_path: Path) -> None:

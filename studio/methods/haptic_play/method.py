@@ -56,7 +56,6 @@ class HapticPlay:
         gather: Gather | None = None,
     ) -> None:
         torch.set_num_threads(config.threads)
-        torch.set_flush_denormal(True)
         torch.manual_seed(seed)
         self.config, self.task, self.geometry = config, task_as_seen(windows.task, config), geometry
         self.rate_hz, self.action_names, self.lineage = float(windows.rate_hz), windows.action_names, windows.lineage

@@ -38,9 +38,20 @@ class Recorder:
             scheme = records["coupling_scheme"].copy()
             self._parts.append((records["tick"].copy(), scheme, engaged, drive_torque_nm(records)))
 
+    def has_settled(self, ticks: int) -> bool:
+        """Enough ticks of steady driving were seen to judge by."""
+        self.read()
+        if not self._parts:
+            return False
+        tick, _, engaged, torque_nm = self.whole()
+        return largest_step_nm(tick, engaged, torque_nm)[1] > ticks
+
+    def whole(self) -> tuple[np.ndarray, ...]:
+        return tuple(np.concatenate(parts) for parts in zip(*self._parts, strict=True))
+
     def close(self) -> tuple[np.ndarray, ...]:
         self._follower.close()
-        return tuple(np.concatenate(parts) for parts in zip(*self._parts, strict=True))
+        return self.whole()
 
 
 def drive_torque_nm(records: np.ndarray) -> np.ndarray:
@@ -60,7 +71,9 @@ def drive_torque_nm(records: np.ndarray) -> np.ndarray:
 def largest_step_nm(tick: np.ndarray, engaged: np.ndarray, torque_nm: np.ndarray) -> tuple[float, int]:
     """Largest change from one tick to the next over stretches in which all arms were engaged; how many ticks."""
     settled = engaged.copy()
-    for back in range(1, 160):  # the coupling ramp of 0.3 s after each engaging has motion of its own
+    for back in range(
+        1, min(160, len(engaged))
+    ):  # the coupling ramp of 0.3 s after each engaging has motion of its own
         settled[back:] &= engaged[:-back]
     settled[:160] = False
     following = settled[1:] & settled[:-1] & (np.diff(tick) == 1)
@@ -137,6 +150,7 @@ def test_schemes_gains_and_cutoffs_change_while_driving_without_a_step_in_torque
         wait_until(qtbot, lambda: in_force() and int(situation.record["coupling_scheme"]) == scheme, what="the scheme")
         seen.append(scheme)
 
+    wait_until(qtbot, lambda: in_force() and recorder.has_settled(50), what="steady driving before the first change")
     choose(2)
     choose(3)
     choose(1)
@@ -153,7 +167,7 @@ def test_schemes_gains_and_cutoffs_change_while_driving_without_a_step_in_torque
     assert (float(record["coupling_share"]), round(float(record["motion_scale"]), 3)) == (0.5, 1.5)
     assert float(record["force_cutoff_hz"]) == 40.0
 
-    recorder.read()
+    wait_until(qtbot, lambda: in_force() and recorder.has_settled(400), what="steady driving after the last change")
     tick, schemes, engaged, torque_nm = recorder.close()
     QTest.mouseRelease(panel.view.canvas.surface, Qt.MouseButton.LeftButton, pos=here)
     step_nm, ticks = largest_step_nm(tick, engaged, torque_nm)
