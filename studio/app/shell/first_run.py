@@ -228,7 +228,7 @@ _WAYS: dict[str, tuple[str, str, str, str, tuple[str, ...], str, str]] = {
              (), "Open the demo", "D"),
     "motors": ("devices", "Connect real motors", "about 40 min",
                "Find them on the bus, check each joint, set zeros. No joint moves until you say so.",
-               ("CAN adapters, up to 16 motors", "Six checks per motor", "A stop you can trust"),
+               ("CAN adapters, up to 16 motors", "Nine steps per motor", "A stop you can trust"),
                "Set up motors", "M"),
 }  # fmt: skip
 
