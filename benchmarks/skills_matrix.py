@@ -44,7 +44,7 @@ TRAINED_SWITCHES: dict[str, tuple[str, ...]] = {
 }
 # name -> settings of the planner
 PLANNED_SWITCHES: dict[str, tuple[str, ...]] = {
-    "no disagreement penalty": ("disagreement_weight=0",),
+    "with a disagreement penalty of 0.3": ("disagreement_weight=0.3",),
     "cost is the distance": ("cost=distance",),
     "one pass": ("passes=1",),
     "u_max 1": ("control_limit=1.0",),

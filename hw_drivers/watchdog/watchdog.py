@@ -156,8 +156,8 @@ class SerialWatchdog:
                 f"The watchdog at {path} has version {version}, {timeout_ms} ms and {delay_ms} ms; the robot's file "
                 f"says {self._wanted[0]}, {self._wanted[1]} ms, {self._wanted[2]} ms. Set the box, or mend the file."
             )
-        if status.state is WatchState.TRIPPED:
-            return f"The watchdog at {path} has cut the supply. Find out why, then press its button."
+        if status.state in (WatchState.DELAY, WatchState.TRIPPED):
+            return f"The watchdog at {path} cuts or has cut the supply. Find out why, then press its button."
         if status.state is WatchState.FAULT or status.state is None or status.contactor != status.state.closed:
             return f"The contactor of the watchdog at {path} does not do what it is told. Replace it before going on."
         return ""
@@ -174,9 +174,9 @@ class SerialWatchdog:
     def _write(self, data: bytes) -> None:
         if self._port is None:
             return
-        try:
-            self._port.write(data)
-        except serial.SerialTimeoutException:  # nobody reads: an answer will be missing, and that is judged
+        try:  # not the port's own write, which tries again without end while nobody reads at the other end
+            os.write(self._port.fileno(), data)
+        except BlockingIOError:  # an answer will be missing, and that is judged
             return
         except (serial.SerialException, OSError, TypeError):
             self.close()

@@ -109,7 +109,12 @@ class CamerasModel:
     def start(self) -> None:
         """Take pictures from the beginning."""
         self.truth, self.saved = {}, ""
-        values = {"camera": self.camera, "source": self.source, "preset": self.board, "robot": self.studio.robot.name}
+        values = {
+            "camera": self.camera,
+            "source": self.source,
+            "preset": self.board,
+            "robot": self.studio.robot.reference,
+        }
         self.studio.workers.start(WORKER)
         self.studio.workers.send(WORKER, Message(name="begin", values=values))
         self.progress = Progress(phase="taking")

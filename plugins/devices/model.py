@@ -61,7 +61,7 @@ class DevicesModel:
         bind("devices.up", lambda: self.choose(self.chosen - 1))
         bind("devices.down", lambda: self.choose(self.chosen + 1))
         bind("devices.free_buses", self.free_buses, blocked=self.blocked_free)
-        bind("devices.loop", self.start_loop, blocked=lambda: "" if self.freed else "the loop was not stopped here")
+        bind("devices.loop", self.start_loop, blocked=self.blocked_loop)
 
     # ---- motors --------------------------------------------------------------------------------------------------
 
@@ -283,6 +283,17 @@ class DevicesModel:
         for name in ("guard", "control"):
             self.studio.workers.stop(name)
         self.changed.emit()
+
+    def blocked_loop(self) -> str:
+        """Two programs must never speak to one motor."""
+        if not self.freed:
+            return "the loop was not stopped here"
+        if self.bench.busy:
+            return "a motor is being checked"
+        if self.search.running:
+            return "motors are being looked for"
+        ending = any(self.studio.workers.alive(name) for name in ("control", "guard"))
+        return "the loop is still ending" if ending else ""
 
     def start_loop(self) -> None:
         self.freed = False

@@ -169,7 +169,7 @@ def make_arms(robot: Robot, places: Mapping[str, str]) -> list[Arm]:
     """
     wired = {arm: bus.name for bus in robot.buses for arm in bus.arms}
     ids = _wired_ids(robot)
-    next_id: dict[str, int] = {}
+    next_id = {bus.name: max(bus.ids(robot.joints_per_arm), default=0) + 1 for bus in robot.buses}
     arms: list[Arm] = []
     for side in _SIDES:
         for pair in robot.pair_names:
@@ -178,7 +178,7 @@ def make_arms(robot: Robot, places: Mapping[str, str]) -> list[Arm]:
             own = ids.get(name) if bus == wired.get(name) else None
             first = 1 if bus == TWIN else next_id.get(bus, 1)
             drive_ids = own or tuple(range(first, first + robot.joints_per_arm))
-            next_id[bus] = max(drive_ids) + 1
+            next_id[bus] = max(next_id.get(bus, 1), max(drive_ids) + 1)
             arms.append(Arm(name=name, bus=bus, drive_ids=drive_ids))
     return arms
 

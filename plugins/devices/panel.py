@@ -158,6 +158,7 @@ class DevicesPanel(QWidget):
         self.open_tab(tab)
 
     def shown(self) -> None:
+        self.studio.input.set_dead_man(False)  # another screen may have latched it; here it is held, or it is not
         self.setFocus()  # Enter is for the wizard, not for a button of the bars
         self.model.read_motors()
         self.model.ask_survey()
@@ -209,7 +210,8 @@ class DevicesPanel(QWidget):
 
     def refresh(self) -> None:
         self._stale = False
-        live = live_of(self.studio.streams.latest("control"), self.studio.robot.joint_names)
+        record = self.studio.streams.latest("control") if self.studio.state.link.connected else None
+        live = live_of(record, self.studio.robot.joint_names)
         self.table.rows.show_motors(self.model, live)
         self.table.choose(self.model.motor.joint)
         self.counts.setText(self.model.counts())

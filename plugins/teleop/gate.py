@@ -23,10 +23,12 @@ class Row:
 
 
 def make_rows(studio: StudioApi, record: np.ndarray | None, apart_m: float, apart_good_m: float) -> list[Row]:
-    """The rows in their fixed order: seven, and the dead-man's where the robot does not latch it."""
+    """The rows in their fixed order: seven, the dead-man's where the robot does not latch it, and what only the loop
+    knows while it does not pass."""
     dead_man = [] if studio.robot.dead_man_latched else [_dead_man(studio)]
     return [
         _loop(studio),
+        *_of_the_loop(studio),
         *dead_man,
         _motors(studio, record),
         _temperatures(record),
@@ -35,6 +37,22 @@ def make_rows(studio: StudioApi, record: np.ndarray | None, apart_m: float, apar
         _recorder(studio),
         _disk(studio),
     ]
+
+
+# row of the loop's own gate: name, value, words of the button, its command
+_LOOP_ROWS = {
+    "priority": ("Real-time priority", "missing", "", ""),
+    "silence": ("When commands stop", "unknown", "Check", "open.devices"),
+    "zero": ("Zero since power-up", "not confirmed", "Confirm", "studio.zero"),
+    "watchdog": ("Independent watchdog", "not proven", "", ""),
+}
+
+
+def _of_the_loop(studio: StudioApi) -> list[Row]:
+    """Only what is closed: with twins these always pass. The whole sentence comes with a refused Engage."""
+    link = studio.state.link
+    closed = [_LOOP_ROWS[name] for name, _ in link.closed_gate if name in _LOOP_ROWS] if link.connected else []
+    return [Row(name=n, value=value, verdict="poor", fix=fix, command=command) for n, value, fix, command in closed]
 
 
 def _loop(studio: StudioApi) -> Row:

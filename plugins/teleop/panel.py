@@ -309,6 +309,8 @@ class TeleopPanel(QWidget):
     def _show_news(self, *_: Any) -> None:
         """A state has changed: with the records that say why."""
         self._take_records()
+        if not self.isVisible():
+            self.model.sound.silence()  # nobody ticks a hidden screen, so no later force would end the tone
         self._show_state()
 
     def _show_state(self) -> None:

@@ -212,7 +212,7 @@ static void score_tile(const Model *model, const Score *score, Scratch *scratch,
             if (member == 0 || found < smallest[row]) smallest[row] = found;
         }
     }
-    for (int row = 0; row < rows; row++) scratch->cost[row] -= model->value_scale * (smallest[row] < 0.0f ? smallest[row] : 0.0f);
+    for (int row = 0; row < rows; row++) scratch->cost[row] -= model->value_scale * (smallest[row] > 0.0f ? 0.0f : smallest[row]);
 }
 
 // ---------------------------------------------------------------------------------------------------- next state

@@ -42,7 +42,7 @@ def read_demo(folder: Path) -> DemoFacts:
     try:
         project = open_project(folder)
         episodes = Dataset(project.dataset_path).episodes() if any(project.dataset_path.iterdir()) else []
-    except DataError:
+    except (DataError, OSError):
         return DemoFacts()
     making = any(run.kind == "play" and run.status().active for run in list_runs(folder))
     play_s = sum(episode.duration_s for episode in episodes)

@@ -277,6 +277,8 @@ class Session:
             self._worker_ended(name, message.values)
         elif message.name == "state" and name == "control":
             self.state.link.fault_text = str(message.values.get("fault_text", ""))
+            rows = message.values.get("gate", [])
+            self.state.link.closed_gate = tuple((str(row["name"]), str(row["text"])) for row in rows if not row["ok"])
         elif message.name == "state" and name == "pedal":
             pressed = "pressed" if message.values.get("pressed") else "released"
             self.state.link.pedal = str(message.values.get("trouble", "")) or pressed

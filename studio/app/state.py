@@ -42,6 +42,7 @@ class LinkState:
         missed_ticks: periods that the loop left out because it came too late, since the window looks.
         drops: records and pictures that the recorder lost because a ring overran, since the session began.
         disk_hours: hours of play that fit on the disk at the measured or declared rate.
+        closed_gate: rows of the loop's own start-up gate that do not pass: (name, why) (studio/control/gate.py).
         pedal: empty without one; `pressed`, `released`, or why it counts as released.
     """
 
@@ -63,6 +64,7 @@ class LinkState:
     workers_expected: int = 0
     robot_title: str = "Simulated robot"
     fault_text: str = ""
+    closed_gate: tuple[tuple[str, str], ...] = ()
     dead_man: bool = False
     pedal: str = ""
     hands_hold: bool = False  # every leader is held by a hand

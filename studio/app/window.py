@@ -242,6 +242,8 @@ class StudioWindow(QMainWindow):
 
     def open_palette(self, query: str = "") -> None:
         self._close_sheets()
+        if not self._latches():
+            self.studio.input.set_dead_man(False)  # letting go of Space is not heard while a text is typed
         self.palette_layer.open(self.studio.state.screen, query)
         self.stop.raise_()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from studio.control.coupling import PairCoupling
 from studio.control.drives import DriveChecks, DriveKnowledge, GainRequest
 from studio.control.fault import FaultCode, describe_fault
@@ -14,6 +16,7 @@ from studio.control.watch import Watch
 from studio.core.records import Driver, PairState
 from studio.robot.description import Robot
 
+_UNKNOWN_AFTER_S = 1.0  # of absence: nobody watched the drives' supply
 _DRIVERS = (Driver.OPERATOR, Driver.PLANNER, Driver.SKILL)
 _SENTENCES = {
     PairState.DISABLED: "Motors are off.",
@@ -96,6 +99,8 @@ class Arbiter:
     def update(self, now_ns: int, inputs: Inputs) -> None:
         """One tick."""
         self._take_signals(now_ns, inputs)
+        if inputs.away_s > _UNKNOWN_AFTER_S:  # the supply may have gone and come back meanwhile
+            self.drives.forget_zero(np.ones(2 * self._robot.joints, dtype=bool))
         if any(self._watch.code):
             self.drives.forget_zero(self._watch.dead_motors())
         if self.chosen is not Driver.OPERATOR:
@@ -150,7 +155,8 @@ class Arbiter:
             aligned=apart_rad <= self._settings.align_threshold_rad,
         )
         watchdog = self._robot.watchdog
-        return [*rows[:-1], watchdog_row(watchdog.path if watchdog else "", self._watchdog_proven), rows[-1]]
+        path = watchdog.path if watchdog and watchdog.kind != "pulse" else ""  # a pulse line can prove nothing
+        return [*rows[:-1], watchdog_row(path, self._watchdog_proven), rows[-1]]
 
     def _take_signals(self, now_ns: int, inputs: Inputs) -> None:
         signals, timeouts = self.signals, self._robot.timeouts

@@ -82,9 +82,11 @@ class DriveChecks:
         return self._limited(asked) if self.demo_only else asked
 
     def _resolved(self, asked: GainRequest) -> GainRequest:
-        return replace(
-            asked, scheme=asked.scheme or self._own_scheme, motion_scale=asked.motion_scale or self._own_scale
-        )
+        return replace(asked, scheme=asked.scheme or self._own_scheme, motion_scale=self._scale_of(asked))
+
+    def _scale_of(self, asked: GainRequest) -> float:
+        """0, a negative value and a NaN mean the settings' scale, as in the coupling."""
+        return asked.motion_scale if asked.motion_scale > 0.0 else self._own_scale
 
     def _limited(self, asked: GainRequest) -> GainRequest:
         """Other laws have gains of their own, and a motion scale above 1 multiplies the leader's."""
@@ -92,7 +94,7 @@ class DriveChecks:
             stiffness=min(asked.stiffness, self._stiffness),
             damping=min(asked.damping, self._damping),
             scheme=int(Scheme.POSITION_POSITION),
-            motion_scale=min(asked.motion_scale or self._own_scale, 1.0),
+            motion_scale=min(self._scale_of(asked), 1.0),
         )
 
     def confirm_zero(self, answering: NDArray[np.bool_]) -> None:

@@ -140,12 +140,12 @@ class Training:
             loop.update()
             self.result.steps += 1
             self._account(loop, time.monotonic() - began_s)
-            loop.keep()
             now_s = time.monotonic()
             if now_s - measured_s >= self._settings.held_out_every_s:
                 self._measure(phase, loop)
                 measured_s = time.monotonic()
                 self._account(loop, measured_s - now_s)
+            loop.keep()  # after the measuring, whose time counts: the limit may fall into it
             if now_s - saved_s >= self._settings.checkpoint_every_s:
                 self._checkpoint()
                 saved_s = time.monotonic()

@@ -95,12 +95,14 @@ class CalibrateWorker:
         assert bench is not None
         if self.phase != "taking" and not bench.source.live:
             return
-        self._newest = next(self._pictures, None)
-        if self._newest is None:
-            self._solve()
+        newest = next(self._pictures, None)
+        if newest is None:  # the end, or an error that was said: what was found stays
+            if self.phase == "taking":
+                self._solve()
             return
-        name, image = self._newest
-        view, reason = bench.look(name, image) if self.phase == "taking" else self._only_find(image)
+        self._newest = name, image = newest
+        taking = self.phase in ("taking", "refused")  # after a refusal more pictures are what is asked for
+        view, reason = bench.look(name, image) if taking else self._only_find(image)
         self._show(image)
         self._tell(view, reason)
 

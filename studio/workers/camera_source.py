@@ -201,4 +201,6 @@ def open_source(where: str, board: BoardDescription, *, camera: str, robot: str,
         if not path.exists():
             raise DataError(f"{path} does not exist. Check the path.")
         return FolderSource(path)
-    return CameraSource(camera, where)
+    wired = load_robot(robot).camera  # the robot's own camera is calibrated at the size that it is used at
+    size = (wired.width_px, wired.height_px) if wired is not None and wired.device == where else (0, 0)
+    return CameraSource(camera, where, *size)

@@ -150,12 +150,12 @@ class CommissionWorker:
                 bench.machine.abort()
             if bench.machine.phase not in (Phase.FINISHED, Phase.ABORTED):
                 bench.tick()
+            self._keep(bench)
         except StudioError as error:
             danger = " The motor may still give torque: cut its supply." if bench.machine.gives_torque else ""
             self._link.say("error", f"{error}{danger}", error.detail)
             self.close(f"{error}{danger}")
             return
-        self._keep(bench)
         self._tell(bench.machine)
         if bench.machine.phase in (Phase.FINISHED, Phase.ABORTED):
             self.close()
@@ -182,7 +182,11 @@ class CommissionWorker:
         if bench.machine.phase is not Phase.FINISHED:
             with contextlib.suppress(DeviceError):  # said already, or nobody is left to hear it
                 bench.machine.abort()
-        bench.save()
+        try:
+            bench.save()
+        except StudioError as error:  # a full disk must not keep the bus open
+            problem = problem or str(error)
+            self._link.say("error", str(error), error.detail)
         self._link.send(
             Message(name="finished", values={**bench.result(), "phase": str(bench.machine.phase), "problem": problem})
         )

@@ -111,8 +111,8 @@ class PedalWorker:
         """A pedal that came back pressed counts as released until it was let go of."""
         if state.trouble:
             return state
-        self._came_back = state.pressed
-        text = f"Pedal {self._config.path} is back. Let go of it once." if state.pressed else ""
+        self._came_back = state.pressed or state.t_ns == 0  # nothing heard yet: it may be held down
+        text = f"Pedal {self._config.path} is back. Let go of it once." if self._came_back else ""
         return PedalState(pressed=False, t_ns=state.t_ns, rejected=state.rejected, trouble=text)
 
     def _tell(self, state: PedalState) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio.control.drives import DriveKnowledge
+from studio.control.drives import DriveChecks, DriveKnowledge, GainRequest
 from studio.control.fault import FaultCode
 from studio.control.scheme import Scheme
+from studio.control.settings import ControlSettings
 from studio.core.protocols import ERROR_JUMPED, KD, KP
 from studio.core.records import PairState
+from studio.robot.description import load_robot
 from tests.control.bench import Bench
 
 ALL = tuple(range(16))
@@ -97,6 +99,31 @@ def test_the_zero_is_confirmed_by_a_person_and_forgotten_by_a_motor_that_was_sil
     bench.plant.silent[5] = True
     bench.ticks(8)
     assert bench.loop.states[1] is PairState.FAULT and not _row(bench, "zero")
+
+
+def test_the_zero_is_forgotten_when_the_loop_was_away_for_long() -> None:
+    bench = _bench(DriveKnowledge(real=ALL))
+    bench.ticks(3)
+    bench.loop.confirm_zero()
+    bench.ticks(1)
+    assert _row(bench, "zero")
+    bench.inputs.away_s = 0.9
+    bench.ticks(1)
+    assert _row(bench, "zero")
+    bench.inputs.away_s = 1.1
+    bench.ticks(1)
+    bench.inputs.away_s = 0.0
+    bench.ticks(1)
+    assert not _row(bench, "zero")
+
+
+@pytest.mark.parametrize("scale", [-1.0, float("nan"), 0.0])
+def test_a_scale_that_says_nothing_is_the_settings_own(scale: float) -> None:
+    robot = load_robot()
+    settings = ControlSettings(motion_scale=2.0)
+    checks = DriveChecks(robot, settings, DriveKnowledge(real=ALL, unsafe_on_silence=ALL), str)
+    asked = GainRequest(stiffness=0.1, damping=0.1, motion_scale=scale)
+    assert not checks.is_demo(asked) and checks.allowed(asked).motion_scale == 1.0
 
 
 def test_motors_that_were_never_zeroed_cannot_be_confirmed() -> None:

@@ -284,7 +284,7 @@ def _missing(window: StudioWindow, screen: str) -> str:
 def _open_demo(studio: StudioApi) -> None:
     """In a window of its own, beside this one."""
     try:
-        facts = prepare_demo(demo_dir(), studio.robot.name, studio.task.name)
+        facts = prepare_demo(demo_dir(), studio.robot.reference, studio.task.name)
     except (StudioError, OSError) as error:
         studio.notices.error(error)
         return

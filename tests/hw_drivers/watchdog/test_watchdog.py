@@ -113,6 +113,29 @@ def test_an_unplugged_box_is_gone(line: Line) -> None:
         SerialWatchdog("/dev/ttyNONE")
 
 
+def test_a_box_that_reads_nothing_any_more_never_holds_the_caller() -> None:
+    """More heartbeats than the line's buffer takes: `beat` comes back, and the port stays open."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    driver = SerialWatchdog(os.ttyname(slave))
+    try:
+        for turn in range(20_000):
+            status = driver.beat(True, (turn + 1) * 25_000_000)
+        assert status.beats == 20_000 and not status.proven and "no right answers" in status.trouble
+    finally:
+        driver.close()
+        os.close(master)
+        os.close(slave)
+
+
+def test_a_box_that_is_about_to_cut_is_not_proven(line: Line) -> None:
+    line.turn(40)
+    line.firmware.state = WatchState.DELAY
+    line.driver.status.state = WatchState.DELAY
+    line.driver._judge(line.now_ns)
+    assert not line.driver.status.proven and "cuts or has cut" in line.driver.status.trouble
+
+
 def test_a_pulse_is_never_proven(tmp_path: Path) -> None:
     value = tmp_path / "value"
     value.write_text("0")

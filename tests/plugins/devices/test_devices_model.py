@@ -178,3 +178,23 @@ def test_results_and_measures_in_words() -> None:
     assert shown["current"].value == "−0.60 N·m" and shown["position"].value == "57.3°" and not shown["position"].good
     assert shown["velocity"].value == "2.00 rad/s" and shown["reply"].good
     assert headline({}) == ("Opening the bench", "") and headline(state)[0] == "Torque ramps"
+
+
+def test_an_arm_put_on_a_bus_never_gets_ids_that_are_taken(model: DevicesModel) -> None:
+    buses = (BusWiring(interface="socketcan", channel="can0", arms=("L leader",)),)
+    robot = replace(model.studio.robot, buses=buses)
+    arms = make_arms(robot, {"L follower": "socketcan:can0"})
+    used = [drive_id for arm in arms if arm.bus == "socketcan:can0" for drive_id in arm.drive_ids]
+    assert len(used) == 8 and len(set(used)) == 8
+    assert next(arm for arm in arms if arm.name == "L leader").drive_ids == (1, 2, 3, 4)
+
+
+def test_the_loop_is_not_started_beside_a_check(model: DevicesModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "was not stopped here" in model.blocked_loop()
+    model.freed = True
+    monkeypatch.setattr(model.studio.workers, "alive", lambda name: name == "guard")
+    assert "still ending" in model.blocked_loop()
+    monkeypatch.setattr(model.studio.workers, "alive", lambda name: False)
+    assert model.blocked_loop() == ""
+    monkeypatch.setattr(type(model.bench), "busy", property(lambda bench: True))
+    assert "is being checked" in model.blocked_loop()

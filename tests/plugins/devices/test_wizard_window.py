@@ -73,6 +73,18 @@ def test_another_gear_is_found_and_a_failed_step_says_what_to_do(person: Person)
     person.wait(person.over, "the check ends")
 
 
+def test_a_dead_man_that_another_screen_latched_is_let_go_of(person: Person) -> None:
+    window = person.window
+    window.navigate("teleop")
+    window.studio.input.set_dead_man(True)  # as a tap of Space does in the simulation
+    window.navigate("devices")
+    assert not person.model.held
+    person.hold()
+    assert person.model.held
+    window.open_palette()  # letting go is not heard while a text is typed
+    assert not person.model.held
+
+
 def test_torque_needs_space_all_the_while(person: Person) -> None:
     person.begin()
     person.go_on(lambda: person.asked("weight"), "the torque step")

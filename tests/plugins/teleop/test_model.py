@@ -18,6 +18,7 @@ from plugins.teleop.words import band_words, fault_causes, first_fault, joint_wo
 from studio.app.host import PluginHost
 from studio.core.paths import plugins_dir
 from studio.core.records import Driver, PairState
+from studio.ipc.messages import Message
 from studio.ipc.slot import SlotReader
 from tests.patience import PATIENCE_S
 from tests.plugins.feed import Feed
@@ -102,6 +103,23 @@ def test_gate_rows_follow_the_record(model: TeleopModel, feed: Feed) -> None:
     assert rows["Temperatures"].verdict == "poor" and "81" in rows["Temperatures"].value
     assert rows["Angles inside limits"].value == "15 of 16"
     assert rows["Leader meets follower"].verdict == "fair"  # aligning comes first, it does not block
+
+
+def test_what_only_the_loop_knows_is_a_row_while_it_does_not_pass(model: TeleopModel, feed: Feed) -> None:
+    record = connect(feed)
+    knowledge = [
+        {"name": "motors", "ok": False, "text": "no row of its own: the record says it better"},
+        {"name": "silence", "ok": True, "text": "Motors let go."},
+        {"name": "zero", "ok": False, "text": "The zero of L1 was not checked since power-up."},
+        {"name": "watchdog", "ok": False, "text": "No independent watchdog."},
+    ]
+    feed.session._deliver("control", Message(name="state", values={"gate": knowledge}))
+    rows = {row.name: row for row in make_rows(feed.studio, record, 0.0, 0.02)}
+    assert list(rows)[1:3] == ["Zero since power-up", "Independent watchdog"] and len(rows) == 9
+    assert rows["Zero since power-up"].verdict == rows["Independent watchdog"].verdict == "poor"
+    assert rows["Zero since power-up"].command == "studio.zero"
+    feed.session._deliver("control", Message(name="state", values={"gate": knowledge[1:2]}))
+    assert len(make_rows(feed.studio, record, 0.0, 0.02)) == 7
 
 
 def test_coupling_goes_to_the_slot_as_scales_and_stays_in_range(model: TeleopModel, feed: Feed) -> None:
