@@ -37,8 +37,8 @@ class TourArguments:
 
     out: Path
     seed: int = 1
-    minutes: Annotated[float, tyro.conf.arg(metavar="MIN")] = 15.0
-    train_s: float = 240.0
+    minutes: Annotated[float, tyro.conf.arg(metavar="MIN")] = 20.0
+    train_s: float = 400.0
     goals: int = 6
     json: str | None = None
 

@@ -40,7 +40,7 @@ def _lead(tour: Tour, wall_s: float) -> str:
         f"An unattended tour of Haptic Play Studio on {time.strftime('%d %B %Y, %H:%M')}: {wall_s / 60:.1f} minutes on "
         f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, seed {options.seed}. "
         f"Everything is shorter than the defaults: {options.minutes:g} minutes of play instead of 30 and more, "
-        f"{options.train_s:.0f} s of training instead of about nine minutes, and few goals. "
+        f"{options.train_s:.0f} s of training instead of about ten minutes, and few goals. "
         "The numbers are those of this run."
     )
 
