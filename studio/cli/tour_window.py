@@ -16,6 +16,7 @@ from studio.cli.tour import Tour
 from studio.core.records import PairState
 
 _DEPLOY_S = 40.0
+_AFTER_TRAINING_S = 240.0  # measuring, goals, deploying, the last evaluation
 _GOALS_M = ((0.06, 0.03), (0.0, -0.04))
 
 
@@ -114,7 +115,11 @@ class _Walk:
     def _train(self) -> None:
         tour, visitor, studio = self._tour, self._visitor, self._studio
         visitor.open("training")
-        share = tour.options.train_s
+        share = min(tour.options.train_s, max(60.0, tour.left_s() - _AFTER_TRAINING_S))
+        if share < tour.options.train_s:
+            tour.notes.append(
+                f"This machine is slow: training was cut to {share:.0f} s, to stay within the tour's time."
+            )
         shares = {"stage_1": 0.5, "chains": 0.15, "stage_2": 0.15, "value": 0.2}
         settings = [f"{part}.seconds={part_share * share}" for part, part_share in shares.items()]
         run = studio.jobs.start("train", {
