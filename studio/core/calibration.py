@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any, cast
 from studio.core.config import load_toml
 from studio.core.errors import DataError
 from studio.core.paths import user_data_dir
+from studio.core.whole_file import write_whole
 
 FORMAT_VERSION = 1
 Number = float | int | str
@@ -106,18 +106,7 @@ def save_calibration(folder: Path, motor: MotorCalibration) -> Path:
     Raises:
         DataError: the folder cannot be written.
     """
-    path = calibration_path(folder, motor.joint)
-    temporary = path.with_suffix(".new")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(_to_toml(motor))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}. Check the folder.") from error
-    return path
+    return write_whole(calibration_path(folder, motor.joint), _to_toml(motor))
 
 
 def _to_toml(motor: MotorCalibration) -> str:

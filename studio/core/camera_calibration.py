@@ -7,7 +7,6 @@ pose in the world. Without that pose nothing the camera sees may move a real arm
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from studio.core.calibration import Number, calibration_dir, calibration_path
 from studio.core.config import load_toml
 from studio.core.errors import ConfigError, DataError
 from studio.core.geometry import FloatArray
+from studio.core.whole_file import write_whole
 
 FORMAT_VERSION = 1
 
@@ -131,18 +131,7 @@ def save_camera(folder: Path, found: CameraCalibration) -> Path:
     Raises:
         DataError: the folder cannot be written, or the name is no file name.
     """
-    path = calibration_path(folder, found.camera)
-    temporary = path.with_suffix(".new")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(_to_toml(found))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}. Check the folder.") from error
-    return path
+    return write_whole(calibration_path(folder, found.camera), _to_toml(found))
 
 
 def _to_toml(found: CameraCalibration) -> str:
