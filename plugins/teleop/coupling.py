@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 from psygnal import Signal
@@ -18,7 +19,17 @@ HINTS = {
     POSITION_FORCE: "The leader feels only the follower’s force: light in the air.",
     FOUR_CHANNEL: "Both angles and both forces. Gains of its own.",
 }
+_IN_FORCE = ("coupling_scheme", "coupling_share", "motion_scale", "clutch", "force_cutoff_hz", "disturbance_cutoff_hz")
+_SETTLED_NS = 1_000_000_000  # nothing has moved for so long: twice the longest ramp
 _STRONG = 1.5  # share x scale: docs/control.md says that 2 may no longer be stable
+
+
+class Progress(Enum):
+    """Of what was asked: control has it, is on its way, or keeps something else (the gate says why)."""
+
+    THERE = "there"
+    MOVING = "moving"
+    KEPT = "kept"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +72,7 @@ class CouplingDesk:
         }  # fmt: skip
         self.scheme, self.clutch_open = POSITION_POSITION, False
         self._touched = self._adopted = False
+        self._asked_anew, self._in_force_before, self._moved_ns = True, (), 0
 
     def set(self, **values: float) -> None:
         """Ask for other values, by their names in `ranges`; each is cut to its range."""
@@ -83,7 +95,7 @@ class CouplingDesk:
             self.toggle_clutch()
 
     def _send(self) -> None:
-        values, self._touched = self.values, True
+        values, self._touched, self._asked_anew = self.values, True, True
         self._studio.input.set_coupling(
             stiffness_scale=values["stiffness_nm_rad"] / self._own_nm_rad,
             damping_scale=values["damping_nm_s_rad"] / self._own_nm_s_rad,
@@ -106,8 +118,20 @@ class CouplingDesk:
             self.values[name] = float(record[name])
         self.changed.emit()
 
-    def is_ramping(self, record: np.ndarray) -> bool:
-        """Control is still on its way to what was asked."""
+    def progress(self, record: np.ndarray) -> Progress:
+        """Whether control has what was asked, by a record (shape []); called with newer and newer ones."""
+        now_ns, in_force = int(record["t_ns"]), self._in_force(record)
+        if self._asked_anew or in_force != self._in_force_before:
+            self._asked_anew, self._in_force_before, self._moved_ns = False, in_force, now_ns
+        if not self._is_apart(record):
+            return Progress.THERE
+        return Progress.KEPT if now_ns - self._moved_ns > _SETTLED_NS else Progress.MOVING
+
+    @staticmethod
+    def _in_force(record: np.ndarray) -> tuple[float, ...]:
+        return (*(float(record[name]) for name in _IN_FORCE), float(record["follower_requested_kp_nm_rad"][0]))
+
+    def _is_apart(self, record: np.ndarray) -> bool:
         wanted = {
             "coupling_share": self.values["leader_share"],
             "motion_scale": self.values["motion_scale"],
@@ -117,9 +141,12 @@ class CouplingDesk:
         }
         apart = [abs(float(record[name]) - value) > 1e-3 * max(1.0, value) for name, value in wanted.items()]
         coupled = self.scheme != FOUR_CHANNEL and (record["pair_state"] == int(PairState.ENGAGED)).all()
-        stiffness = abs(float(record["follower_sent_kp_nm_rad"][0]) - self.values["stiffness_nm_rad"])
+        asked = (("kp_nm_rad", "stiffness_nm_rad", self._own_nm_rad),
+                 ("kd_nm_s_rad", "damping_nm_s_rad", self._own_nm_s_rad))  # fmt: skip
+        gains = [abs(float(record[f"follower_requested_{field}"][0]) - self.values[name]) > 0.02 * own
+                 for field, name, own in asked]  # fmt: skip
         other = int(record["coupling_scheme"]) != self.scheme
-        return other or any(apart) or (coupled and stiffness > 0.02 * self._own_nm_rad)
+        return other or any(apart) or (coupled and any(gains))
 
     @property
     def leader_force(self) -> float:

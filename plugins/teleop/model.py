@@ -122,10 +122,11 @@ class TeleopModel:
 
     def blocked_engage(self) -> str:
         """Why Engage cannot be pressed. While a planner or a skill drives, it takes over."""
+        link = self.studio.state.link
         if self.others_drive():
             return ""
         blocked = self.studio.arms.blocked_engage()
-        return blocked if blocked or self.dead_man_ready else "hold Space first"
+        return blocked if blocked or self.dead_man_ready else f"hold {link.dead_man_name} first"
 
     @property
     def dead_man_ready(self) -> bool:
@@ -150,14 +151,14 @@ class TeleopModel:
             fact, following = band_words(
                 state, link.driver, self.touching(record), bool(self.studio.robot.dead_man_latched),
                 hold=situation.hold, stopped_by_hand=situation.stopped_by_hand, to_go=to_go,
-                clutch_open=record is not None and float(record["clutch"]) < 0.5,
+                clutch_open=record is not None and float(record["clutch"]) < 0.5, dead_man=link.dead_man_name,
             )  # fmt: skip
         return Band(STATE_NAMES[state], STATE_WORDS[state], fact, following)
 
     def _band_without_link(self) -> Band:
-        age_s, alive = self.situation.age_s, self.studio.workers.alive("control")
-        if age_s is not None:
-            return Band("fault", "Lost", *lost_words(age_s, alive))
+        age_s, alive, link = self.situation.age_s, self.studio.workers.alive("control"), self.studio.state.link
+        if link.lost and age_s is not None:
+            return Band(link.state_name, link.text, *lost_words(age_s, alive))
         if alive:
             return Band("disabled", "Disabled", "Starting the loop.", "The arms can be engaged when it keeps its rate.")
         return Band("disabled", "Disabled", "The control loop does not run.", "Press Start again at the right.")

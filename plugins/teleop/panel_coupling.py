@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from plugins.teleop.coupling import FOUR_CHANNEL, HINTS, POSITION_FORCE, SCHEMES, SHORT, CouplingDesk
+from plugins.teleop.coupling import FOUR_CHANNEL, HINTS, POSITION_FORCE, SCHEMES, SHORT, CouplingDesk, Progress
 from plugins.teleop.model import TeleopModel
 from studio.app.theme import set_property
 from studio.app.widgets.control import SegmentedControl, ValueSlider, make_heading
@@ -21,6 +21,7 @@ _SLIDERS = {
     "disturbance_cutoff_hz": ("Disturb. up to", 0.1, "Hz", 1),
 }
 _ALWAYS = ("stiffness_nm_rad", "damping_nm_s_rad", "leader_share")
+_LIMITED = "Control takes no more than the demo preset. The notices and the list beside Engage say why."
 _GAINS = ("stiffness_nm_rad", "damping_nm_s_rad")
 
 
@@ -99,11 +100,13 @@ class CouplingBox(QWidget):
         set_property(self.power, "tone", tone)
 
     def show_in_force(self, record: np.ndarray, stale: bool) -> None:
-        """From the newest control record (shape []): the scheme that control uses, or that it is on its way."""
-        ramping = self._desk.is_ramping(record)
+        """From the newest control record (shape []): the scheme that control uses, or that it is on its way, or less."""
+        progress = self._desk.progress(record)
         known = SCHEMES.get(int(record["coupling_scheme"]), "")
-        self.in_force.setText("unknown" if stale else "on its way" if ramping else known)
-        set_property(self.in_force, "tone", "fair" if stale or ramping else "2")
+        words = {Progress.THERE: known, Progress.MOVING: "on its way", Progress.KEPT: f"{known}, limited"}[progress]
+        self.in_force.setText("unknown" if stale else words)
+        self.in_force.setToolTip("" if stale or progress is not Progress.KEPT else _LIMITED)
+        set_property(self.in_force, "tone", "2" if progress is Progress.THERE and not stale else "fair")
 
 
 def _cutoff_words(scheme: int) -> str:

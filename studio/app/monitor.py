@@ -35,15 +35,21 @@ class LinkMonitor:
         self._missed_first: int | None = None
         self._missed = 0
 
-    def update_state(self) -> None:
-        """Pair states and driver from the newest record; at view rate, so that a state is never shown late."""
+    def update_state(self, *, stopped: bool = False) -> None:
+        """Pair states and driver from the newest record; at view rate, so that a state is never shown late.
+
+        Args:
+            stopped: the loop was ended on purpose, so that no records are no loss.
+        """
         records = self._control.read()
         now_ns = time.monotonic_ns()
         if records is not None and len(records):
             self._keep(records)
             self._show(records[-1])
         age_ns = now_ns - int(self._times_ns[-1]) if len(self._times_ns) else None
-        self._link.connected = age_ns is not None and age_ns < _CONNECTED_NS
+        connected = age_ns is not None and age_ns < _CONNECTED_NS
+        self._link.lost = age_ns is not None and not connected and not stopped  # before what listeners look at
+        self._link.connected = connected
         if not self._link.connected:
             self._disconnect()
 

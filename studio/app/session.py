@@ -115,6 +115,7 @@ class Session:
         self.take = Take(self)
         self.state.link.robot_title = robot_title or (robot.title if robot.buses else "Simulated robot")
         self._expected: set[str] = set()
+        self._stopped: set[str] = set()  # on purpose, and not ready again since
         self._configs: dict[str, dict[str, Any]] = {}
         self._ready: set[str] = set()
         self._closed = False
@@ -146,6 +147,7 @@ class Session:
     def stop_worker(self, name: str) -> None:
         """Ask a worker to end; `poll` moves up to terminate and kill. Returns at once."""
         self._expected.discard(name)
+        self._stopped.add(name)
         self.supervisor.request_stop(name)
 
     def close(self) -> None:
@@ -249,7 +251,7 @@ class Session:
         """Messages of the workers and the newest state; at view rate."""
         for name, message in self.supervisor.poll():
             self._deliver(name, message)
-        self.monitor.update_state()
+        self.monitor.update_state(stopped="control" in self._stopped)
         self.take.tick()
 
     def update_numbers(self) -> None:
@@ -271,6 +273,7 @@ class Session:
     def _deliver(self, name: str, message: Message) -> None:
         if message.name == "ready":
             self._ready.add(name)
+            self._stopped.discard(name)
         elif message.name == "said":
             self._say(message.values)
         elif message.name == "ended":

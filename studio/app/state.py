@@ -23,6 +23,7 @@ _SEVERITY = (
 )  # fmt: skip
 STATE_NAMES = {state: state.name.lower() for state in PairState}  # the key of a state's colour and icon
 STATE_WORDS = {state: state.name.capitalize() for state in PairState}
+LOST_WORD = "Lost"  # of the link, not of the robot: no control record comes any more
 DRIVER_WORDS = {
     Driver.NOBODY: "", Driver.OPERATOR: "you", Driver.PLANNER: "planner", Driver.SKILL: "skill", Driver.HOLD: "",
 }  # fmt: skip
@@ -38,6 +39,7 @@ class LinkState:
 
     Args:
         connected: a control record younger than 0.5 s is there.
+        lost: there was one, and nobody has stopped the loop since: what the arms do is not known.
         rate_hz: measured loop rate; lateness over the last 10 s, in s.
         missed_ticks: periods that the loop left out because it came too late, since the window looks.
         drops: records and pictures that the recorder lost because a ring overran, since the session began.
@@ -49,6 +51,7 @@ class LinkState:
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
 
     connected: bool = False
+    lost: bool = False
     pair_states: tuple[PairState, ...] = (PairState.DISABLED, PairState.DISABLED)
     worst: PairState = PairState.DISABLED
     driver: Driver = Driver.NOBODY
@@ -70,13 +73,20 @@ class LinkState:
     hands_hold: bool = False  # every leader is held by a hand
 
     @property
+    def dead_man_name(self) -> str:
+        """What a person holds, as every sentence names it: `hold Space`, `let go of the pedal`."""
+        return "the pedal" if self.pedal else "Space"
+
+    @property
     def state_name(self) -> str:
         """Key of colour and icon, such as `engaged`."""
-        return STATE_NAMES[self.worst]
+        return STATE_NAMES[PairState.FAULT if self.lost else self.worst]
 
     @property
     def text(self) -> str:
         """State and driver in words: `Engaged · planner`."""
+        if self.lost:
+            return LOST_WORD
         driver = DRIVER_WORDS[self.driver]
         moving = self.worst in (PairState.ENGAGED, PairState.ALIGNING)
         return f"{STATE_WORDS[self.worst]} · {driver}" if driver and moving else STATE_WORDS[self.worst]

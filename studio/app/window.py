@@ -126,7 +126,7 @@ class StudioWindow(QMainWindow):
         self.studio.notices.changed.connect(self._show_bell)
         self.studio.state.runs.changed.connect(self._show_runs)
         link = self.studio.state.link
-        for name in ("worst", "driver", "connected"):
+        for name in ("worst", "driver", "connected", "lost"):
             getattr(link.events, name).connect(self._state_changed)
         self.studio.state.recording.events.on.connect(self._state_changed)
 

@@ -52,7 +52,7 @@ def test_numbers_come_from_the_records(tmp_path: Path, link: LinkState) -> None:
     follower = Follower(tmp_path / "control.ring")
     monitor = LinkMonitor(link, follower, lambda: 44_000_000_000)
     monitor.update_state()
-    assert not link.connected and link.worst is PairState.DISABLED
+    assert not link.connected and link.worst is PairState.DISABLED and not link.lost, "nothing was there to be lost"
     loop = Loop(tmp_path / "control.ring")
     follower.look_again()
     monitor.update_state()
@@ -73,6 +73,9 @@ def test_numbers_come_from_the_records(tmp_path: Path, link: LinkState) -> None:
     monitor.update_state()
     monitor.update_numbers(0, 4)
     assert not link.connected and link.rate_hz == 0.0 and link.worst is PairState.DISABLED
+    assert (link.lost, link.text, link.state_name) == (True, "Lost", "fault")
+    monitor.update_state(stopped=True)
+    assert (link.lost, link.text) == (False, "Disabled"), "it was ended on purpose"
     loop.ring.close()
     follower.close()
 

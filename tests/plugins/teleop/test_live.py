@@ -13,6 +13,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from plugins.teleop.coupling import SCHEMES, Progress
 from studio.app.session import WORKERS
 from studio.app.window import StudioWindow
 from studio.core.paths import resources_dir
@@ -140,7 +141,8 @@ def test_schemes_gains_and_cutoffs_change_while_driving_without_a_step_in_torque
         if window.studio.state.link.worst is not PairState.ENGAGED:
             engage(window, qtbot)
         record = situation.record
-        return not desk.is_ramping(record) and panel.run.coupling.in_force.text() != "on its way"
+        words = SCHEMES.get(int(record["coupling_scheme"]))
+        return desk.progress(record) is Progress.THERE and panel.run.coupling.in_force.text() == words
 
     def choose(scheme: int) -> None:
         wait_until(qtbot, lambda: in_force() and panel.pages.currentIndex() == 1, what="the page of driving")

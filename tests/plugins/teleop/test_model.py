@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from plugins.teleop.clock import SessionClock
+from plugins.teleop.coupling import Progress
 from plugins.teleop.gate import make_rows
 from plugins.teleop.model import TeleopModel
 from plugins.teleop.situation import Hold
@@ -159,25 +160,50 @@ def test_coupling_begins_as_the_loop_was_configured(model: TeleopModel, feed: Fe
 
 
 def test_what_is_asked_is_on_its_way_until_the_record_has_it(model: TeleopModel, feed: Feed) -> None:
-    desk, robot = model.coupling, feed.robot
-    feed.record["motion_scale"], feed.record["clutch"] = 1.0, 1.0
-    feed.record["coupling_share"] = robot.leader_share
-    feed.record["force_cutoff_hz"], feed.record["disturbance_cutoff_hz"] = 20.0, 5.0
-    feed.record["follower_sent_kp_nm_rad"] = robot.stiffness_nm_rad
-    feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
-    assert not desk.is_ramping(feed.record[0])
+    desk, record = model.coupling, _in_force(feed)
+    assert desk.progress(record[0]) is Progress.THERE
     for name, value, field in (
         ("motion_scale", 2.0, "motion_scale"), ("leader_share", 0.5, "coupling_share"),
-        ("force_cutoff_hz", 40.0, "force_cutoff_hz"), ("stiffness_nm_rad", 70.0, "follower_sent_kp_nm_rad"),
+        ("force_cutoff_hz", 40.0, "force_cutoff_hz"), ("stiffness_nm_rad", 70.0, "follower_requested_kp_nm_rad"),
+        ("damping_nm_s_rad", 0.9, "follower_requested_kd_nm_s_rad"),
     ):  # fmt: skip
         desk.set(**{name: value})
-        assert desk.is_ramping(feed.record[0]), name
-        feed.record[field] = value
-        assert not desk.is_ramping(feed.record[0]), name
+        assert desk.progress(record[0]) is Progress.MOVING, name
+        record[field] = value
+        assert desk.progress(record[0]) is Progress.THERE, name
     desk.set_scheme(2)
-    assert desk.is_ramping(feed.record[0])
-    feed.record["coupling_scheme"] = 2
-    assert not desk.is_ramping(feed.record[0])
+    assert desk.progress(record[0]) is Progress.MOVING
+    record["coupling_scheme"] = 2
+    assert desk.progress(record[0]) is Progress.THERE
+
+
+def test_what_control_keeps_lower_is_not_on_its_way_for_ever(model: TeleopModel, feed: Feed) -> None:
+    """Real drives whose behaviour on silence is unknown: the loop stays at the demo preset, whatever is asked."""
+    desk, record = model.coupling, _in_force(feed)
+    desk.set_scheme(3)
+    desk.set(stiffness_nm_rad=70.0)
+    for _ in range(50):  # the stiffness moves down to the demo preset
+        record["t_ns"] += 50_000_000
+        record["follower_requested_kp_nm_rad"] -= 0.9
+        assert desk.progress(record[0]) is Progress.MOVING
+    record["t_ns"] += 900_000_000
+    assert desk.progress(record[0]) is Progress.MOVING
+    record["t_ns"] += 200_000_000
+    assert desk.progress(record[0]) is Progress.KEPT
+    desk.set(stiffness_nm_rad=65.0)
+    assert desk.progress(record[0]) is Progress.MOVING, "asked anew"
+    desk.set_scheme(1)
+    desk.set(stiffness_nm_rad=float(record["follower_requested_kp_nm_rad"][0, 0]))
+    assert desk.progress(record[0]) is Progress.THERE
+
+
+def _in_force(feed: Feed) -> np.ndarray:
+    """The feed's record, with what the robot's file asks for in force."""
+    record, robot = feed.record, feed.robot
+    record["follower_requested_kp_nm_rad"] = robot.stiffness_nm_rad
+    record["follower_requested_kd_nm_s_rad"] = robot.damping_nm_s_rad
+    feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
+    return record
 
 
 def test_the_clutch_opens_only_while_the_person_drives_and_closes_with_a_hold(model: TeleopModel, feed: Feed) -> None:
@@ -250,9 +276,13 @@ def test_old_records_are_stale_and_a_dead_loop_is_lost(model: TeleopModel, feed:
     model.take_records(old)
     model.situation.look()
     assert model.situation.stale
-    feed.studio.state.link.connected = False
+    link = feed.studio.state.link
+    link.connected, link.lost = False, True
     band = model.band(record)
     assert (band.state, band.word) == ("fault", "Lost") and "has ended" in band.fact and "Start again" in band.following
+    assert (link.state_name, link.text) == ("fault", "Lost"), "status bar and pill say what the band says"
+    link.lost = False  # the loop was ended on purpose
+    assert model.band(record).word == "Disabled" == link.text
 
 
 def test_aligning_counts_down_the_angle(model: TeleopModel, feed: Feed) -> None:
