@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hw_drivers.watchdog.protocol import VERSION, LineReader, WatchState, add_check, make_answer
+from hw_drivers.watchdog.protocol import FEEDBACK_S, VERSION, LineReader, WatchState, add_check, make_answer
 
 BEATS_TO_RUN = 3
-FEEDBACK_S = 0.1  # a contactor has so long to follow its coil
+TRAVEL_S = 0.03  # of the twin's contactor; real ones take 20 to 50 ms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,20 +27,22 @@ class FirmwareSettings:
 
 
 class WatchdogFirmware:
-    """One box. `welded` is its contactor's own fault.
+    """One box with its contactor. `welded` is the contactor's own fault.
 
     Args:
         settings: as set on the box.
+        travel_s: the contactor moves so long after its coil.
     """
 
-    def __init__(self, settings: FirmwareSettings | None = None) -> None:
+    def __init__(self, settings: FirmwareSettings | None = None, *, travel_s: float = TRAVEL_S) -> None:
+        self._travel_s = travel_s
         self.settings = settings or FirmwareSettings()
         self.state = WatchState.OFF
         self.welded = False
         self.contactor = False  # the auxiliary contact
         self._reader = LineReader()
         self._in_a_row, self._count = 0, -1
-        self._heard_s = self._changed_s = 0.0
+        self._heard_s = self._changed_s = self._switched_s = 0.0
 
     @property
     def coil(self) -> bool:
@@ -53,7 +55,8 @@ class WatchdogFirmware:
 
     def tick(self, now_s: float) -> None:
         """At least every millisecond: time-outs, and the contactor's auxiliary contact."""
-        self.contactor = self.coil or (self.welded and self.contactor)
+        if now_s - self._switched_s >= self._travel_s:
+            self.contactor = self.coil or (self.welded and self.contactor)
         settings, silent_s = self.settings, now_s - self._heard_s
         if self.state is WatchState.RUN and silent_s > 1e-3 * settings.timeout_ms:
             self._enter(WatchState.DELAY if settings.delay_ms else WatchState.TRIPPED, now_s)
@@ -61,7 +64,7 @@ class WatchdogFirmware:
             self._enter(WatchState.TRIPPED, now_s)
         elif self.state is WatchState.OFF and silent_s > 1e-3 * settings.timeout_ms:
             self._in_a_row = 0
-        if self.contactor != self.coil and now_s - self._changed_s > FEEDBACK_S:
+        if self.contactor != self.coil and now_s - self._switched_s > FEEDBACK_S:
             self._enter(WatchState.FAULT, now_s)
 
     def press_button(self, now_s: float) -> None:
@@ -100,5 +103,6 @@ class WatchdogFirmware:
         return add_check(b"W,%d,%04X,%s,%d" % (count, answer, self.state.value.encode("ascii"), self.contactor))
 
     def _enter(self, state: WatchState, now_s: float) -> None:
+        if state.closed != self.coil:
+            self._switched_s = now_s
         self.state, self._changed_s, self._in_a_row = state, now_s, 0
-        self.contactor = self.coil or (self.welded and self.contactor)

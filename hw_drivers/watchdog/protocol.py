@@ -20,6 +20,7 @@ from enum import Enum
 BAUD_RATE = 115_200
 VERSION = 1
 PERIOD_S = 0.02
+FEEDBACK_S = 0.1  # a contactor has so long to follow its coil
 MOST_UNREAD = 256
 
 

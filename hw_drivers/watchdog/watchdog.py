@@ -17,6 +17,7 @@ import serial
 
 from hw_drivers.watchdog.protocol import (
     BAUD_RATE,
+    FEEDBACK_S,
     PERIOD_S,
     VERSION,
     LineReader,
@@ -87,6 +88,7 @@ class SerialWatchdog:
         self._challenges: dict[int, int] = {}
         self._count = self._right = 0
         self._sent_ns = self._answered_ns = self._asked_ns = 0
+        self._agreed_ns = 0  # contactor and state; between them a contactor moves
         self._settings: tuple[int, int, int] | None = None
         try:
             self._port: serial.Serial | None = serial.Serial(
@@ -135,6 +137,8 @@ class SerialWatchdog:
         self._right += 1
         self._answered_ns = now_ns
         self.status.state, self.status.contactor = reply.state, reply.contactor
+        if reply.contactor == reply.state.closed or not self._agreed_ns:
+            self._agreed_ns = now_ns
 
     def _judge(self, now_ns: int) -> None:
         status = self.status
@@ -158,9 +162,15 @@ class SerialWatchdog:
             )
         if status.state in (WatchState.DELAY, WatchState.TRIPPED):
             return f"The watchdog at {path} cuts or has cut the supply. Find out why, then press its button."
-        if status.state is WatchState.FAULT or status.state is None or status.contactor != status.state.closed:
+        return self._find_contactor_trouble(now_ns)
+
+    def _find_contactor_trouble(self, now_ns: int) -> str:
+        """A contactor moves in 20 to 50 ms and has 100 ms for it; until it is there, nothing is proven."""
+        state, path = self.status.state, self.path
+        if state is None or state is WatchState.FAULT or now_ns - self._agreed_ns > FEEDBACK_S * 1e9:
             return f"The contactor of the watchdog at {path} does not do what it is told. Replace it before going on."
-        return ""
+        moving = self.status.contactor != state.closed
+        return f"The contactor of the watchdog at {path} is moving. Wait a moment." if moving else ""
 
     def _read(self) -> bytes:
         if self._port is None:

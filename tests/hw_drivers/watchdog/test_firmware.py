@@ -43,6 +43,8 @@ class Box:
 def run_box(**settings: int) -> Box:
     box = Box(**settings)
     box.beat(3)
+    assert box.firmware.state is WatchState.RUN and not box.firmware.contactor  # it moves
+    box.beat(1)
     assert box.firmware.state is WatchState.RUN and box.firmware.contactor
     return box
 
@@ -79,8 +81,9 @@ def test_silence_damps_then_cuts_and_only_the_button_leads_back(delay_ms: int) -
         box.wait(0.195)
         assert box.firmware.state is WatchState.DELAY
         box.wait(0.01)
-    assert box.firmware.state is WatchState.TRIPPED and not box.firmware.contactor
+    assert box.firmware.state is WatchState.TRIPPED and not box.firmware.coil
     box.beat(10)
+    assert not box.firmware.contactor
     assert box.firmware.state is WatchState.TRIPPED
     box.firmware.press_button(box.now_s)
     assert box.firmware.state is WatchState.OFF
@@ -111,6 +114,14 @@ def test_a_welded_contactor_is_a_fault_for_good() -> None:
     box.firmware.press_button(box.now_s)
     box.beat(10)
     assert box.firmware.state is WatchState.FAULT
+
+
+def test_a_contactor_may_take_50_ms_and_not_more_than_100() -> None:
+    for travel_s, ends in ((0.05, WatchState.RUN), (0.12, WatchState.FAULT)):
+        box = Box()
+        box.firmware = WatchdogFirmware(travel_s=travel_s)
+        box.beat(12)
+        assert box.firmware.state is ends
 
 
 def test_damaged_lines_are_silence() -> None:

@@ -102,6 +102,15 @@ def test_other_settings_and_a_welded_contactor_are_named(line: Line) -> None:
     assert not line.turn(60).proven and "Replace it" in line.status.trouble
 
 
+def test_a_contactor_that_moves_is_neither_proven_nor_faulty(line: Line) -> None:
+    said: list[str] = []
+    for _ in range(40):
+        status = line.turn()
+        if status.trouble and (not said or status.trouble != said[-1]):
+            said.append(status.trouble)
+    assert line.status.proven and "is moving" in said[-1] and not any("Replace" in text for text in said)
+
+
 def test_an_unplugged_box_is_gone(line: Line) -> None:
     line.turn(40)
     line.unplug()
