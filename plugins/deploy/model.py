@@ -158,7 +158,7 @@ class DeployModel:
         if link.worst is PairState.FAULT:
             return "clear the fault first"
         held = self.studio.robot.dead_man_latched or self.studio.input.dead_man
-        return "" if held else "hold Space: a real robot never moves without it"
+        return "" if held else f"hold {self.studio.input.dead_man_name}: a real robot never moves without it"
 
     def deploy(self) -> None:
         """Hand bundle and settings to planner and policy, let the planner drive within its limits, engage."""

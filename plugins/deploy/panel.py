@@ -88,7 +88,8 @@ class DeployPanel(SceneScreen):
         if bundle and self.studio.bundles.choose_path(bundle):
             self.model.changed.emit()
         if not self.studio.robot.dead_man_latched and (start or goals):
-            self.studio.notices.info("Hold Space and press Deploy: a real robot never moves without Space.")
+            held = self.studio.input.dead_man_name
+            self.studio.notices.info(f"Hold {held} and press Deploy: a real robot never moves without it.")
             return
         if goals:
             self.model.run_goals(goals)

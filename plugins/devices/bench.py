@@ -19,13 +19,16 @@ class Bench:
         send: a message to the bench's worker, which is started when it is not there.
         tell: a message to a worker that is at work; never starts one.
         held: whether the dead-man is held.
+        dead_man: what it is called: `Space`, or `the pedal`.
     """
 
     changed = Signal()  # another step, question or end
     measured = Signal()  # new numbers of a running check
 
-    def __init__(self, send: Callable[..., None], tell: Callable[..., None], held: Callable[[], bool]) -> None:
-        self._send, self._tell, self._held = send, tell, held
+    def __init__(
+        self, send: Callable[..., None], tell: Callable[..., None], held: Callable[[], bool], dead_man: str
+    ) -> None:
+        self._send, self._tell, self._held, self._dead_man = send, tell, held, dead_man
         self.check: Check | None = None
         self.pace = 1.0  # of twins
 
@@ -63,7 +66,7 @@ class Bench:
             return ""
         if check.question is None:
             return "the bench is at work"
-        return "hold Space: torque comes next" if check.gives_torque and not self._held() else ""
+        return f"hold {self._dead_man}: torque comes next" if check.gives_torque and not self._held() else ""
 
     def go_on(self) -> None:
         """Run a refused step again, or give the first answer."""

@@ -41,7 +41,7 @@ class DevicesModel:
         self.freed = False  # the loop was stopped here
         self.rehearsals = calibration_dir(_REHEARSALS)  # results of twins, kept apart
         self.search = Search(self._send)
-        self.bench = Bench(self._send, self._tell, lambda: self.held)
+        self.bench = Bench(self._send, self._tell, lambda: self.held, studio.input.dead_man_name)
         self.bench.changed.connect(self.read_motors)
         self.bench.measured.connect(self.measured.emit)
         self._bind()
@@ -233,7 +233,7 @@ class DevicesModel:
         return bool(models.get(self.motor.model, {}).get("choices"))
 
     def begin(self, kind: str = "all", first: str | None = None) -> None:
-        """Check the chosen motor; arms that hold are switched off first, so that Space moves nothing else."""
+        """Check the chosen motor; arms that hold are switched off first, so that the dead-man moves nothing else."""
         if self.studio.state.link.worst is PairState.HOLDING:
             self.studio.arms.disable()
         motor = self.motor

@@ -20,11 +20,11 @@ from studio.app.widgets.control import KeyButton, make_line
 from studio.app.widgets.scene_screen import ScrollPanel, command_button, sync_button
 
 WIDTH_PX = 384
-_HOLD = "Hold Space during this step. Let go: torque is off."
+_HOLD = "Hold {} during this step. Let go: torque is off."
 _AFTER = "The results go into every recording from now on."
 _AFTER_TWIN = "A rehearsal on a twin: its results are kept apart from those of motors."
 _TWIN = "This is a twin: the bench does what is asked when you confirm."
-_HELD = "Space is held. Let go: torque is off."
+_HELD = "You hold {}. Let go: torque is off."
 
 
 class WizardPanel(ScrollPanel):
@@ -83,7 +83,7 @@ class WizardPanel(ScrollPanel):
 
     def _make_foot(self) -> None:
         studio = self._studio
-        self.hold = QLabel(_HOLD)
+        self.hold = QLabel(_HOLD.format(studio.input.dead_man_name))
         set_property(self.hold, "type", "small")
         self.hold.setContentsMargins(16, 0, 16, 0)
         self.links = QHBoxLayout()
@@ -177,7 +177,8 @@ class WizardPanel(ScrollPanel):
         two = check is not None and check.question is not None and len(check.question["choices"]) > 1
         self.no.setVisible(two)
         self.hold.setVisible(check is not None and check.gives_torque)
-        self.hold.setText(_HELD if self._model.held else _HOLD)
+        words = _HELD if self._model.held else _HOLD
+        self.hold.setText(words.format(self._studio.input.dead_man_name))
         set_property(self.hold, "tone", "engaged" if self._model.held else "2")
         self.next.set_words(self._next_words(check))
         problem = self._model.problem if check is None else ""

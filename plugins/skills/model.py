@@ -166,7 +166,7 @@ class SkillsModel:
         if link.worst is PairState.FAULT:
             return "clear the fault first"
         held = robot.dead_man_latched or self.studio.input.dead_man
-        return "" if held else "hold Space: a real robot never moves without it"
+        return "" if held else f"hold {self.studio.input.dead_man_name}: a real robot never moves without it"
 
     def do(self) -> None:
         """The chosen skill once; the arms are engaged for it and hold after it."""

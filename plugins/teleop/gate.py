@@ -72,7 +72,8 @@ def _dead_man(studio: StudioApi) -> Row:
     """As control sees it: a pedal counts, and Space in this window."""
     link = studio.state.link
     held = link.connected and link.dead_man
-    free = "hold Space" if not link.pedal else "press the pedal" if link.pedal == "released" else "pedal: see notice"
+    deaf = link.pedal not in ("", "pressed", "released")
+    free = "pedal: see notice" if deaf else f"hold {link.dead_man_name}"
     return Row(name="Dead-man", value="held" if held else free, verdict="good" if held else "poor")
 
 

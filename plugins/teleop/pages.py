@@ -52,11 +52,10 @@ class IdlePage(Page):
             "teleop.engage", "Engage", "E", kind="primary", size="engage", icon="state.engaged"
         )
         latched = self.studio.robot.dead_man_latched
-        holding = "Press the pedal" if self.studio.state.link.pedal else "Hold Space"
         words = (
             "Engage holds the dead-man. Press H: arms hold."
             if latched
-            else f"{holding} while you move. Let go: arms hold."
+            else f"Hold {self.studio.input.dead_man_name} while you move. Let go: arms hold."
         )
         self.hint = QLabel(words)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)

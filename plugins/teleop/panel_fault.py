@@ -107,7 +107,8 @@ class FaultPage(Page):
     def __init__(self, model: TeleopModel) -> None:
         super().__init__(model)
         self.column.addWidget(make_heading("Clear the fault", role="title")[0])
-        self.steps = [Step(1, "Let go of Space"), Step(2, "Check the joint"), Step(3, "Clear")]
+        held = model.studio.input.dead_man_name
+        self.steps = [Step(1, f"Let go of {held}"), Step(2, "Check the joint"), Step(3, "Clear")]
         self.steps[2].set_done(False, "only you can do this")
         for step in self.steps:
             self.column.addWidget(step)

@@ -63,14 +63,16 @@ def band_words(
     stopped_by_hand: bool | None = None,
     to_go: str = "",
     clutch_open: bool = False,
+    dead_man: str = "Space",
 ) -> tuple[str, str]:
     """What is true and what happens next, for every state but Fault.
 
     Args:
-        latched: the robot keeps the dead-man until Hold or Stop; else Space must stay down.
+        latched: the robot keeps the dead-man until Hold or Stop; else it must stay held.
         hold, stopped_by_hand: why, as recorded. to_go: what is left of aligning.
+        dead_man: what it is called, from `LinkState.dead_man_name`.
     """
-    press = "Press Engage" if latched else "Hold Space, then press Engage"
+    press = "Press Engage" if latched else f"Hold {dead_man}, then press Engage"
     if state is PairState.DISABLED:
         next_step = f"{press}: the follower moves to the leader’s pose first, slowly."
         return "Motors are off. Nothing moves until you engage.", next_step
@@ -79,24 +81,25 @@ def band_words(
     if state is PairState.STOPPED:
         return _STOPS[stopped_by_hand], f"{press} to start again."
     if state is PairState.HOLDING:
-        return _HOLDS[hold], _after_hold(hold, driver, latched)
+        return _HOLDS[hold], _after_hold(hold, driver, "" if latched else dead_man)
     if driver in (Driver.PLANNER, Driver.SKILL):
         who = "The planner" if driver is Driver.PLANNER else "A skill"
         return f"{who} drives. {_touch(touching)}".strip(), "Press H: arms hold. Press E: you drive."
-    following = "Press H: arms hold here." if latched else "Let go of Space: arms hold here."
+    following = "Press H: arms hold here." if latched else f"Let go of {dead_man}: arms hold here."
     if clutch_open:
         return "You move the leader alone: the clutch is open.", f"Press C: the arms are coupled again. {following}"
     return f"You drive. {_touch(touching)}".strip(), following
 
 
-def _after_hold(hold: Hold, driver: Driver, latched: bool) -> str:
+def _after_hold(hold: Hold, driver: Driver, held: str) -> str:
+    """`held` is what must be held, empty where the robot latches it."""
     if hold is Hold.PLAN or driver in (Driver.PLANNER, Driver.SKILL):
         return "Press Engage to drive them yourself."
     if hold is Hold.HEARTBEAT:
-        return "They go on by themselves." if latched else "Let go of Space and hold it again to go on."
-    if hold is Hold.DEAD_MAN and not latched:
-        return "Hold Space to go on."
-    return "Press Engage to go on." if latched else "Hold Space, then press Engage to go on."
+        return "They go on by themselves." if not held else f"Let go of {held} and hold it again to go on."
+    if hold is Hold.DEAD_MAN and held:
+        return f"Hold {held} to go on."
+    return f"Hold {held}, then press Engage to go on." if held else "Press Engage to go on."
 
 
 def lost_words(age_s: float, alive: bool) -> tuple[str, str]:

@@ -61,6 +61,11 @@ class Input:
     def dead_man(self) -> bool:
         return self._session.dead_man
 
+    @property
+    def dead_man_name(self) -> str:
+        """`Space`, or `the pedal` where the session has one; sentences about the dead-man take it from here."""
+        return self._session.state.link.dead_man_name
+
     def set_dead_man(self, held: bool) -> None:
         """Space down or up. Where the robot latches it, Engage holds it and only Hold, Stop or leaving lets go."""
         self._session.set_dead_man(held)
@@ -131,7 +136,7 @@ class Arms:
     def blocked_clear_fault(self) -> str:
         if self._state.link.worst is not PairState.FAULT:
             return "there is no fault"
-        return "let go of Space first" if self._session.dead_man else ""
+        return f"let go of {self._state.link.dead_man_name} first" if self._session.dead_man else ""
 
 
 class Recording:

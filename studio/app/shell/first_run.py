@@ -162,7 +162,7 @@ class FirstRun(QWidget):
         self.title = label("Teach a robot by feel", "state")
         real = bool(self.studio.robot.buses)
         self.subtitle = label(
-            "This robot has motors. It moves only while you hold Space."
+            f"This robot has motors. It moves only while you hold {self.studio.input.dead_man_name}."
             if real
             else "Everything here is simulated until you connect motors. Nothing can break.",
             "title", "2",
