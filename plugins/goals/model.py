@@ -271,13 +271,21 @@ class GoalsModel:
         if bundle is None or file is None:
             return
         title = f"{bundle.name}: {self.goals.name or 'all goals'}"
-        spec = {"title": title, "bundle": str(bundle.path.resolve()), "goals_file": str(file.resolve())}
+        spec = {
+            "title": title,
+            "bundle": str(bundle.path.resolve()),
+            "goals_file": str(file.resolve()),
+            "keep_episodes": True,
+        }
         try:
             self.studio.jobs.start("evaluate", spec)
         except (StudioError, OSError) as error:
             self.studio.notices.error(error)
             return
-        self.studio.notices.info(f"{len(self.library)} goals are tried in the simulator, in the background.")
+        count = len(self.library)
+        self.studio.notices.info(
+            f"{count} goals are tried in the simulator, in the background; the library shows each."
+        )
 
     def _name(self) -> str:
         position = np.array(self.pose.position_m())

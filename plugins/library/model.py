@@ -112,7 +112,8 @@ class LibraryModel:
         """Look for new episodes every 2 s and take over what the thread has read."""
         if now_s - self._looked_s >= _LOOK_S:
             self._looked_s = now_s
-            self._loader.ask("look", self._look, visible(self._studio.project.datasets()))
+            project = self._studio.project
+            self._loader.ask("look", self._look, visible(project.datasets()) + project.tried())
         for key, result in self._loader.poll():
             if key == "look" and result is not None:
                 self._signature, entries = result

@@ -11,6 +11,7 @@ from plugins.library.entry import Entry, Marks
 from plugins.library.facts import Area, Facts, FactsCache, compute_facts
 from studio.core.errors import DataError, StudioError
 from studio.data.annotations import Journal
+from studio.data.dataset import Dataset
 from studio.data.episode import EpisodeReader
 from studio.data.episode_info import FILE_NAME, EpisodeInfo, episode_id, load_episode_info
 
@@ -61,8 +62,20 @@ def scan(datasets: Sequence[Path]) -> list[Entry]:
     entries: list[Entry] = []
     for dataset in datasets:
         folders = sorted(path.parent for path in dataset.glob(f"*/*/{FILE_NAME}"))
-        entries += [make_entry(folder, dataset.name, number) for number, folder in enumerate(folders, start=1)]
+        name = dataset_name(dataset)
+        entries += [make_entry(folder, name, number) for number, folder in enumerate(folders, start=1)]
     return entries
+
+
+def dataset_name(dataset: Path) -> str:
+    """The folder's name; for the episodes of an evaluation, what was tried and when."""
+    if dataset.name != "episodes":
+        return dataset.name
+    try:
+        name = Dataset(dataset).name
+    except StudioError:
+        name = ""
+    return f"Tried: {name} ({dataset.parent.name})" if name else f"Tried: {dataset.parent.name}"
 
 
 def make_entry(folder: Path, dataset: str, number: int) -> Entry:

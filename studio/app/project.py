@@ -10,6 +10,7 @@ from pathlib import Path
 from studio.core.config import load_toml
 from studio.core.errors import DataError
 from studio.core.paths import default_project_dir
+from studio.data.dataset import DATASET_FILE
 
 FORMAT_VERSION = 1
 _FOLDERS = ("datasets", "bundles", "goals", "runs", "layouts", "trash")
@@ -38,6 +39,10 @@ class Project:
 
     def datasets(self) -> list[Path]:
         return sorted(path for path in self.folder("datasets").iterdir() if path.is_dir())
+
+    def tried(self) -> list[Path]:
+        """Episodes that evaluations kept, one dataset a run: to look at, not to train on."""
+        return sorted(path.parent for path in self.folder("runs").glob(f"*/episodes/{DATASET_FILE}"))
 
     def bundles(self) -> list[Path]:
         """Bundle folders, newest first."""

@@ -18,11 +18,12 @@ from studio.core.errors import ConfigError, StudioError, WorkerError
 from studio.data.bundle_info import load_bundle_info
 from studio.evaluation.config import EvaluateConfig
 from studio.evaluation.report import summary_line
-from studio.jobs.queue import collect_ended, start_run
+from studio.jobs.queue import collect_ended, resume_run, start_run
 from studio.jobs.run import Run
 from studio.workers.ray_evaluation import check_ray
 
 _POLL_S = 0.2
+_MAY_CHANGE = ("workers", "cluster", "keep_episodes", "title")  # of a run that goes on; its own are kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,9 @@ class EvaluateArguments:
         workers: processes; 0 takes one per core (with --realtime one per two cores); ray or ray=ADDRESS takes a Ray
             cluster.
         limit_s: simulated time per goal.
-        run: keep the run's folder with the raw result of every goal here.
+        run: keep the run's folder here, with the raw result and the recorded episode of every goal; a folder in a
+            project's `runs` is shown in the window, where its episodes are in the library.
+        resume: go on with the run in that folder: goals that are answered are not tried again.
         json: write the result as JSON to this path, or to standard output with -.
     """
 
@@ -62,6 +65,7 @@ class EvaluateArguments:
     workers: str = "0"
     limit_s: float = 50.0
     run: str = ""
+    resume: bool = False
     json: str | None = None
 
 
@@ -69,9 +73,11 @@ def run(arguments: list[str]) -> int:
     """The command; returns its exit code."""
     options = parse_arguments(EvaluateArguments, arguments, "main.py evaluate")
     spec = make_spec(options)
+    if options.resume and not options.run:
+        raise ConfigError("--resume needs --run DIR: the folder of the run that goes on.")
     load_bundle_info(spec["bundle"])  # what is wrong with it is said at once, before anything starts
     if options.run:
-        result = evaluate(spec, Path(options.run), quiet=options.json == "-")
+        result = evaluate(spec, Path(options.run), quiet=options.json == "-", resume=options.resume)
     else:
         with tempfile.TemporaryDirectory(prefix="evaluate-") as folder:
             result = evaluate(spec, Path(folder) / "run", quiet=options.json == "-")
@@ -94,6 +100,7 @@ def make_spec(options: EvaluateArguments) -> dict[str, Any]:
         "workers": 0 if on_cluster else int(options.workers),
         "cluster": options.workers if on_cluster else "",
         "settings": tuple(part for text in options.set for part in text.split(",") if part),
+        "keep_episodes": bool(options.run) and not on_cluster,
     }
     same = ("planner", "goal_class", "goals", "seed", "preset", "prior", "realtime", "pose", "limit_s")
     config = make_config(
@@ -102,9 +109,13 @@ def make_spec(options: EvaluateArguments) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
-def evaluate(spec: dict[str, Any], folder: Path, *, quiet: bool = False) -> dict[str, Any]:
-    """Run the job in its own process and wait. Ctrl+C stops it cleanly and keeps what is done."""
-    job = start_run(folder, "evaluate", spec)
+def evaluate(spec: dict[str, Any], folder: Path, *, quiet: bool = False, resume: bool = False) -> dict[str, Any]:
+    """Run the job in its own process and wait. Ctrl+C stops it cleanly and keeps what is done.
+
+    Raises:
+        ConfigError: the run to resume was asked for something else.
+    """
+    job = _go_on(spec, folder) if resume else start_run(folder, "evaluate", spec)
     bar = ProgressBar("evaluate", 1.0, quiet=quiet)
     try:
         _follow(job, bar)
@@ -113,6 +124,20 @@ def evaluate(spec: dict[str, Any], folder: Path, *, quiet: bool = False) -> dict
         _follow(job, bar)
     bar.close()
     return _outcome(job)
+
+
+def _go_on(spec: dict[str, Any], folder: Path) -> Run:
+    """The run in a folder, started again where it was; one that is done is left as it is."""
+    job = Run(folder)
+    asked = dataclasses.asdict(make_config(EvaluateConfig, job.spec, where="evaluate"))
+    changed = [name for name, value in asked.items() if name not in _MAY_CHANGE and value != spec[name]]
+    if job.kind != "evaluate" or changed:
+        name = changed[0] if changed else "kind"
+        raise ConfigError(
+            f"--resume: the run in {folder} was started with {name}={asked.get(name, job.kind)!r}, not "
+            f"{spec.get(name, 'evaluate')!r}. Give the same options, or another folder."
+        )
+    return job if job.status().state == "done" else resume_run(job)
 
 
 def _follow(job: Run, bar: ProgressBar) -> None:

@@ -16,6 +16,7 @@ class EvaluateConfig:
     """Specification of an `evaluate` job.
 
     Args:
+        title: of the run, for the window's list.
         bundle: folder of the trained bundle.
         planner: mppi, cem, rl (the bundle's trained actor), scripted (primitives written by hand, which know pose and
             goal), random (prior skills within u_max) or none (holds still).
@@ -31,6 +32,8 @@ class EvaluateConfig:
         pose: what the planner and the policy know of the object: `world`, the simulator's truth, or `tags`, what the
             camera finds at 30 Hz. Success is always judged by the truth.
         keep_skills: keep what was executed (`skills/<goal>.npz` in the run's folder), for training on it.
+        keep_episodes: record every episode at the policy's rate (`episodes` in the run's folder, about 4 MB a minute),
+            so that it can be replayed. Not on a cluster, whose nodes share no folder.
     """
 
     bundle: str
@@ -48,6 +51,8 @@ class EvaluateConfig:
     limit_s: float = 50.0
     pose: str = "world"
     keep_skills: bool = False
+    keep_episodes: bool = False
+    title: str = ""
 
     def __post_init__(self) -> None:
         if self.planner not in PLANNERS:
@@ -62,6 +67,8 @@ class EvaluateConfig:
             raise ConfigError(f"--workers names the cluster {self.cluster!r}; allowed ray, ray=ADDRESS.")
         if self.cluster and self.realtime:
             raise ConfigError("--realtime needs a quiet machine and its own cores; leave out --workers ray.")
+        if self.cluster and self.keep_episodes:
+            raise ConfigError("keep_episodes: the nodes of a cluster keep no episodes; leave out --workers ray.")
         check_range("evaluate", "goals", self.goals, 1, 100_000)
         check_range("evaluate", "workers", self.workers, 0, 1024)
         check_range("evaluate", "limit_s", self.limit_s, 0.1, 3600, " s")

@@ -183,7 +183,8 @@ class SimulatedRig:
         self._simulation = simulation
         self._loop, self._inputs = simulation.loop, simulation.inputs
         robot = self._loop.robot
-        self.control_record: RecordType = self._loop.streams[0]
+        self.streams: tuple[RecordType, ...] = tuple(self._loop.streams)
+        self.control_record: RecordType = self.streams[0]
         self._target = make_target_slot(robot.joints).empty()[0]
         self._inputs.target = self._target
         self._loop.set_driver(Driver.PLANNER)
@@ -230,8 +231,10 @@ class SimulatedRig:
         self._simulation.close()
 
 
-def make_rig(robot: Robot, task: Task, seed: int = 0, clock: Clock | None = None) -> SimulatedRig:
-    """A rig of its own world; the object is not put back by itself, so that a loss is seen."""
+def make_rig(
+    robot: Robot, task: Task, seed: int = 0, clock: Clock | None = None, sink: Sink | None = None
+) -> SimulatedRig:
+    """A rig of its own world; the object is not put back by itself, so that a loss is seen. `sink` gets every record."""
     settings = ControlSettings(put_back_lost=False, coupling_ramp_s=0.0)
-    simulation = make_simulation(robot, task, seed, _NoSink(), clock or SteppedClock(), settings=settings)
+    simulation = make_simulation(robot, task, seed, sink or _NoSink(), clock or SteppedClock(), settings=settings)
     return SimulatedRig(simulation)

@@ -24,6 +24,7 @@ from studio.core.task import Task, load_task
 from studio.evaluation.claims import GoalClaims
 from studio.evaluation.config import EvaluateConfig
 from studio.evaluation.goals import GoalCase, load_cases, make_cases
+from studio.evaluation.keeper import episodes_folder, make_episode_dataset
 from studio.evaluation.report import summarise, summary_line
 from studio.jobs.run import Run, RunWriter, write_json
 from studio.planning.config import planner_preset
@@ -79,6 +80,9 @@ class Coordinator:
             cluster.run(self._claims, self._cases, self._folder, stop=lambda: _is_over(self._folder), tell=self._tell)
 
     def _run_here(self) -> None:
+        if self._config.keep_episodes:
+            title = self._config.title or f"{self._config.planner}, {self._config.goal_class}"
+            make_episode_dataset(self._folder, title=title, robot=load_task(TASK).robot, task=TASK)
         self._children = [self._start() for _ in range(self._workers())]
         try:
             while any(child.poll() is None for child in self._children) and not _is_over(self._folder):
@@ -189,7 +193,7 @@ def run_child(folder: Path) -> None:
     def stop() -> bool:
         return os.getppid() != parent or _is_over(folder)
 
-    with make_trial(config) as trial:
+    with make_trial(config, episodes_folder(folder) if config.keep_episodes else None) as trial:
         cases = make_evaluation_cases(load_task(TASK), config)
         claims = GoalClaims(folder, len(cases))
         while not stop() and (index := claims.claim()) is not None:

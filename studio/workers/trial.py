@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from studio.core.clock import SteppedClock, WallClock
 from studio.core.config import apply_settings
@@ -13,6 +14,7 @@ from studio.core.protocols import Rig
 from studio.core.task import Task, load_task
 from studio.evaluation.config import EvaluateConfig
 from studio.evaluation.goals import GoalCase
+from studio.evaluation.keeper import EpisodeKeeper
 from studio.evaluation.reach import GoalResult, ReachEpisode, ReachSettings
 from studio.evaluation.trace import SkillTrace
 from studio.ipc.session import make_session
@@ -30,21 +32,53 @@ from studio.workers.planning_engine import make_goal_planner
 if TYPE_CHECKING:
     from studio.workers.tag_pose import TagSight
 
+TASK = "move_box"
+
 
 class Trial:
     """Runs cases one after the other on one rig; closes the rig at the end of a `with`."""
 
     def __init__(
-        self, rig: Rig, model: SkillModel, pilot: Pilot, config: EvaluateConfig, sight: TagSight | None = None
+        self,
+        rig: Rig,
+        model: SkillModel,
+        pilot: Pilot,
+        config: EvaluateConfig,
+        sight: TagSight | None = None,
+        keeper: EpisodeKeeper | None = None,
     ) -> None:
         self.task: Task = model.task
-        self._rig, self._pilot, self._sight = rig, pilot, sight
-        settings = ReachSettings(limit_s=config.limit_s)
-        self._episode = ReachEpisode(rig, model.task, policy_rate_hz=model.rate_hz, settings=settings, sight=sight)
+        self._rig, self._pilot, self._sight, self._config, self._keeper = rig, pilot, sight, config, keeper
+        self._settings = ReachSettings(limit_s=config.limit_s)
+        self._episode = ReachEpisode(
+            rig, model.task, policy_rate_hz=model.rate_hz, settings=self._settings, sight=sight
+        )
 
     def run(self, case: GoalCase, stop: Callable[[], bool], kept: SkillTrace | None = None) -> GoalResult:
         """One episode; `StoppedError` when `stop` says so at a boundary."""
-        return self._episode.run(case, self._pilot, stop=stop, kept=kept)
+        if self._keeper is not None:
+            self._keeper.begin()
+        result = self._episode.run(case, self._pilot, stop=stop, kept=kept)
+        if self._keeper is not None:
+            reached_s = self._settings.hold_s if result.success else None
+            clock = "wall" if self._config.realtime else "stepped"
+            self._keeper.keep(case.index, self._describe(case, result), reached_s=reached_s, clock=clock)
+        return result
+
+    def _describe(self, case: GoalCase, result: GoalResult) -> dict[str, Any]:
+        """What `episode.json` says of an episode: who tried what, and what came of it."""
+        config = self._config
+        raw = {key: value for key, value in result.to_json().items() if key not in ("trace", "plan_s")}
+        return {
+            "source": "evaluate",
+            "robot": self.task.robot,
+            "task": TASK,
+            "bundle": config.bundle,
+            "planner": config.planner,
+            "settings": list(config.settings),
+            "goal": dataclasses.asdict(case.goal),
+            "result": raw,
+        }
 
     def __enter__(self) -> Trial:
         return self
@@ -80,10 +114,14 @@ def planner_settings(config: EvaluateConfig) -> PlannerConfig:
     return apply_settings(planner_preset(config.planner_preset), list(config.settings))
 
 
-def make_trial(config: EvaluateConfig) -> Trial:
-    """Load the bundle, check that it is for the simulated robot, and put it on a rig of its own."""
+def make_trial(config: EvaluateConfig, episodes: Path | None = None) -> Trial:
+    """Load the bundle, check that it is for the simulated robot, and put it on a rig of its own.
+
+    Args:
+        episodes: dataset in which every episode is kept; None keeps none.
+    """
     bundle = load_bundle(Path(config.bundle))
-    task = load_task("move_box")
+    task = load_task(TASK)
     robot = load_robot(task.robot)
     check_fits_robot(bundle.info, robot.name, task.state_size, where=f"Bundle {Path(config.bundle).name}")
     model = make_skill_model(bundle, prior=config.prior or None)
@@ -94,10 +132,14 @@ def make_trial(config: EvaluateConfig) -> Trial:
     from studio.workers.rig import make_rig  # late: the simulator is loaded only once the bundle is known to be good
 
     live = config.realtime and config.planner in ("mppi", "cem")
-    rig = make_rig(robot, task, seed=config.seed, clock=WallClock() if live else SteppedClock())
+    every = round(robot.loop_rate_hz / model.rate_hz)
+    keeper = None if episodes is None else EpisodeKeeper(episodes, every=every)
+    rig = make_rig(robot, task, seed=config.seed, clock=WallClock() if live else SteppedClock(), sink=keeper)
+    if keeper is not None:
+        keeper.bind(rig.streams)
     if live:
-        return Trial(rig, model, _make_live_pilot(rig, model, config, robot.name), config)
-    return Trial(rig, model, make_pilot(model, config, value, actor), config, _make_sight(robot, config))
+        return Trial(rig, model, _make_live_pilot(rig, model, config, robot.name), config, keeper=keeper)
+    return Trial(rig, model, make_pilot(model, config, value, actor), config, _make_sight(robot, config), keeper)
 
 
 def _make_sight(robot: Robot, config: EvaluateConfig) -> TagSight | None:
@@ -114,7 +156,7 @@ def _make_live_pilot(rig: Rig, model: SkillModel, config: EvaluateConfig, robot_
 
     values = {
         "robot": robot_name,
-        "task": "move_box",
+        "task": TASK,
         "bundle": config.bundle,
         "preset": config.planner_preset,
         "set": list(config.settings),

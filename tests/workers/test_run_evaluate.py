@@ -11,6 +11,14 @@ from pathlib import Path
 import pytest
 
 from studio.cli import main as command_line
+from studio.core.config import make_config
+from studio.core.errors import DataError
+from studio.core.records import Driver
+from studio.core.task import load_task
+from studio.data.annotations import Journal
+from studio.data.dataset import Dataset
+from studio.data.windows import load_windows
+from studio.evaluation.config import EvaluateConfig
 from studio.jobs.queue import start_run, wait_for
 from studio.jobs.run import Run
 from tests.patience import PATIENCE_S
@@ -54,6 +62,48 @@ def test_doing_nothing_leaves_the_box_where_it_is(bundle: Path, tmp_path: Path) 
     assert not row["success"] and row["position_error_m"] == pytest.approx(row["start_distance_m"], abs=0.003)
 
 
+def test_a_run_keeps_its_episodes_and_goes_on_where_it_was(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, run = tmp_path / "result.json", tmp_path / "run"
+    words = ["evaluate", str(bundle), "--planner", "none", "--goals", "3", "--limit-s", "0.4", "--run", str(run)]
+    assert command_line.main([*words, "--json", str(out)]) == 0
+    dataset = Dataset(run / "episodes")
+    found = dataset.episodes()
+    assert [episode.id[-1] for episode in found] == ["1", "2", "3"]
+    assert all(Journal(episode.path).outcome == "failure" for episode in found)
+    assert found[1].config["goal"] and found[1].config["result"]["goal"] == 1
+    reader = dataset.open(found[0].id)
+    try:
+        control, pose = reader.read("control"), reader.read("object_pose.world")
+    finally:
+        reader.close()
+    assert len(control) == len(pose) > 40 and set(control["driver"][-40:].tolist()) == {int(Driver.PLANNER)}
+    with pytest.raises(DataError):  # nobody played: there is nothing in it that training could take for play
+        load_windows(dataset, load_task("move_box"))
+    _cut_short(run, 1)
+    before = (run / "goals" / "0.json").stat().st_mtime_ns
+    assert command_line.main([*words, "--resume", "--json", str(out)]) == 0
+    assert json.loads(out.read_text())["complete"] and (run / "goals" / "1.json").exists()
+    assert (run / "goals" / "0.json").stat().st_mtime_ns == before
+    assert command_line.main([*words, "--resume", "--seed", "2"]) == 2
+    assert "was started with seed=1, not 2" in capsys.readouterr().err
+
+
+def _cut_short(run: Path, goal: int) -> None:
+    """As a run looks whose processes were killed at a goal."""
+    (run / "goals" / f"{goal}.json").unlink()
+    (run / "result.json").unlink()
+    status = json.loads((run / "status.json").read_text())
+    (run / "status.json").write_text(json.dumps({**status, "state": "running", "pid": 2**22 + 1}))
+
+
+def test_what_the_window_asks_for_is_understood(bundle: Path) -> None:
+    spec = {"title": "box-play-1: 20 goals", "bundle": str(bundle), "planner": "mppi", "goal_class": "easy",
+            "goals": 20, "seed": 1, "keep_episodes": True}  # fmt: skip
+    assert make_config(EvaluateConfig, spec, where="evaluate").title == "box-play-1: 20 goals"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -66,6 +116,8 @@ def test_doing_nothing_leaves_the_box_where_it_is(bundle: Path, tmp_path: Path) 
         (["BUNDLE", "--pose", "sonar"], 2, "allowed world, tags"),
         (["BUNDLE", "--goals-file", "/nowhere.toml"], 2, "does not exist"),
         (["BUNDLE", "--workers", "many"], 2, "number of processes"),
+        (["BUNDLE", "--resume"], 2, "needs --run"),
+        (["BUNDLE", "--resume", "--run", "/nowhere/run"], 3, "Run"),
     ],
 )
 def test_wrong_use_is_one_line(

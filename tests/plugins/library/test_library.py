@@ -18,6 +18,7 @@ from studio.app.host import PluginHost
 from studio.app.theme import apply_theme
 from studio.data.annotations import Journal
 from studio.data.episode_info import load_episode_info, save_episode_info
+from studio.evaluation.keeper import make_episode_dataset
 from studio.jobs.queue import wait_for
 from tests.patience import PATIENCE_S
 from tests.plugins.recording import write_dataset
@@ -260,3 +261,18 @@ def test_the_take_being_recorded_is_not_a_card_yet(library, studio: StudioApi) -
     library.refresh()
     settle(library, lambda: len(library.entries) == 3)
     assert next(e for e in library.entries if e.path == folder).note == "not closed: repair it"
+
+
+def test_episodes_of_an_evaluation_are_shown_and_replayed(host: PluginHost, studio: StudioApi, library) -> None:
+    run = studio.project.folder("runs") / "20260101-120000-evaluate"
+    write_dataset(
+        make_episode_dataset(run, title="skills: row", robot="dual_arm_ak60", task="move_box"), 1, seconds=1.0
+    )
+    opened: list[dict] = []
+    studio.navigate = lambda screen, **words: opened.append({"screen": screen, **words})  # type: ignore[method-assign]
+    library.refresh()
+    settle(library, lambda: len(library.entries) == 4)
+    (tried,) = [entry for entry in library.entries if entry.dataset.startswith("Tried: skills: row")]
+    library.replay(tried.key)
+    assert opened == [{"screen": "replay", "episode": tried.key}]
+    assert all(path.name != "episodes" for path in studio.project.datasets())  # nothing to train on
