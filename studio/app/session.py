@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from psygnal import Signal
 
+from studio.app.bench_use import BenchUse
 from studio.app.monitor import LinkMonitor
 from studio.app.outlet import CouplingWish, Outlet
 from studio.app.project import Project
@@ -29,6 +30,8 @@ from studio.robot.wiring import PedalWiring
 
 _LEVELS = {"info": "info", "warn": "warn", "warning": "warn", "error": "fault", "fault": "fault"}
 _START_PATIENCE_S = 20.0
+_BENCH = "commission"
+_ON_BUSES = ("control", "guard")  # they open the robot's buses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +116,7 @@ class Session:
         self._control = Follower(self.folder.ring_path("control"))
         self.monitor = LinkMonitor(self.state.link, self._control, project.free_bytes)
         self.take = Take(self)
+        self.bench = BenchUse()
         self.state.link.robot_title = robot_title or (robot.title if robot.buses else "Simulated robot")
         self._expected: set[str] = set()
         self._stopped: set[str] = set()  # on purpose, and not ready again since
@@ -137,12 +141,19 @@ class Session:
         self._configs[name] = {**self._configs.get(name, {}), **config}
         if self.alive(name):
             return
+        if blocked := self.blocked_start(name):
+            self.notices.add("warn", f"{place.title} was not started: {blocked}.")
+            return
         try:
             self.supervisor.start(name, place.module, {**self._usual_config(place), **self._configs[name]})
         except StudioError as error:
             self.notices.error(error)
             return
         self._expected.add(name)
+
+    def blocked_start(self, name: str) -> str:
+        """Why a worker must not be started now, in a few words: two programs would speak on one bus."""
+        return self.bench.blocks({bus.name for bus in self.robot.buses}) if name in _ON_BUSES else ""
 
     def stop_worker(self, name: str) -> None:
         """Ask a worker to end; `poll` moves up to terminate and kill. Returns at once."""
@@ -192,6 +203,8 @@ class Session:
             sent = False
         if not sent:
             self.say_missing(name)
+        elif name == _BENCH:
+            self.bench.sent(message)
 
     def say_missing(self, name: str) -> None:
         self.notices.add(
@@ -285,6 +298,8 @@ class Session:
         elif message.name == "state" and name == "pedal":
             pressed = "pressed" if message.values.get("pressed") else "released"
             self.state.link.pedal = str(message.values.get("trouble", "")) or pressed
+        if name == _BENCH:
+            self.bench.heard(message)
         self.take.on_message(name, message)
         self.message.emit(name, message)
 

@@ -122,7 +122,7 @@ def _add_workers(window: StudioWindow) -> None:
         window.studio.commands.add(Command(id=identity, title=f"Start {title} again", place="Studio", icon="retry"))
 
         def blocked(name: str = name) -> str:
-            return "it is running" if window.session.alive(name) else ""
+            return "it is running" if window.session.alive(name) else window.session.blocked_start(name)
 
         window.studio.commands.bind(identity, lambda name=name: window.session.start_worker(name), blocked=blocked)
 
