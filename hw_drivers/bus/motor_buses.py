@@ -96,6 +96,7 @@ class MotorBuses:
         self._out_data, self._in_words = words_of(self._outgoing)[:, 1], words_of(self._incoming)
         self._lanes = self._make_lanes(buses)
         self._expected = [lane.expected for lane in self._lanes]
+        self._receives = [lane.transport.receive for lane in self._lanes]
         self._frames = np.zeros((self.motors, 8), dtype=np.uint8)
         self._replies = np.zeros((self.motors, 8), dtype=np.uint8)
         self._frame_words, self._reply_words = as_words(self._frames), as_words(self._replies)
@@ -167,7 +168,7 @@ class MotorBuses:
     def collect(self, deadline_ns: int = 0) -> MotorStates:
         """The second half: what has come and comes until the deadline; without one, what is there already."""
         lanes = self._lanes
-        counts = [lane.transport.receive() for lane in lanes]
+        counts = [receive() for receive in self._receives]
         if counts == self._expected and self._known.take([lane.transport.offset_ns for lane in lanes], self.sent_ns):
             return self._finish(complete=True)
         self._heard[:] = False

@@ -1,8 +1,8 @@
 """A CAN bus through the kernel's raw sockets (AF_CAN), all frames of a tick in one call each way.
 
-`sendmmsg` and `recvmmsg` of the C library take the whole block; the headers they need are made once and point into the
-owner's memory. Kernels without SocketCAN can still run all of this over a datagram socket pair that carries the same
-16-byte frames, which is how it is tested.
+`sendmmsg` and `recvmmsg` take the whole block, called in C (resources/native/tick/socket.h) where there is a library,
+else through ctypes; the headers they need are made once and point into the owner's memory. Kernels without SocketCAN
+can still run all of this over a datagram socket pair that carries the same 16-byte frames, which is how it is tested.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hw_drivers.bus.can_frame import (
     ERROR_BUS_OFF,
     FRAME_BYTES,
@@ -24,6 +27,7 @@ from hw_drivers.bus.can_frame import (
     make_stamps,
 )
 from studio.core.errors import DeviceError
+from studio.core.kernel import make_kernel
 
 _CONTROL_BYTES = 32  # one control message with a timespec, CMSG_SPACE(16)
 _SO_TIMESTAMPNS = 35
@@ -61,7 +65,8 @@ class _Vectors:
         count = len(rows)
         self._keep = frames, control  # the headers point into their memory
         self._vectors = (_IoVector * count)()
-        self.messages = (_Message * count)()
+        self.messages: Any = (_Message * count)()
+        self.block: NDArray[np.uint8] = np.frombuffer(self.messages, dtype=np.uint8)
         for i, row in enumerate(rows):
             self._vectors[i].base, self._vectors[i].length = frames.ctypes.data + FRAME_BYTES * row, FRAME_BYTES
             header = self.messages[i].header
@@ -94,30 +99,53 @@ class RawCanTransport:
         self.offset_ns = 0
         for _ in range(_FIRST_READINGS):
             self._follow_wall_clock()
+        self._offset = np.zeros(1, dtype=np.int64)
+        self._kept_offset = self._offset.data
         self.attach(make_block(1), make_block(1), make_stamps(1), (0,))
 
     def attach(self, outgoing: FrameBlock, incoming: FrameBlock, stamps: Stamps, rows: Sequence[int]) -> None:
         self._out, self._in = _Vectors(outgoing, range(len(outgoing))), _Vectors(incoming, rows, stamps)
         self._counts = [ctypes.c_uint(n) for n in range(len(outgoing) + 1)]
+        self._offset[0] = self.offset_ns
+        sizes = {"socket": self._number, "rows_out": len(outgoing), "rows_in": len(rows)}
+        blocks = {"outgoing": self._out.block, "incoming": self._in.block, "offset_ns": self._offset}
+        send = make_kernel("Frames", "send_frames", {**sizes, **blocks}, arguments=1)
+        receive = make_kernel("Frames", "receive_frames", {**sizes, **blocks})
+        self._send_natively = None if send is None else send.run
+        self._receive_natively = None if receive is None else receive.run
 
     def send(self, count: int) -> int:
-        sent = self._send_all(self._fd, self._out.first, self._counts[count], self._now)
+        sent = self._send(count) if self._send_natively is None else self._send_natively(count)
         if sent == count:
             if self.error is BusError.NO_ACKNOWLEDGE:
                 self.error = BusError.NONE
             return count
-        number = 0 if sent > 0 else ctypes.get_errno()
-        self._note(BusError.NO_ACKNOWLEDGE if sent > 0 or number in _FULL else BusError.GONE)
-        return max(int(sent), 0)
+        self._note(BusError.NO_ACKNOWLEDGE if sent > 0 or -sent in _FULL else BusError.GONE)
+        return max(sent, 0)
+
+    def _send(self, count: int) -> int:
+        """How many frames were taken, or the error, negative. The kernel's reference."""
+        sent = int(self._send_all(self._fd, self._out.first, self._counts[count], self._now))
+        return sent if sent >= 0 else -ctypes.get_errno()
 
     def receive(self) -> int:
-        count = self._receive_all(self._fd, self._in.first, self._in.count, self._now, None)
-        if count <= 0:
-            if count < 0 and ctypes.get_errno() not in _FULL:
+        if self._receive_natively is None:
+            count = self._receive()
+        else:
+            count = self._receive_natively()
+            self.offset_ns = self._kept_offset[0]
+        if count < 0:
+            if -count not in _FULL:
                 self._note(BusError.GONE)
             return 0
-        self._follow_wall_clock()
-        return int(count)
+        return count
+
+    def _receive(self) -> int:
+        """How many frames have come, or the error, negative. The kernel's reference."""
+        count = int(self._receive_all(self._fd, self._in.first, self._in.count, self._now, None))
+        if count > 0:
+            self._follow_wall_clock()
+        return count if count >= 0 else -ctypes.get_errno()
 
     def _follow_wall_clock(self) -> None:
         """The kernel stamps with the wall clock: keep what turns that into monotonic time.
@@ -147,6 +175,8 @@ class RawCanTransport:
         self.error = BusError.NONE
 
     def close(self) -> None:
+        self._send_natively = self._receive_natively = None
+        self._fd = ctypes.c_int(-1)  # the number may soon be another file's
         self._socket.close()
         self._number = -1
 

@@ -72,6 +72,8 @@ class ControlLoop:
         self._clock, self._sink = clock, sink
         self.frame = frame = Frame(robot.joints, robot.pairs)
         self._sides = [(frame.measured[STATE_POSITION, side], frame.gravity_nm[side]) for side in (LEADER, FOLLOWER)]
+        self._other_side = frame.measured[STATE_POSITION : STATE_VELOCITY + 1, ::-1]
+        self._set_points, self._feed_forward = frame.requested[POSITION : VELOCITY + 1], frame.requested[TORQUE]
         self._watch = Watch(robot, self.settings, period_s, frame)
         self._estimator = ContactEstimator(robot, kinematics, self.settings, period_s, frame)
         self._observer = PassivityObserver(self.settings, period_s, frame)
@@ -93,6 +95,7 @@ class ControlLoop:
         self._steady = False
         self._published: list[tuple[PairState, HoldReason]] = []
         self._coupling_published: tuple[object, ...] = ()
+        self._hand_count = -1
         self.bus_load = 0.0  # worst case of the fullest bus, for the record
         self._put_back_asked = False
         self.tick_count = 0
@@ -271,9 +274,8 @@ class ControlLoop:
 
     def _follow_each_other(self) -> None:
         """Steady coupling of all pairs: gains are as in the last tick, only set-points and gravity change."""
-        frame = self.frame
-        frame.requested[POSITION : VELOCITY + 1] = frame.measured[STATE_POSITION : STATE_VELOCITY + 1, ::-1]
-        frame.requested[TORQUE] = frame.gravity_nm
+        self._set_points[...] = self._other_side
+        self._feed_forward[...] = self.frame.gravity_nm
 
     def _write_pair(self, pair: int, coupling: PairCoupling, machine: PairMachine, late: bool, now_ns: int) -> None:
         state = machine.state
@@ -322,7 +324,9 @@ class ControlLoop:
             record.fault_code[0] = [machine.fault_code for machine in arbiter.machines]
             motors = [machine.fault_motor for machine in arbiter.machines]
             record.fault_joint[0] = [motor % self.robot.joints if motor >= 0 else -1 for motor in motors]
-        record.hand_target_m[0], record.hand_active[0] = inputs.hand_target_m, inputs.hand_active
+        if inputs.hand_count != self._hand_count:
+            self._hand_count = inputs.hand_count
+            record.hand_target_m[0], record.hand_active[0] = inputs.hand_target_m, inputs.hand_active
         driver, signals, target = arbiter.driver, arbiter.signals, arbiter.target
         planned = driver is Driver.PLANNER or driver is Driver.SKILL
         goal_id, plan_id = (target.goal_id, target.plan_id) if planned else (0, 0)

@@ -5,15 +5,21 @@
 // every array against it, and fills the structure. So the two sides cannot disagree about order or size.
 //
 // All members are 8 bytes long. Kernels keep no state of their own, touch nothing but the arrays given, and call nothing
-// but sin, cos, sqrt and memcpy. The NumPy code beside each caller is the reference: same operations in the same order, no
+// but sin, cos, sqrt and memcpy (socket.h: the system calls of a bus). The NumPy code beside each caller is the reference: same operations in the same order, no
 // contraction to fused multiply-add (flags in studio/core/kernel.py), so the results are equal bit by bit, but for the
 // sign of a zero. Comparisons are written so that a NaN stays a NaN, as with numpy.maximum and numpy.minimum.
 #ifndef TICK_KERNEL_H
 #define TICK_KERNEL_H
 
+#define _GNU_SOURCE
+#include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
+#ifdef __linux__
+#include <sys/socket.h>
+#endif
 
 #define whole(name) int64_t name;
 #define number(name) double name;

@@ -3,4 +3,5 @@
 #include "control.h"
 #include "mit_codec.h"
 #include "ring.h"
+#include "socket.h"
 #include "twins.h"

@@ -22,12 +22,36 @@ from hw_drivers.bus.can_frame import (
     take_frame,
 )
 from hw_drivers.bus.raw_can import RawCanTransport, open_socketcan
+from studio.core import kernel
 from studio.core.clock import NS_PER_S
 from studio.core.errors import DeviceError
+from studio.core.kernel import NativeBuild, tick_build
+
+Pair = tuple[RawCanTransport, socket.socket]
+
+
+@pytest.fixture(params=["C", "ctypes"])
+def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    """Both ways to the same system calls; everything here holds for either."""
+    if request.param == "ctypes":
+        without_kernels(monkeypatch)
+    elif tick_build().library is None:
+        pytest.skip(tick_build().reason or "there is no library")
+    yield from make_pair()
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[RawCanTransport, socket.socket]]:
+def plain_pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    """Through ctypes, whose clock is Python's."""
+    without_kernels(monkeypatch)
+    yield from make_pair()
+
+
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "tick_build", lambda: NativeBuild(library=None, reason="for comparison"))
+
+
+def make_pair() -> Iterator[Pair]:
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     transport = RawCanTransport(near, "pair")
     yield transport, far
@@ -41,7 +65,7 @@ def attach(transport: RawCanTransport, count: int = 4) -> tuple[np.ndarray, np.n
     return outgoing, incoming, stamps
 
 
-def test_a_frame_is_the_kernels_struct(pair: tuple[RawCanTransport, socket.socket]) -> None:
+def test_a_frame_is_the_kernels_struct(pair: Pair) -> None:
     transport, far = pair
     outgoing, _, _ = attach(transport)
     put_frame(outgoing, 0, 0x80000868, bytes.fromhex("0006667fff8f57ff"))
@@ -49,7 +73,7 @@ def test_a_frame_is_the_kernels_struct(pair: tuple[RawCanTransport, socket.socke
     assert far.recv(64) == bytes.fromhex("680800800800000000066 67fff8f57ff".replace(" ", ""))
 
 
-def test_replies_carry_the_kernels_time_of_arrival(pair: tuple[RawCanTransport, socket.socket]) -> None:
+def test_replies_carry_the_kernels_time_of_arrival(pair: Pair) -> None:
     transport, far = pair
     _, incoming, stamps = attach(transport)
     block, before_ns = make_block(1), time.monotonic_ns()
@@ -67,9 +91,9 @@ def test_replies_carry_the_kernels_time_of_arrival(pair: tuple[RawCanTransport, 
 
 
 def test_a_pause_between_two_readings_of_the_clocks_makes_no_reply_late(
-    pair: tuple[RawCanTransport, socket.socket], monkeypatch: pytest.MonkeyPatch
+    plain_pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    transport, far = pair
+    transport, far = plain_pair
     attach(transport)
     offset_ns = transport.offset_ns
     for slow in ("monotonic_ns", "time_ns"):
@@ -81,10 +105,8 @@ def test_a_pause_between_two_readings_of_the_clocks_makes_no_reply_late(
         monkeypatch.undo()
 
 
-def test_the_offset_follows_a_wall_clock_that_was_set(
-    pair: tuple[RawCanTransport, socket.socket], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    transport, far = pair
+def test_the_offset_follows_a_wall_clock_that_was_set(plain_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    transport, far = plain_pair
     attach(transport)
     before_ns, wall = transport.offset_ns, time.time_ns
     for by_ns in (3_600_000_000_000, -3_600_000_000_000):
@@ -94,7 +116,29 @@ def test_the_offset_follows_a_wall_clock_that_was_set(
         assert transport.offset_ns == pytest.approx(before_ns - by_ns, abs=60_000_000_000)
 
 
-def test_a_full_queue_is_a_bus_that_does_not_acknowledge(pair: tuple[RawCanTransport, socket.socket]) -> None:
+def test_the_offset_comes_back_from_either_side(pair: Pair) -> None:
+    """As after the wall clock was set; between two readings it does not move."""
+    transport, far = pair
+    attach(transport)
+    right_ns = transport.offset_ns
+    for wrong_ns in (3_600_000_000_000, -3_600_000_000_000, 0):
+        transport.offset_ns = right_ns + wrong_ns
+        attach(transport)
+        far.send(bytes(16))
+        assert transport.receive() == 1
+        assert transport.offset_ns == pytest.approx(right_ns, abs=60_000_000_000)
+
+
+def test_more_than_was_attached_is_never_sent(pair: Pair) -> None:
+    transport, _ = pair
+    attach(transport, 2)
+    if transport._send_natively is not None:  # C checks what ctypes takes from a list
+        assert transport._send_natively(3) < 0 and transport._send_natively(-1) < 0
+    transport.close()
+    assert transport.send(1) == 0 and transport.receive() == 0 and transport.error is BusError.GONE
+
+
+def test_a_full_queue_is_a_bus_that_does_not_acknowledge(pair: Pair) -> None:
     transport, far = pair
     attach(transport)
     sent = [transport.send(4) for _ in range(400)]
@@ -108,7 +152,7 @@ def test_a_full_queue_is_a_bus_that_does_not_acknowledge(pair: tuple[RawCanTrans
     assert transport.send(4) == 4 and transport.error is BusError.NONE
 
 
-def test_a_far_end_that_closed_is_remembered_until_cleared(pair: tuple[RawCanTransport, socket.socket]) -> None:
+def test_a_far_end_that_closed_is_remembered_until_cleared(pair: Pair) -> None:
     transport, far = pair
     attach(transport)
     far.close()
@@ -117,7 +161,7 @@ def test_a_far_end_that_closed_is_remembered_until_cleared(pair: tuple[RawCanTra
     assert transport.error is BusError.NONE
 
 
-def test_bus_off_is_remembered_other_error_frames_are_counted(pair: tuple[RawCanTransport, socket.socket]) -> None:
+def test_bus_off_is_remembered_other_error_frames_are_counted(pair: Pair) -> None:
     transport, _ = pair
     transport.note_error_frame(ERROR_FLAG | 0x04)
     assert transport.error is BusError.NONE and transport.error_frames == 1
