@@ -38,7 +38,7 @@ from studio.core.protocols import KD, KP, STATE_TORQUE, TORQUE, Clock, TwinPorts
 from studio.robot.description import Robot
 from studio.robot.kinematics import Kinematics
 from studio.sim.arm_twin import ArmTwin
-from studio.workers.priority import obtain_priority
+from studio.workers.priority import leave_priority, obtain_priority
 
 SIDES = ("leader", "follower")
 _ANSWER_S = 20.0
@@ -345,7 +345,7 @@ class SerialRig:
         return np.array(self._ask("torque_nm"))
 
     def close(self) -> None:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        leave_priority()
         self._starvation.close()
         self.plant.close()
         for twin in self._twins:

@@ -36,6 +36,7 @@ from studio.robot.description import load_robot
 
 _PATIENCE_S = 120.0
 _STEP_S = 0.02
+TARGET_US = 50.0  # p99.9 with FIFO
 _LATE_S = 0.0005  # of these the cause is looked for
 _BUSY = "from_prediction=false"  # plan after plan, without waiting for the skill that runs
 
@@ -147,7 +148,7 @@ class Script:
         while time.monotonic() - began_s < self.setting.seconds:
             records = self._control.read()
             if records is not None and len(records):
-                self._parts.append(records[["t_ns", "lateness_s", "missed_ticks"]].copy())
+                self._parts.append(records[["t_ns", "tick", "lateness_s", "missed_ticks"]].copy())
             self._samples.append((time.monotonic_ns(), main_thread_wait_s(pids["control"]), stolen_s()))
             self._is_engaged()
             yield
@@ -155,6 +156,7 @@ class Script:
         self.result = {
             **self._describe_ticks(),
             "seconds": round(took_s, 1),
+            "during_ns": [int(1e9 * began_s), int(1e9 * (began_s + took_s))],
             "stolen_ms_per_s": round(1e3 * (stolen_s() - stolen_before_s) / took_s, 2),
             "processes": {name: self._describe_process(name, pid, took_s) for name, pid in pids.items()},
         }
@@ -167,6 +169,7 @@ class Script:
             "wait_share": round(spent.wait_s / took_s, 4),
             "switches_per_s": round(spent.voluntary / took_s, 1),
             "preempted_per_s": round(spent.involuntary / took_s, 1),
+            "page_faults_per_s": round(spent.faults / took_s, 2),
         }
 
     def _describe_ticks(self) -> dict[str, Any]:
@@ -178,7 +181,16 @@ class Script:
             "max_us": round(float(longest), 1), "ticks": len(ticks), "lost_records": self._control.lost,
             "missed": int(ticks["missed_ticks"][-1] - ticks["missed_ticks"][0]),
             "late": self._causes(ticks["t_ns"], late_us * 1e-6),
+            "late_ticks": self._late_ticks(ticks["t_ns"], ticks["tick"], late_us),
         }  # fmt: skip
+
+    def _late_ticks(self, t_ns: np.ndarray, tick: np.ndarray, late_us: np.ndarray) -> list[list[int]]:
+        """Deadline and lateness in ns of all that were late by more than the target, and whether their second had just
+        ended: the tick before them told the window how the loop is."""
+        after_report = tick % round(self.setting.rate_hz) == 1
+        chosen = np.flatnonzero(late_us > TARGET_US)
+        late_ns = (1e3 * late_us[chosen]).astype(np.int64)
+        return np.stack([t_ns[chosen] - late_ns, late_ns, after_report[chosen]], axis=1).tolist()
 
     def _causes(self, t_ns: np.ndarray, late_s: np.ndarray) -> dict[str, int]:
         """Late ticks by what happened in the sampled stretch around them.

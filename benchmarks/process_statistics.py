@@ -8,6 +8,7 @@ from pathlib import Path
 
 _TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 _STOLEN = 8  # column of /proc/stat, after the label
+_MINOR, _MAJOR = 7, 9  # columns of /proc/PID/stat, after the name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +19,14 @@ class ProcessStatistics:
         run_s: on a core.
         wait_s: ready to run, while the machine ran something else.
         voluntary, involuntary: switches.
+        faults: pages that were not there when they were touched.
     """
 
     run_s: float = 0.0
     wait_s: float = 0.0
     voluntary: int = 0
     involuntary: int = 0
+    faults: int = 0
 
     def since(self, before: ProcessStatistics) -> ProcessStatistics:
         return ProcessStatistics(
@@ -31,6 +34,7 @@ class ProcessStatistics:
             wait_s=self.wait_s - before.wait_s,
             voluntary=self.voluntary - before.voluntary,
             involuntary=self.involuntary - before.involuntary,
+            faults=self.faults - before.faults,
         )
 
 
@@ -45,6 +49,7 @@ def read_process(pid: int) -> ProcessStatistics:
         try:
             run_ns, wait_ns, _ = (int(word) for word in (task / "schedstat").read_text().split())
             switches = dict(line.split(":") for line in (task / "status").read_text().splitlines() if "ctxt" in line)
+            words = (task / "stat").read_text().rsplit(")", 1)[1].split()
         except OSError:
             continue
         total = ProcessStatistics(
@@ -52,6 +57,7 @@ def read_process(pid: int) -> ProcessStatistics:
             wait_s=total.wait_s + wait_ns * 1e-9,
             voluntary=total.voluntary + int(switches["voluntary_ctxt_switches"]),
             involuntary=total.involuntary + int(switches["nonvoluntary_ctxt_switches"]),
+            faults=total.faults + int(words[_MINOR]) + int(words[_MAJOR]),
         )
     return total
 

@@ -21,6 +21,11 @@ def obtain_priority(priority: int) -> str:
     return ""
 
 
+def leave_priority() -> None:
+    """Back to the normal scheduler. The flag stays, because only root may take it off again (sched(7))."""
+    os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+
+
 def grant_command() -> str:
     """What lets this user have real-time priority."""
     user = os.environ.get("USER") or str(os.getuid())
