@@ -5,7 +5,6 @@ A run is a folder written by its own process; this reads it once a second and ne
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,23 +14,22 @@ from psygnal import Signal
 
 from plugins.training.compare import COLOURS, comparison, explained_shares, read_held_out, read_run
 from plugins.training.curves import PlotData, log_lines, make_plots, stages, steps_per_second
-from plugins.training.form import FormField, check, make_fields, make_settings, problems, stage_marks
+from plugins.training.entries import Entries
+from plugins.training.form import check, stage_marks
 from plugins.training.sources import Source, read_sources
 from plugins.training.words import MEASURED_STEPS, can_resume
 from studio.app.api import Loader, RunView, StudioApi
 from studio.core.errors import StudioError
-from studio.methods.table import METHODS, MethodEntry
+from studio.methods.table import METHODS
 
-CUSTOM = "custom"
 _LOOK_S = 3.0
 COMPARED_MAX = len(COLOURS)
-_TRIES = {"planner": "mppi", "goal_class": "easy", "goals": 20, "seed": 1}
+_TRIES = {"planner": "mppi", "goal_class": "easy", "goals": 20, "seed": 1, "keep_episodes": True}
 
 
 class TrainingModel:
-    """Signals: `form_changed`, `sources_changed`, `runs_changed` (the list or the chosen run), `curves_changed`."""
+    """Signals: `sources_changed`, `runs_changed` (the list or the chosen run), `curves_changed`."""
 
-    form_changed = Signal()
     sources_changed = Signal()
     runs_changed = Signal()
     curves_changed = Signal()
@@ -44,11 +42,8 @@ class TrainingModel:
         self._known: set[str] = set()
         self.sources: list[Source] = []
         self.dataset: Path | None = None
-        self.method: MethodEntry = next(iter(METHODS.values()))
-        self.preset, self.base = "", ""
+        self.entries = Entries()
         self.seed = 1
-        self.texts: dict[str, str] = {}
-        self.problems: dict[str, str] = {}
         self.try_goals, self.tell = False, True
         self.chosen = ""
         self.compared: list[str] = []
@@ -56,54 +51,11 @@ class TrainingModel:
         self._seen_from = 0
         self.stage = ""
         self.rows: list[dict[str, Any]] = []
-        self.choose_preset(next(iter(self.method.presets())))
         studio.state.runs.changed.connect(self._on_runs)
         studio.state.runs.ended.connect(self._on_ended)
         self._on_runs()
 
-    # the form
-
-    def choose_method(self, name: str) -> None:
-        self.method = METHODS[name]
-        self.choose_preset(next(iter(self.method.presets())))
-
-    def choose_preset(self, preset: str) -> None:
-        """A preset fills every field; `custom` keeps what is there."""
-        if preset != CUSTOM:
-            self.base = preset
-            self._config = self.method.make_config(preset)
-            self.texts = {field.path: field.text for field in make_fields(self._config)}
-            self.problems = {}
-        self.preset = preset
-        self.form_changed.emit()
-
-    @property
-    def fields(self) -> list[FormField]:
-        """Every setting with what is entered now."""
-        return [dataclasses.replace(field, text=self.texts[field.path]) for field in make_fields(self._config)]
-
-    @property
-    def config(self) -> Any:
-        """The configuration as entered; fields that are wrong keep the preset's value."""
-        good = {path: text for path, text in self.texts.items() if path not in self.problems}
-        return check(self._config, make_settings(self._config, good))[0]
-
-    @property
-    def settings(self) -> list[str]:
-        """`key=value` for what differs from the preset."""
-        return make_settings(self._config, self.texts)
-
-    def enter(self, path: str, text: str) -> None:
-        """A field was changed; from then on the size is Custom."""
-        if self.texts[path] == text:
-            return
-        self.texts[path] = text
-        self.problems = problems(self._config, self.texts)
-        if not self.problems:  # fields can be right one by one and wrong together
-            together = check(self._config, self.settings)[1]
-            self.problems = {path: together} if together else {}
-        self.preset = CUSTOM if self.settings else self.base
-        self.form_changed.emit()
+    # what to learn from
 
     def set_seed(self, seed: int) -> None:
         self.seed = seed
@@ -123,8 +75,8 @@ class TrainingModel:
         source = self.source
         if source is None or not source.episodes:
             return "no play yet: record a minute"
-        if self.problems:
-            return next(iter(self.problems.values()))
+        if self.entries.problems:
+            return next(iter(self.entries.problems.values()))
         return ""
 
     def train(self) -> None:
@@ -134,9 +86,9 @@ class TrainingModel:
             return
         name = self._new_name(source.name)
         spec = {
-            "title": name, "method": self.method.name, "dataset": str(source.path.resolve()),
-            "bundle": str(self._studio.project.folder("bundles") / name), "preset": self.base,
-            "set": self.settings, "seed": self.seed,
+            "title": name, "method": self.entries.method.name, "dataset": str(source.path.resolve()),
+            "bundle": str(self._studio.project.folder("bundles") / name), "preset": self.entries.base,
+            "set": self.entries.settings, "seed": self.seed,
         }  # fmt: skip
         try:
             run = self._studio.jobs.start("train", spec)
@@ -376,7 +328,7 @@ class TrainingModel:
     def run_config(self) -> Any:
         """The settings of the chosen run, or those of the form when it has none."""
         if self.run is None or self.spec.get("method") not in METHODS:
-            return self.config
+            return self.entries.config
         return self._config_of(self.spec)
 
     @staticmethod

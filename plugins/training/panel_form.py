@@ -18,15 +18,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from plugins.training.entries import CUSTOM
 from plugins.training.form import FIRST_FIELDS, FormField
-from plugins.training.model import CUSTOM, TrainingModel
+from plugins.training.model import TrainingModel
 from plugins.training.sources import Source, cores, day_text, memory_text
 from plugins.training.words import when_text
 from studio.app.api import StudioApi
 from studio.app.theme import set_property
 from studio.app.widgets.control import KeyButton, SegmentedControl, ValueRow
 from studio.app.widgets.fact_lines import FactLines
-from studio.app.widgets.scroll import PageScroll
+from studio.app.widgets.scroll import PageScroll, rest_wheel
 from studio.app.widgets.unit_line import UnitLine
 from studio.methods.table import METHODS
 
@@ -49,7 +50,7 @@ class FieldRow(QWidget):
         row.addWidget(name)
         row.addStretch(1)
         self.entry = self._make_entry(field)
-        self.entry.setAccessibleName(field.title)
+        self.entry.setAccessibleName(f"{field.group}, {field.title.lower()}" if field.group else field.title)
         row.addWidget(self.entry)
         column.addLayout(row)
         self.problem = QLabel()
@@ -59,23 +60,24 @@ class FieldRow(QWidget):
         self.problem.hide()
         column.addWidget(self.problem)
         self.setToolTip(field.help)
+        rest_wheel(self)
         self.show_field(field, "")
 
     def _make_entry(self, field: FormField) -> QWidget:
         model, path = self._model, field.path
         if field.kind == "bool":
             box = QCheckBox()
-            box.clicked.connect(lambda on: model.enter(path, "true" if on else "false"))
+            box.clicked.connect(lambda on: model.entries.enter(path, "true" if on else "false"))
             return box
         if field.choices:
             combo = QComboBox()
             combo.addItems(list(field.choices))
-            combo.textActivated.connect(lambda text: model.enter(path, text))
+            combo.textActivated.connect(lambda text: model.entries.enter(path, text))
             return combo
         line = UnitLine("", field.unit)
         line.setFixedWidth(_ENTRY_PX)
         line.setAlignment(Qt.AlignmentFlag.AlignLeft)
-        line.textEdited.connect(lambda text: model.enter(path, text.strip()))
+        line.textEdited.connect(lambda text: model.entries.enter(path, text.strip()))
         return line
 
     @property
@@ -133,7 +135,7 @@ class FormPanel(QFrame):
         foot.setContentsMargins(0, 0, 4, 0)  # as wide as what scrolls
         foot.addWidget(self.train)
         outer.addLayout(foot)
-        model.form_changed.connect(self.show_form)
+        model.entries.changed.connect(self.show_form)
         model.sources_changed.connect(self.show_sources)
         model.runs_changed.connect(self.show_button)
         yield
@@ -185,17 +187,17 @@ class FormPanel(QFrame):
         self.methods.setAccessibleName("Method")
         for name, entry in METHODS.items():
             self.methods.addItem(entry.title, name)
-        self.methods.activated.connect(lambda index: self._model.choose_method(self.methods.itemData(index)))
+        self.methods.activated.connect(lambda index: self._model.entries.choose_method(self.methods.itemData(index)))
         column.addWidget(self.methods)
         column.addWidget(_caption("Size"))
-        presets = [*self._model.method.presets(), CUSTOM]
+        presets = [*self._model.entries.method.presets(), CUSTOM]
         self.sizes = SegmentedControl([name.capitalize() for name in presets])
-        self.sizes.chosen.connect(lambda word: self._model.choose_preset(word.lower()))
+        self.sizes.chosen.connect(lambda word: self._model.entries.choose_preset(word.lower()))
         column.addWidget(self.sizes)
 
     def _add_fields(self, column: QVBoxLayout) -> None:
         self.rows: dict[str, FieldRow] = {}
-        fields = self._model.fields
+        fields = self._model.entries.fields
         column.addSpacing(6)
         for field in fields:
             if field.path in FIRST_FIELDS:
@@ -221,7 +223,7 @@ class FormPanel(QFrame):
                 self._group = field.group
                 inner.addWidget(_caption(field.group))
             inner.addWidget(self._make_row(field))
-            self.rows[field.path].show_field(field, self._model.problems.get(field.path, ""))
+            self.rows[field.path].show_field(field, self._model.entries.problems.get(field.path, ""))
         del self._waiting[:_ROWS_A_TURN]
 
     def _make_row(self, field: FormField) -> FieldRow:
@@ -262,9 +264,9 @@ class FormPanel(QFrame):
 
     def _fold(self, on: bool) -> None:
         if on and not self.more.layout().count():
-            self._waiting = [field for field in self._model.fields if field.path not in FIRST_FIELDS]
+            self._waiting = [field for field in self._model.entries.fields if field.path not in FIRST_FIELDS]
         self.more.setVisible(on)
-        self.all.setText(f"All {len(self._model.texts)} settings  {'⌄' if on else '›'}")
+        self.all.setText(f"All {len(self._model.entries.texts)} settings  {'⌄' if on else '›'}")
 
     def _choose_dataset(self, index: int) -> None:
         self._model.choose_dataset(self._model.sources[index].path)
@@ -273,13 +275,13 @@ class FormPanel(QFrame):
 
     def show_form(self) -> None:
         model = self._model
-        for field in model.fields:
+        for field in model.entries.fields:
             if field.path in self.rows:
-                self.rows[field.path].show_field(field, model.problems.get(field.path, ""))
-        self.sizes.choose(model.preset.capitalize())
-        ticks, rate = self.rows.get("window_ticks"), getattr(model.config, "rate_hz", 0.0)
+                self.rows[field.path].show_field(field, model.entries.problems.get(field.path, ""))
+        self.sizes.choose(model.entries.preset.capitalize())
+        ticks, rate = self.rows.get("window_ticks"), getattr(model.entries.config, "rate_hz", 0.0)
         if ticks is not None and rate:
-            ticks.set_unit(f"ticks = {model.config.window_ticks / rate:g} s")
+            ticks.set_unit(f"ticks = {model.entries.config.window_ticks / rate:g} s")
         self._show_lineage()
         self.show_button()
 
@@ -302,9 +304,9 @@ class FormPanel(QFrame):
 
     def _show_lineage(self) -> None:
         model, source = self._model, self._model.source
-        changed = len(model.settings)
+        changed = len(model.entries.settings)
         words = "nothing changed" if not changed else f"{changed} changed"
-        lines = [("settings", "text.3", f"settings: {model.base}, {words}")]
+        lines = [("settings", "text.3", f"settings: {model.entries.base}, {words}")]
         if source is not None and source.episodes:
             first, last = day_text(source.first_unix_s), day_text(source.last_unix_s)
             days = first + (f" – {last}" if last != first else "")
@@ -320,7 +322,7 @@ class FormPanel(QFrame):
         set_property(self.train, "kind", "main" if running else "primary")
         self.train.set_words("Train another" if running else "Train skills")
         self.train.setEnabled(not blocked)
-        shown = any(path in self.rows for path in self._model.problems)  # then it stands under its field
+        shown = any(path in self.rows for path in self._model.entries.problems)  # then it stands under its field
         self.reason.setText("" if shown else blocked)
         self.reason.setVisible(bool(self.reason.text()))
         self.memory.set_value(memory_text())

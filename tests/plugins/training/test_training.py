@@ -57,7 +57,7 @@ def model(host: PluginHost, studio: StudioApi):
     assert host.plugins["training"].failure is None, host.plugins["training"].failure
     settle(model, studio, lambda: model.sources)
     for path, text in SHORT.items():
-        model.enter(path, text)
+        model.entries.enter(path, text)
     yield model
     stop_all(studio)
 
@@ -77,7 +77,7 @@ def panel(model, host: PluginHost, qtbot):
 def test_what_there_is_to_learn_from(model) -> None:
     assert model.source is not None and model.source.episodes == 3
     assert model.source.ticks == 4800 and model.source.left_out == 0
-    assert model.preset == "custom" and model.base == "small"
+    assert model.entries.preset == "custom" and model.entries.base == "small"
 
 
 def test_without_play_training_says_why(host: PluginHost, studio: StudioApi) -> None:
@@ -98,14 +98,14 @@ def test_a_wrong_value_keeps_training_from_starting(panel, model, studio: Studio
     row.entry.selectAll()
     qtbot.keyClicks(row.entry, "10")
     assert not row.problem.isVisible() and panel.form.train.isEnabled()
-    assert "window_ticks=10" in model.settings and row.unit == "ticks = 0.1 s"
+    assert "window_ticks=10" in model.entries.settings and row.unit == "ticks = 0.1 s"
 
 
 def test_all_settings_open_piece_by_piece(panel, model, qtbot) -> None:
     qtbot.mouseClick(panel.form.all, Qt.MouseButton.LeftButton)
     for k in range(30):
         panel.tick(time.monotonic() + k)
-    assert set(panel.form.rows) == set(model.texts)
+    assert set(panel.form.rows) == set(model.entries.texts)
     row = panel.form.rows["stage_1.batch"]
     row.entry.selectAll()
     qtbot.keyClicks(row.entry, "1")
@@ -139,7 +139,7 @@ def test_one_click_trains_and_the_bundle_can_be_used(panel, model, studio: Studi
 
 
 def test_a_killed_training_is_said_and_can_go_on(panel, model, studio: StudioApi, qtbot) -> None:
-    model.enter("stage_1.steps", "100000")
+    model.entries.enter("stage_1.steps", "100000")
     qtbot.mouseClick(panel.form.train, Qt.MouseButton.LeftButton)
     settle(model, studio, lambda: model.rows)
     settle(model, studio, lambda: model.run.step >= 10)
@@ -173,7 +173,7 @@ def test_a_killed_training_is_said_and_can_go_on(panel, model, studio: StudioApi
 
 def test_runs_are_compared_with_the_settings_that_differ(panel, model, studio: StudioApi, qtbot) -> None:
     for seed, batch in ((1, "16"), (2, "24")):
-        model.enter("stage_1.batch", batch)
+        model.entries.enter("stage_1.batch", batch)
         model.set_seed(seed)
         run = studio.project.folder("runs") / f"{seed}-train"
         run.mkdir(parents=True)
@@ -181,7 +181,7 @@ def test_runs_are_compared_with_the_settings_that_differ(panel, model, studio: S
             "method": "haptic_play",
             "preset": "small",
             "seed": seed,
-            "set": model.settings,
+            "set": model.entries.settings,
             "title": f"play-{seed}",
         }
         write_run(run, spec, loss=0.5 / seed)
