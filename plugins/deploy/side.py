@@ -74,6 +74,7 @@ class SidePanel(ScrollPanel):
         row = QHBoxLayout()
         row.setSpacing(14)
         self.count, self.rate, self.likely = QLabel("0 of 0"), QLabel(""), QLabel("nothing tried yet")
+        self.count.setObjectName("successes")
         set_property(self.count, "type", "headline")
         set_property(self.rate, "type", "title")
         set_property(self.likely, "type", "small")

@@ -26,6 +26,9 @@ class GuiArguments:
     theme: Annotated[str | None, tyro.conf.arg(help="dark or light")] = None
     screen: Annotated[str | None, tyro.conf.arg(help="open this screen, such as library")] = None
     watch: Annotated[bool, tyro.conf.arg(help="say at the end which turns of the window took over 50 ms")] = False
+    eyes: Annotated[
+        Path | None, tyro.conf.arg(help="make a socket here on which another program may ask what is on the screen")
+    ] = None
 
 
 class Ending:
@@ -75,13 +78,20 @@ def _open(options: GuiArguments, ending: Ending) -> int:
     )  # fmt: skip
     window = open_studio(studio)
     undo, code = install_hook(window), 0
+    eyes = None
     try:
+        if options.eyes is not None:
+            from studio.app.eyes import Eyes
+
+            eyes = Eyes(window, options.eyes)
         if not ending.asked:
             ending.close = window.close
             window.show()
             code = app.exec()
     finally:
         undo()
+        if eyes is not None:
+            eyes.close()
         window.close()
     if window.watchdog:
         print(window.watchdog.report() or "no turn took over 50 ms")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from studio.app.commands import Command
 from studio.app.manifest import ROLE_TITLES, ROLES
+from studio.app.shell.scripted import add_scripted_hand
 from studio.app.theme import theme
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def add_actions(window: StudioWindow) -> None:
     _add_history(window)
     _add_screens(window)
     _add_workers(window)
+    add_scripted_hand(window)
 
 
 def _actions(window: StudioWindow) -> list[tuple[str, str, str, str, str, Callable[[], object]]]:

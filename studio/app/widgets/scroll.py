@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QScrollArea, QWidget
+from PySide6.QtWidgets import QAbstractSlider, QComboBox, QScrollArea, QScrollBar, QWidget
+
+
+class _WheelRest(QObject):
+    """Lets the wheel through to the page."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Wheel:
+            event.ignore()
+            return True
+        return False
+
+
+_wheel_rest = _WheelRest()
+
+
+def rest_wheel(inside: QWidget) -> None:
+    """On a page the wheel scrolls: choices and sliders under the mouse keep their values, which Qt would change."""
+    for widget in (*inside.findChildren(QComboBox), *inside.findChildren(QAbstractSlider)):
+        if not isinstance(widget, QScrollBar):
+            widget.installEventFilter(_wheel_rest)
 
 
 class PageScroll(QScrollArea):
@@ -34,6 +54,7 @@ class PageScroll(QScrollArea):
         """Measure the page now; for whoever has styled it and shows it later."""
         if self.widget() is None:
             self.setWidget(self._page)
+            rest_wheel(self._page)
             if self._clear:
                 self.viewport().setAutoFillBackground(False)
                 self._page.setAutoFillBackground(False)
