@@ -122,35 +122,54 @@ def _calibrate(options: CalibrateArguments) -> int:
         elif options.laid:
             with contextlib.closing(CameraBench(replace(request, source=options.laid))) as laid:
                 placement = laid.place(intrinsics, places)
-        return _tell(bench.result(bench.save(intrinsics, placement)), options.json)
+        found = bench.save(intrinsics, placement)
+        return _tell(bench.result(found), options.json, next_place=_words(options, "place"))
 
 
 def _place(options: CalibrateArguments) -> int:
     from studio.workers.camera_bench import CameraBench
 
     places, request = options.places(), _request(options)
-    kept = request.stored()
-    if kept is None:
-        raise DataError(f"{request.path()} does not exist. Run `main.py camera calibrate` for this camera first.")
+    kept = _stored(options, request)
     with contextlib.closing(CameraBench(request)) as bench:
         placement = bench.place(kept.intrinsics, places)
-        return _tell(bench.result(bench.save(kept.intrinsics, placement)), options.json)
+        found = bench.save(kept.intrinsics, placement, device=kept.device)
+        return _tell(bench.result(found), options.json, next_place=_words(options, "place"))
 
 
 def _show(options: CalibrateArguments) -> int:
     request = _request(options)
+    kept = _stored(options, request)
+    result = {**kept.to_json(), "file": str(request.path())}
+    return _tell(result, options.json, next_place=_words(options, "place"))
+
+
+def _stored(options: CalibrateArguments, request: Any) -> Any:
+    """What is kept of this camera.
+
+    Raises:
+        DataError: nothing; the text says what to type.
+    """
     kept = request.stored()
-    if kept is None:
-        raise DataError(f"{request.path()} does not exist. Run `main.py camera calibrate` for this camera first.")
-    return _tell({**kept.to_json(), "file": str(request.path())}, options.json)
+    if kept is not None:
+        return kept
+    twin = " (the twin's; a real camera's is found with --source)" if options.source == "twin" else ""
+    raise DataError(f"{request.path()} does not exist{twin}. Run `{_words(options, 'calibrate')}` first.")
 
 
-def _tell(result: dict[str, Any], json_path: str | None) -> int:
-    write_result(result, json_path, text="\n".join(_lines(result)))
+def _words(options: CalibrateArguments, action: str) -> str:
+    """What is typed for another action with the same camera."""
+    source = options.source if options.source == "twin" or options.source.startswith("/dev/") else "FOLDER_OR_DEVICE"
+    words = [f"main.py camera {action} --camera {options.camera} --source {source} --robot {options.robot}"]
+    return " ".join([*words, *(["--out", str(options.out)] if options.out is not None else [])])
+
+
+def _tell(result: dict[str, Any], json_path: str | None, *, next_place: str) -> int:
+    write_result(result, json_path, text="\n".join(_lines(result, next_place)))
     return 0
 
 
-def _lines(result: dict[str, Any]) -> list[str]:
+def _lines(result: dict[str, Any], next_place: str) -> list[str]:
     inside, placement, truth = result["intrinsics"], result.get("placement"), result.get("truth")
     (fx, _, cx), (_, fy, cy), _ = inside["matrix"]
     lines = [
@@ -161,7 +180,7 @@ def _lines(result: dict[str, Any]) -> list[str]:
     ]
     lines += [f"{refused['picture']} not used: {refused['reason']}" for refused in result.get("refused", [])]
     if placement is None:
-        lines.append("Its place in the world is not known: lay the board down and run `main.py camera place --at ...`.")
+        lines.append(f"Its place in the world is not known: lay the board down, run `{next_place} --at X Y YAW`.")
     else:
         x, y, z = (row[3] for row in placement["transform_world_camera"][:3])
         lines.append(f"at {x:.3f}, {y:.3f}, {z:.3f} m in the world, error {placement['error_px']:.2f} px")

@@ -179,21 +179,27 @@ def find_camera(robot: str, camera: str) -> CameraCalibration | None:
     return load_camera(path) if path.is_file() else None
 
 
-def require_placement(found: CameraCalibration | None, camera: str) -> tuple[Intrinsics, CameraPlacement]:
+def require_placement(
+    found: CameraCalibration | None, camera: str, *, robot: str = "", device: str = ""
+) -> tuple[Intrinsics, CameraPlacement]:
     """Both halves of a calibration.
+
+    Args:
+        robot, device: the robot as it was named, and its camera's device, for the command that helps.
 
     Raises:
         ConfigError: the camera was never calibrated, or its place in the world is not known.
     """
+    words = f"--camera {camera} --source {device or 'DEVICE'}" + (f" --robot {robot}" if robot else "")
     if found is None:
         raise ConfigError(
             f"Camera {camera!r} is not calibrated, so nobody knows where the box is. "
-            f"Run `main.py camera calibrate --camera {camera}`, or use Devices, Cameras."
+            f"Run `main.py camera calibrate {words}`, or use Devices, Cameras."
         )
     if found.placement is None:
         raise ConfigError(
             f"T_world_camera of camera {camera!r} is not known, so a pose from its tags must not move real arms. "
-            f"Lay the board at a known place and run `main.py camera place --camera {camera} --at X Y YAW`."
+            f"Lay the board at a known place and run `main.py camera place {words} --at X Y YAW`."
         )
     return found.intrinsics, found.placement
 

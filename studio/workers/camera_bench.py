@@ -144,12 +144,14 @@ class CameraBench:
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
 
-    def save(self, intrinsics: Intrinsics, placement: CameraPlacement | None) -> CameraCalibration:
-        """Keep both; new intrinsics without a new place forget the old one, which was found with other ones."""
-        request = self.request
-        found = CameraCalibration(
-            camera=request.camera, device=request.source, intrinsics=intrinsics, placement=placement
-        )
+    def save(self, intrinsics: Intrinsics, placement: CameraPlacement | None, *, device: str = "") -> CameraCalibration:
+        """Keep both; new intrinsics without a new place forget the old one, which was found with other ones.
+
+        Args:
+            device: what the intrinsics were found with, where that is not this bench's source.
+        """
+        request, device = self.request, device or self.request.source
+        found = CameraCalibration(camera=request.camera, device=device, intrinsics=intrinsics, placement=placement)
         save_camera(request.results_folder(), found)
         return found
 

@@ -73,8 +73,8 @@ def require_sight(robot: Robot) -> None:
         ConfigError: it is not; the text says what to do.
     """
     if robot.buses:
-        camera = "top" if robot.camera is None else robot.camera.name
-        require_placement(find_camera(robot.name, camera), camera)
+        camera, device = ("top", "") if robot.camera is None else (robot.camera.name, robot.camera.device)
+        require_placement(find_camera(robot.name, camera), camera, robot=robot.reference, device=device)
 
 
 def _choose_stream(values: dict[str, Any], info: dict[str, Any], robot: Robot) -> str:

@@ -45,8 +45,8 @@ def make_real_tracker(robot: Robot, size_px: tuple[int, int] | None = None) -> T
     Raises:
         ConfigError: it was never calibrated, or at another size, or nobody knows where in the world it is.
     """
-    camera = "top" if robot.camera is None else robot.camera.name
-    inside, placed = require_placement(find_camera(robot.name, camera), camera)
+    camera, device = ("top", "") if robot.camera is None else (robot.camera.name, robot.camera.device)
+    inside, placed = require_placement(find_camera(robot.name, camera), camera, robot=robot.reference, device=device)
     if size_px not in (None, (inside.width_px, inside.height_px)):
         raise ConfigError(
             f"Camera {camera!r} was calibrated at {inside.width_px} x {inside.height_px} px and now gives "

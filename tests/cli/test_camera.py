@@ -80,6 +80,9 @@ def test_pictures_from_folders_give_both_halves(
     assert code == 0 and np.hypot(x - 0.02, y) < 0.03 and abs(z - 0.8) < 0.02
     code, again = run(capsys, *words, "--laid", laid, "--height-m", "0.001", "--at", *places())
     assert code == 0 and again["placement"]["corners"] == result["placement"]["corners"]
+    assert load_camera(tmp_path / "top.toml").device == result["device"] == held, (
+        "of the intrinsics, not of the laid board"
+    )
 
 
 def test_bad_input_is_one_line(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,9 +99,14 @@ def test_bad_input_is_one_line(pictures: Path, tmp_path: Path, capsys: pytest.Ca
         (("calibrate", "--source", held, "--set", "error_px=0.05"), 3, "px off, at most 0.05"),
         (("calibrate", "--source", held, "--set", "pictures=900"), 2, "pictures is 900"),
         (("calibrate", "--source", held, "--at", "0", "0", "0"), 2, "--laid and --at go together"),
-        (("place", "--source", held), 3, "Run `main.py camera calibrate`"),
+        (("place", "--source", "/dev/video7"), 3, "Run `main.py camera calibrate --camera top --source /dev/video7"),
         (("place", "--at", "0", "0"), 2, "--at has 2 numbers"),
-        (("show",), 3, "does not exist"),
+        (("show",), 3, "does not exist (the twin's; a real camera's is found with --source)"),
+        (
+            ("place", "--source", held, "--camera", "side"),
+            3,
+            f"--camera side --source FOLDER_OR_DEVICE --robot dual_arm_ak60 --out {out}` first",
+        ),
         (("turn",), 2, "'turn' is no action"),
     ):
         assert (found := refused(capsys, *words, *(() if words == ("turn",) else ("--out", out))))[0] == code, found

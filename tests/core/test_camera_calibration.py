@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,6 @@ def test_a_pose_without_a_place_is_refused() -> None:
         require_placement(make_camera(placed=False), "top")
     with pytest.raises(ConfigError, match="'side' is not calibrated"):
         require_placement(None, "side")
+    hint = "camera calibrate --camera side --source /dev/video2 --robot ./my_robot`"
+    with pytest.raises(ConfigError, match=re.escape(hint)):
+        require_placement(None, "side", robot="./my_robot", device="/dev/video2")
