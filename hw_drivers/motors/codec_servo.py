@@ -118,6 +118,8 @@ def scaled_integer(field: ServoField, value: float, where: str, scale: float | N
     if not isfinite(value) or not field.low <= value <= field.high:
         allowed = f"{field.low:g} to {field.high:g} {field.unit}".rstrip()
         raise ConfigError(f"{where}: {field.name} is {value:g}; allowed {allowed}. Change the value.")
+    if field.size == 1 and value != int(value):  # a mode: half a mode must not become another one
+        raise ConfigError(f"{where}: {field.name} is {value:g}; allowed whole numbers. Change the value.")
     number = floor(value * (field.scale if scale is None else scale) + 0.5)
     bound = 1 << (8 * field.size - 1)
     if field.size > 1 and not -bound <= number < bound:

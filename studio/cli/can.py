@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, radians
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -15,15 +15,16 @@ from studio.cli.output import parse_arguments, write_result
 from studio.core.errors import ConfigError
 
 Firmware = Literal["legacy", "v3"]
+STANDARD_ID_MAX = 0x7FF
 
 
 def parse_hex(text: str, option: str) -> bytes:
-    """Bytes of a hexadecimal text; spaces, commas and 0x are allowed.
+    """Bytes of a hexadecimal text; spaces, commas, colons, dashes and 0x are allowed.
 
     Raises:
         ConfigError: it is none.
     """
-    plain = text.lower().replace("0x", "").replace(",", " ")
+    plain = text.lower().replace("0x", "").translate(str.maketrans(",:-", "   "))
     try:
         return bytes.fromhex(plain)
     except ValueError:
@@ -103,7 +104,11 @@ class Encode:
 
 @dataclass(frozen=True, kw_only=True)
 class Decode:
-    """A reply (legacy, 6 or 8 bytes) or a status frame (V3, 8 bytes) in SI units."""
+    """A MIT reply (6 or 8 bytes) or a status frame (V3, 8 bytes) in SI units.
+
+    V3: 8 bytes are a status frame, 6 bytes a MIT reply of a drive in query-reply mode; --arbitration-id decides where
+    it is given (0x29.. are status frames, standard ids replies).
+    """
 
     model: str
     """Motor model, such as AK60-6 (`can models` lists them)."""
@@ -122,15 +127,9 @@ class Decode:
         motor = find_range(self.model, self.firmware, parse_overrides(self.set))
         data = parse_hex(self.data, "--data")
         number = None if self.arbitration_id is None else parse_id(self.arbitration_id, "--arbitration-id", 0x1FFF_FFFF)
-        if self.firmware == "v3":
-            status = decode_status(STATUS_PACKET << 8 if number is None else number, data)
-            result = reply_json(status_reply(motor, status))
-            result |= {"id": None if number is None else status.drive_id}
-            result |= {
-                "position_deg": status.position_deg,
-                "speed_erpm": status.speed_erpm,
-                "current_a": status.current_a,
-            }
+        if self.firmware == "v3" and (len(data) != 6 if number is None else number > STANDARD_ID_MAX):
+            result = _status_json(motor, STATUS_PACKET << 8 if number is None else number, data)
+            result |= {} if number is not None else {"id": None}
         else:
             result = reply_json(decode_reply(motor, data))
         write_result({**result, **_row_json(motor)}, self.json, text=_reply_text(result))
@@ -150,11 +149,29 @@ def reply_json(reply: Reply) -> dict[str, Any]:
     }
 
 
+def _status_json(motor: MotorRange, number: int, data: bytes) -> dict[str, Any]:
+    """A status frame; speed and torque are null where the model's pole pairs or its torque per ampere are not known."""
+    status, note = decode_status(number, data), ""
+    try:
+        reply = reply_json(status_reply(motor, status))
+    except ConfigError as error:
+        note = str(error)
+        known = Reply(status.drive_id, radians(status.position_deg), 0.0, 0.0, status.temperature_c, status.error_code)
+        reply = {**reply_json(known), "velocity_rad_s": None, "torque_nm": None}
+    plain = {"position_deg": status.position_deg, "speed_erpm": status.speed_erpm, "current_a": status.current_a}
+    return {**reply, **plain, **({"note": note} if note else {})}
+
+
+def _shown(value: float | None, unit: str) -> str:
+    return f"unknown {unit}" if value is None else f"{value:.6f} {unit}"
+
+
 def _reply_text(result: dict[str, Any]) -> str:
     temperature = "no temperature" if result["temperature_c"] is None else f"{result['temperature_c']:g} degC"
     return (
-        f"id {result['id']}: {result['position_rad']:.6f} rad, {result['velocity_rad_s']:.6f} rad/s, "
-        f"{result['torque_nm']:.6f} N*m, {temperature}, error {result['error']['code']} {result['error']['name']}"
+        f"id {result['id']}: {result['position_rad']:.6f} rad, {_shown(result['velocity_rad_s'], 'rad/s')}, "
+        f"{_shown(result['torque_nm'], 'N*m')}, {temperature}, error {result['error']['code']} "
+        f"{result['error']['name']}{'. ' + result['note'] if 'note' in result else ''}"
     )
 
 

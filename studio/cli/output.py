@@ -66,9 +66,10 @@ def parse_arguments(kind: Any, arguments: list[str], prog: str) -> Any:
 def _plain(boxed: str, prog: str) -> str:
     """The parser's framed message as one sentence."""
     words = [line.strip("│╭╮╰╯─ ") for line in boxed.splitlines()]
-    kept = [line for line in words if line and "helptext" not in line and f"{prog} --help" not in line]
-    title = kept[0] + ": " if kept and "error" not in kept[0].lower() else ""
-    return f"{title}{' '.join(kept[1:]) or 'wrong options'} See `{prog} --help`."
+    kept = [line for line in words if line.strip("-") and "helptext" not in line and not line.endswith(" --help")]
+    said = " ".join(kept[1:]) or "wrong options"
+    known = not kept or "error" in kept[0].lower() or said.lower().startswith(kept[0].lower())
+    return f"{'' if known else kept[0] + ': '}{said.rstrip('.')}. See `{prog} --help`."
 
 
 class ProgressBar:

@@ -63,6 +63,18 @@ def test_can_decode_knows_the_drive_and_its_temperature(capsys: pytest.CaptureFi
     assert reply["temperature_c"] == 70 and "set for this motor" in reply["source"]
 
 
+def test_v3_frames_of_either_layout(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("can", "decode", "--firmware", "v3", "--model")
+    reply = _run(capsys, *words, "AK60-6", "--data", "01:85:1E:9C:79:99")  # spec/hardware.md 2.4.4
+    found = (reply["position_rad"], reply["velocity_rad_s"], reply["torque_nm"])
+    assert reply["id"] == 1 and found == pytest.approx((0.50232, 13.348, 2.400), abs=5e-4)
+    whole = _run(capsys, *words, "AK60-6", "--data", "01-85-1E-9C-79-99-1B-00", "--arbitration-id", "1")
+    assert whole["torque_nm"] == reply["torque_nm"] and whole["temperature_c"] == 27
+    poor = _run(capsys, *words, "AK80-6", "--data", "0x01C203E800641E07")  # no source gives its pole pairs
+    assert poor["position_rad"] == pytest.approx(0.785398) and poor["error"]["name"] == "stall"
+    assert poor["velocity_rad_s"] is None and "pole_pairs" in poor["note"]
+
+
 def test_can_servo(capsys: pytest.CaptureFixture[str]) -> None:
     for packet, values, drive_id, number, data in SERVO:
         numbers = [str(value) for value in values]
@@ -107,9 +119,11 @@ WRONG = [
     (2, "can", "decode", "--model", "AK60-6", "--firmware", "legacy", "--data", "zz"),
     (3, "can", "decode", "--model", "AK60-6", "--firmware", "legacy", "--data", "0102"),
     (3, "can", "decode", "--model", "AK60-6", "--firmware", "v3", "--data", "010203"),
-    (2, "can", "decode", "--model", "AK80-6", "--firmware", "v3", "--data", "0000000000001a00"),
     (2, "can", "servo", "--packet", "torque", "--value", "1"),
     (2, "can", "servo", "--packet", "duty", "--value", "2"),
+    (2, "can", "servo", "--packet", "duty"),
+    (2, "can", "servo", "--packet", "origin", "--value", "0.5"),
+    (2, "uart", "encode", "--command", "stream", "--value", "3.9"),
     (2, "can", "servo", "--packet", "position", "--value", "1", "--position-scale", "7"),
     (2, "can"),
     (2, "uart", "encode", "--command", "duty", "--value", "2"),
@@ -124,4 +138,4 @@ WRONG = [
 def test_wrong_use_is_one_clear_line(words: tuple[Any, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(list(words[1:])) == words[0]
     said = capsys.readouterr().err
-    assert said.startswith("error: ") and said.count("\n") == 1
+    assert said.startswith("error: ") and said.count("\n") == 1 and "--------" not in said

@@ -65,7 +65,8 @@ def test_a_status_saturates_where_the_manual_says() -> None:
 @given(st.sampled_from(sorted(PACKETS)), st.data())
 def test_what_is_sent_is_what_is_read(packet: str, data: st.DataObject) -> None:
     fields = PACKETS[packet].fields
-    values = [data.draw(st.floats(f.low, f.high)) for f in fields]
+    whole = {f.name for f in fields if f.size == 1}
+    values = [data.draw(st.integers(0, 2) if f.name in whole else st.floats(f.low, f.high)) for f in fields]
     command = decode_servo(*encode_servo(packet, values, 42))
     assert command.packet == packet and command.drive_id == 42
     for field, found, asked in zip(fields, command.values, values, strict=True):
