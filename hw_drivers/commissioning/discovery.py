@@ -70,7 +70,9 @@ class FoundDrive:
 
     @property
     def sentence(self) -> str:
-        return f"Drive {self.drive_id} {self.dialect.sentence}"
+        mit = self.dialect is Dialect.V3_QUERY and self.reply_id >> 8 != STATUS_PACKET
+        more = " Its replies are MIT ones: set status_feedback = 0 for this motor." if mit else ""
+        return f"Drive {self.drive_id} {self.dialect.sentence}{more}"
 
 
 @dataclass(frozen=True, kw_only=True)

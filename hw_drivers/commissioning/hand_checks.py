@@ -34,10 +34,9 @@ def check_reply(context: Context) -> Steps:
     )
     samples = yield from watch(context, 1.5)
     if context.facts.get("foreign_shape", 0) and not samples:
-        other = (
-            "status frames: choose firmware v3" if not context.motor.status_feedback else "MIT replies: choose legacy"
+        raise RefusedError(
+            f"Drive {context.calibration.drive_id} sends {_other_shape(context.motor)}, then begin again."
         )
-        raise RefusedError(f"Drive {context.calibration.drive_id} sends {other}, then begin again.")
     if not samples:
         raise RefusedError(
             f"Drive {context.calibration.drive_id} does not answer. Check power, wiring, id and firmware "
@@ -56,6 +55,16 @@ def check_reply(context: Context) -> Steps:
         )
     numbers: Numbers = {"reply_bytes": 6 if reply.temperature_c is None else 8}
     return numbers if reply.temperature_c is None else {**numbers, "temperature_c": reply.temperature_c}
+
+
+def _other_shape(motor: MotorRange) -> str:
+    """What came instead of what the row expects, and what to set. A drive that answered a V3 command is a V3 one:
+    legacy commands would give it gains (spec/hardware.md 2.5)."""
+    if motor.status_feedback:
+        return "MIT replies to V3 commands: set status_feedback = 0 for this motor"
+    return (
+        f"status frames: {'set status_feedback = 1 for this motor' if motor.firmware == 'v3' else 'choose firmware v3'}"
+    )
 
 
 def check_position(context: Context) -> Steps:

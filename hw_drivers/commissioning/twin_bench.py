@@ -99,6 +99,8 @@ def make_drive(motor: MotorRange, drive_id: int, rehearsal: str = "none", **chan
         own = replace(motor, velocity_rad_s=motor.velocity_rad_s * 50 / 45, gear_ratio=(motor.gear_ratio or 6.0) * 1.5)
     values: dict[str, Any] = {"holds_s": 0.5, "status_rate_hz": 100.0, **REHEARSALS[rehearsal], **changes}
     speech = Speech.V3_PERIODIC if status else Speech.LEGACY
+    if own.firmware == "v3" and not own.status_feedback:
+        speech, values["temperature_offset_c"] = Speech.V3_QUERY, own.temperature_offset_c
     settings = DriveSettings(drive_id=drive_id, speech=speech, motor=own, **values)
     drive = DriveTwin(settings, JointTwin(inertia_kg_m2=_SHAFT_KG_M2))
     drive.silent = rehearsal == "no_reply"

@@ -33,7 +33,7 @@ class Speech(StrEnum):
 
     LEGACY = "legacy"  # MIT, one reply per command
     V3_PERIODIC = "v3_periodic"  # status frames at a fixed rate
-    V3_QUERY = "v3_query"  # a message per accepted command; its layout is not documented, here a status frame
+    V3_QUERY = "v3_query"  # a message per accepted command; its layout is not documented: as the motor's row says
     SERVO = "servo"  # legacy firmware in servo mode: status frames, MIT frames ignored
 
 
@@ -226,7 +226,8 @@ class DriveTwin:
             return []
         self._command, self._command_ns = decode_command(self.settings.motor, data), now_ns
         if self.settings.speech is Speech.V3_QUERY:
-            return self._say(self._status(), now_ns + _REPLY_DELAY_NS)
+            answer = self._status() if self.settings.motor.status_feedback else self._reply()
+            return self._say(answer, now_ns + _REPLY_DELAY_NS)
         return []
 
     def _hear_servo(self, frame: CanFrame, now_ns: int) -> list[CanFrame]:

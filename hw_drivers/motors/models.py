@@ -20,7 +20,7 @@ from studio.core.paths import resources_dir
 FIRMWARES = ("legacy", "v3")
 _RANGE_KEYS = ("position_rad", "velocity_rad_s", "torque_nm", "kp_nm_rad", "kd_nm_s_rad", "temperature_offset_c")
 _DRIVE_KEYS = ("gear_ratio", "pole_pairs", "torque_per_current_nm_a")
-OVERRIDABLE = _RANGE_KEYS + _DRIVE_KEYS
+OVERRIDABLE = (*_RANGE_KEYS, *_DRIVE_KEYS, "status_feedback")
 
 
 class UnresolvedModelError(ConfigError):
@@ -158,13 +158,21 @@ def find_range(model: str, firmware: str = "legacy", overrides: Mapping[str, flo
     }
     if "pole_pairs" in values:
         values["pole_pairs"] = int(values["pole_pairs"])
+    if "status_feedback" in values:
+        values["status_feedback"] = bool(values["status_feedback"])
+        if values["status_feedback"] and firmware != "v3":
+            raise ConfigError(
+                f"{model}: status_feedback is 1; only firmware v3 answers MIT commands with status frames."
+            )
     return replace(row, **values)
 
 
 def _check_override(model: str, key: str, value: float) -> None:
     if key not in OVERRIDABLE:
         raise ConfigError(f"{model}: {key!r} is no number of a motor row. Known: {', '.join(OVERRIDABLE)}.")
-    if not isfinite(value) or (value <= 0 and key != "temperature_offset_c"):
+    if key == "status_feedback" and value not in (0, 1):
+        raise ConfigError(f"{model}.status_feedback is {value:g}; allowed 0 (MIT replies) or 1 (status frames).")
+    if not isfinite(value) or (value <= 0 and key not in ("temperature_offset_c", "status_feedback")):
         raise ConfigError(f"{model}.{key} is {value:g}; a finite number above 0 is needed. Change the setting.")
 
 

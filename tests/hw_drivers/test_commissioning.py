@@ -37,10 +37,11 @@ class Bench:
         believed: MotorRange | None = None,
         candidates: tuple[MotorRange, ...] = (),
         before: dict[str, StepResult] | None = None,
+        own: dict[str, float] | None = None,
         **changes: Any,
     ) -> None:
         row, clock = believed or find_range(model, firmware), SteppedClock()
-        self.drive: DriveTwin = make_drive(find_range(model, firmware), 3, rehearsal, **changes)
+        self.drive: DriveTwin = make_drive(find_range(model, firmware, own), 3, rehearsal, **changes)
         self.bus = TwinBus([self.drive], clock)
         self.link = MotorLink(self.bus, clock, row, 3)
         calibration = MotorCalibration(
@@ -124,6 +125,17 @@ def test_the_refusals_name_the_way_out() -> None:
         believed=find_range("AK60-6", "legacy", {"temperature_offset_c": 0.0}),
     )
     assert known.run().machine.passed
+
+
+def test_a_v3_drive_that_answers_with_mit_replies() -> None:
+    """Query-reply mode: it is named, never called a legacy one (whose commands would give it gains), and is checked."""
+    own = {"status_feedback": 0.0}
+    said = Bench("v3", own=own, check="gear").run().reason("reply")
+    assert "set status_feedback = 0 for this motor" in said and "legacy" not in said
+    bench = Bench("v3", own=own, believed=find_range("AK60-6", "v3", own)).run()
+    assert bench.machine.passed and bench.number("reply", "reply_bytes") == 8
+    other = Bench("v3", believed=find_range("AK60-6", "v3", own), check="gear").run().reason("reply")
+    assert "set status_feedback = 1" in other
 
 
 def test_rehearsals_are_all_covered() -> None:

@@ -78,6 +78,8 @@ def test_one_motor_can_differ() -> None:
         ({"speed": 1.0}, "'speed' is no number"),
         ({"torque_nm": 0.0}, "above 0"),
         ({"torque_nm": float("nan")}, "finite"),
+        ({"status_feedback": 0.5}, "allowed 0"),
+        ({"status_feedback": 1.0}, "only firmware v3"),
     ],
 )
 def test_a_wrong_override_is_refused(overrides: dict[str, float], said: str) -> None:

@@ -42,13 +42,14 @@ def make_buses(ranges: list[MotorRange], clock: SteppedClock) -> tuple[MotorBuse
 
 def test_both_dialects_on_one_bus() -> None:
     clock = SteppedClock(1)
-    buses, drives, _ = make_buses([LEGACY, V3, LEGACY], clock)
-    commands = np.tile(COMMAND, (3, 1))
+    query = find_range("AK60-6", "v3", {"status_feedback": 0.0})  # V3 commands, MIT replies
+    buses, drives, _ = make_buses([LEGACY, V3, LEGACY, query], clock)
+    commands = np.tile(COMMAND, (4, 1))
     for _ in range(4):  # the first is read frame by frame, later ones at once
         clock.advance_ns(2_500_000)
         states = buses.cycle(commands, 0.0)
         assert states.valid.all() and not states.error.any()
-        assert states.values[:, 0] == pytest.approx([0.1, 0.2, 0.3], abs=1e-3)
+        assert states.values[:, 0] == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=1e-3)
     assert drives.twins.ports.command == pytest.approx(commands, abs=0.08)
     assert buses.counts[0].foreign == 0
 
