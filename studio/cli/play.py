@@ -26,6 +26,8 @@ class PlayArguments:
     """which world"""
     haptics: bool = True
     """forces are reflected to the leader arms; --no-haptics is the condition without (kappa = 0)"""
+    manner: str = "person"
+    """how the hand plays: person (varied speed and force, mistakes) or plain (the first operator, unchanged)"""
     camera: bool = False
     """record the top camera too (several times slower)"""
     json: str | None = None
@@ -44,6 +46,7 @@ def run(arguments: list[str]) -> int:
         world=options.world,
         camera=options.camera,
         haptics=options.haptics,
+        manner=options.manner,
     )
     bar = ProgressBar("play", config.minutes * 60, quiet=options.json == "-")
     asked: list[int] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ CELL_M = 0.02
 CONTACT_N = 0.3  # less is noise of the contact solver
 MOVING_M_S = 0.01
 FORCE_EDGES_N = (CONTACT_N, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, float("inf"))
+HAND_EVERY = 5  # samples between two places of the hands, of which their speed is taken
+_MINUTE_S = 60.0
 _FLAT = float(np.cos(np.radians(10.0)))
 _LIFTED_M = 0.005
 _YAW_BINS = 12
@@ -24,6 +26,8 @@ class PlayReport:
     """Coverage of play. Shares are of the time; `up_face_s` is in the order +x -x +y -y +z -z of the object's frame.
 
     Contact forces are those of hands that touch; `force_histogram` has their shares between the edges `FORCE_EDGES_N`.
+    `object_speed_*` are of the object while it moves, `touch_speed_*` of hands that touch (0 without their places).
+    `per_minute` has the same facts of every whole minute, and of what is left.
     """
 
     sim_s: float
@@ -43,19 +47,36 @@ class PlayReport:
     contact_force_p95_n: float
     contact_force_largest_n: float
     force_histogram: tuple[float, ...]
+    object_speed_median_m_s: float = 0.0
+    object_speed_p95_m_s: float = 0.0
+    touch_speed_median_m_s: float = 0.0
+    touch_speed_p95_m_s: float = 0.0
+    per_minute: tuple[PlayReport, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {key: round(v, 4) if isinstance(v, float) else v for key, v in asdict(self).items()} | {
+        facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "per_minute"}
+        values = {key: round(v, 4) if isinstance(v, float) else v for key, v in facts.items()} | {
             "up_face_s": [round(v, 2) for v in self.up_face_s],
             "force_histogram": [round(v, 4) for v in self.force_histogram],
+        }
+        if not self.per_minute:
+            return values
+        return values | {
             "force_histogram_edges_n": list(FORCE_EDGES_N[:-1]),
+            "per_minute": [minute.to_json() for minute in self.per_minute],
         }
 
 
 def measure_play(
-    task: Task, t_s: FloatArray, position_m: FloatArray, orientation_xyzw: FloatArray, force_n: FloatArray
+    task: Task,
+    t_s: FloatArray,
+    position_m: FloatArray,
+    orientation_xyzw: FloatArray,
+    force_n: FloatArray,
+    *,
+    tips_m: FloatArray | None = None,
 ) -> PlayReport:
-    """Coverage of evenly sampled play (20 Hz or more).
+    """Coverage of evenly sampled play (20 Hz or more), of the whole and minute by minute.
 
     Args:
         task: sizes and area.
@@ -63,9 +84,29 @@ def measure_play(
         position_m: of the object [n, 3].
         orientation_xyzw: of the object [n, 4].
         force_n: contact force of each hand [n, pairs, 3].
+        tips_m: where the hands were at every `HAND_EVERY`-th sample, [n / HAND_EVERY, pairs, 3].
     """
     if len(t_s) < 2:
         return _nothing()
+    tips = tips_m if tips_m is not None else np.zeros((0, force_n.shape[1], 3))
+    whole = _measure(task, t_s, position_m, orientation_xyzw, force_n, tips)
+    minute = max(HAND_EVERY, round(_MINUTE_S / float(np.median(np.diff(t_s))) / HAND_EVERY) * HAND_EVERY)
+    parts: list[PlayReport] = []
+    for start in range(0, len(t_s) - 1, minute):
+        cut, hands = slice(start, start + minute), slice(start // HAND_EVERY, (start + minute) // HAND_EVERY)
+        if len(t_s[cut]) > 1:
+            parts.append(_measure(task, t_s[cut], position_m[cut], orientation_xyzw[cut], force_n[cut], tips[hands]))
+    return replace(whole, per_minute=tuple(parts))
+
+
+def _measure(
+    task: Task,
+    t_s: FloatArray,
+    position_m: FloatArray,
+    orientation_xyzw: FloatArray,
+    force_n: FloatArray,
+    tips_m: FloatArray,
+) -> PlayReport:
     period_s = float(np.median(np.diff(t_s)))
     duration_s = len(t_s) * period_s
     matrix = quaternion_to_matrix(orientation_xyzw)
@@ -92,7 +133,25 @@ def measure_play(
         area_cells_share=area_share,
         yaw_entropy=_yaw_entropy(matrix[flat], faces[flat]),
         **_forces(strength_n[touching]),
+        **_speeds("object", speed[speed > MOVING_M_S]),
+        **_speeds("touch", _touching_speeds(tips_m, touching, HAND_EVERY * period_s)),
     )
+
+
+def _touching_speeds(tips_m: FloatArray, touching: np.ndarray, period_s: float) -> FloatArray:
+    """Speeds of the hands in m/s [k] over the stretches at whose start they touch [n, pairs]."""
+    if len(tips_m) < 2:
+        return np.zeros(0)
+    speed = np.linalg.norm(np.diff(tips_m, axis=0), axis=2) / period_s
+    return speed[touching[::HAND_EVERY][: len(speed)]]
+
+
+def _speeds(whose: str, values_m_s: FloatArray) -> dict[str, float]:
+    """Median and 95 % point; zeros of nothing."""
+    names = (f"{whose}_speed_median_m_s", f"{whose}_speed_p95_m_s")
+    if not len(values_m_s):
+        return dict.fromkeys(names, 0.0)
+    return dict(zip(names, (float(v) for v in np.percentile(values_m_s, (50, 95))), strict=True))
 
 
 def _forces(strength_n: FloatArray) -> dict[str, Any]:

@@ -26,11 +26,12 @@ from studio.core.task import Task, load_task
 from studio.data.dataset import Dataset
 from studio.data.sink import EpisodeSink
 from studio.data.video_encoder import FrameEncoder
-from studio.evaluation.play_report import PlayReport, measure_play
+from studio.evaluation.play_report import HAND_EVERY, PlayReport, measure_play
 from studio.jobs.run import RunWriter
 from studio.robot.description import Robot, load_robot
 from studio.robot.kinematics import Kinematics
 from studio.sim.camera import SimulatedCamera
+from studio.sim.operator.mix import MANNERS
 from studio.sim.operator.player import ScriptedOperator
 from studio.workers.calibration import describe_calibration
 from studio.workers.rig import Simulation, make_simulation
@@ -53,6 +54,7 @@ class PlayConfig:
         camera: record the top camera as well (much slower).
         haptics: the followers' forces reach the leader arms and so the hands; without, the hands go where they will
             (kappa = 0, spec/methods-papers.md 1b).
+        manner: how the scripted hand plays: `person`, or `plain`, which never varies and never errs.
         robot: which robot.
         task: where the box may be.
     """
@@ -63,12 +65,15 @@ class PlayConfig:
     world: str = "dual_arm_box"
     camera: bool = False
     haptics: bool = True
+    manner: str = "person"
     robot: str = "dual_arm_ak60"
     task: str = "move_box"
 
     def __post_init__(self) -> None:
         check_range("play", "minutes", self.minutes, 0.05, 24 * 60, " min")
         check_range("play", "seed", self.seed, 0, 2**31 - 1)
+        if self.manner not in MANNERS:
+            raise ConfigError(f"play.manner is {self.manner!r}; allowed: {', '.join(MANNERS)}. Change the setting.")
         if self.world not in WORLDS:
             raise ConfigError(f"play.world is {self.world!r}; allowed: {', '.join(WORLDS)}. Change the setting.")
 
@@ -109,20 +114,26 @@ class _Coverage:
         pose, truth = simulation.loop.pose_record[0], simulation.loop.truth_record[0]
         self._t_ns, self._force_n = simulation.loop.pose_record["t_ns"], truth["contact_force_n"]
         self._position_m, self._orientation_xyzw = pose["position_m"], pose["orientation_xyzw"]
+        self._joints_rad = simulation.loop.record["follower_position_rad"][0]
+        self._kinematics = Kinematics(simulation.loop.robot)
         self._t_s, self._position = np.zeros(count), np.zeros((count, 3))
         self._orientation, self._force = np.zeros((count, 4)), np.zeros((count, pairs, 3))
+        self._joints = np.zeros((count, len(self._joints_rad)))
         self.count = 0
 
     def look(self) -> None:
         i = self.count
         self._t_s[i] = self._t_ns[0] * 1e-9
         self._position[i], self._orientation[i] = self._position_m, self._orientation_xyzw
-        self._force[i] = self._force_n
+        self._force[i], self._joints[i] = self._force_n, self._joints_rad
         self.count += 1
 
     def measure(self, task: Task) -> PlayReport:
         n = self.count
-        return measure_play(task, self._t_s[:n], self._position[:n], self._orientation[:n], self._force[:n])
+        tips = np.array([self._kinematics.tip_positions(q) for q in self._joints[:n:HAND_EVERY]])
+        return measure_play(
+            task, self._t_s[:n], self._position[:n], self._orientation[:n], self._force[:n], tips_m=tips
+        )
 
 
 class Play:
@@ -144,7 +155,7 @@ class Play:
         self._sink = EpisodeSink(dataset, loop.streams, config=settings)
         self._links.sink = self._sink
         self._camera = _Camera(robot, self._simulation, self._sink) if config.camera else None
-        self._operator = ScriptedOperator(robot, self.task, config.seed)
+        self._operator = ScriptedOperator(robot, self.task, config.seed, MANNERS[config.manner])
         self._coverage = _Coverage(self._simulation, self._ticks, robot.pairs)
         self._hands = _Hands(self._simulation, Kinematics(robot))
 
@@ -195,6 +206,7 @@ class Play:
             "seed": self.config.seed,
             "camera": self.config.camera,
             "haptics": self.config.haptics,
+            "manner": self.config.manner,
             "stopped": stopped,
         }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from studio.core.task import load_task
-from studio.evaluation.play_report import count_flips, measure_play
+from studio.evaluation.play_report import HAND_EVERY, count_flips, measure_play
 
 TASK = load_task("move_box")
 _HALF = np.sqrt(0.5)
@@ -35,6 +35,27 @@ def test_a_made_up_minute() -> None:
     assert forces == pytest.approx((3.0, 3.0, 3.0))
     assert report.force_histogram == (0, 0, 1, 0, 0, 0, 0)
     assert report.to_json()["up_face_s"] == [0.0, 0.0, 30.0, 0.0, 30.0, 0.0]
+    assert report.object_speed_median_m_s == pytest.approx(0.02, rel=0.05)
+    assert report.touch_speed_median_m_s == 0.0  # nobody said where the hands were
+
+
+def test_every_minute_has_its_own_facts() -> None:
+    """Two and a half minutes: the second one alone has contact and a hand that moves at 5 cm/s."""
+    n = 7500
+    position, orientation = np.tile([0.02, 0.0, 0.05], (n, 1)), np.tile([0.0, 0.0, 0.0, 1.0], (n, 1))
+    force, tips = np.zeros((n, 2, 3)), np.zeros((n // HAND_EVERY, 2, 3))
+    force[3000:6000, 0, 0] = 4.0
+    tips[600:1200, 0, 1] = 0.005 * np.arange(600)
+    tips[1200:, 0, 1] = tips[1199, 0, 1]
+    orientation[4000:] = [_HALF, 0.0, 0.0, _HALF]
+    report = measure_play(TASK, np.arange(n) / 50, position, orientation, force, tips_m=tips)
+    assert [minute.sim_s for minute in report.per_minute] == pytest.approx([60.0, 60.0, 30.0])
+    assert [minute.contact_share for minute in report.per_minute] == pytest.approx([0.0, 1.0, 0.0])
+    assert [minute.flips for minute in report.per_minute] == [0, 1, 0] and report.flips == 1
+    assert report.per_minute[1].touch_speed_median_m_s == pytest.approx(0.05)
+    data = report.to_json()
+    assert len(data["per_minute"]) == 3 and data["per_minute"][1]["force_histogram"][2] == 1.0
+    assert data["force_histogram_edges_n"][0] > 0 and "per_minute" not in data["per_minute"][0]
 
 
 def test_a_tumble_in_the_air_is_one_flip() -> None:

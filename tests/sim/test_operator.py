@@ -11,6 +11,7 @@ import pytest
 from studio.core.geometry import FloatArray, quaternion_to_matrix, rotation_angle_rad, up_face
 from studio.core.protocols import OperatorIntent
 from studio.sim.operator import primitives
+from studio.sim.operator.mix import MANNERS, Manner, give_up, let_slip, miss, push_both, regrasp
 from studio.sim.operator.path import HandPath
 from studio.sim.operator.player import ScriptedOperator
 from studio.sim.operator.primitives import Primitive, Stage, couple_once
@@ -29,13 +30,20 @@ class Effect:
     peak_nm: float
 
 
-def play_once(primitive: Primitive, seed: int, place_m: tuple[float, float], yaw_rad: float = 0.0) -> Effect:
+def play_once(
+    primitive: Primitive,
+    seed: int,
+    place_m: tuple[float, float],
+    yaw_rad: float = 0.0,
+    tempo: tuple[float, float] = (1.0, 1.0),
+    grip: tuple[float, float] = (1.0, 1.0),
+) -> Effect:
     """Play one primitive on a box that lies flat, then look what became of it."""
     bench = Bench(seed)
     position = np.array([*place_m, TASK.object_rest_height_m])
     orientation = np.array([0.0, 0.0, np.sin(yaw_rad / 2), np.cos(yaw_rad / 2)])
     bench.world.place_object(position, orientation)
-    operator = ScriptedOperator(ROBOT, TASK, seed, mix=((primitive, 1.0),))
+    operator = ScriptedOperator(ROBOT, TASK, seed, manner=Manner(mix=((primitive, 1.0),), tempo=tempo, grip=grip))
     intent = OperatorIntent(np.zeros((2, 3)), np.zeros(2, dtype=bool))
     heights, tilts, torques = [0.0], [0.0], [0.0]
     for _ in range(6000):
@@ -106,6 +114,41 @@ def test_drag_carries_the_box_from_above() -> None:
     assert np.median(moved) > 0.03
 
 
+def test_both_hands_push_the_box_along_without_turning_it_much() -> None:
+    effects = [play_once(push_both, seed, (0.02, 0.0)) for seed in (0, 1)]
+    assert max(np.linalg.norm(effect.moved_m[:2]) for effect in effects) > 0.03
+    assert all(effect.tilt_rad < 0.2 and not effect.flipped for effect in effects)
+    assert all(abs(effect.moved_m[0]) > abs(effect.moved_m[1]) for effect in effects)  # away or back, as both reach
+
+
+def test_a_regrasp_goes_on_after_letting_go() -> None:
+    effect = play_once(regrasp, 1, (0.0, 0.04))
+    assert np.linalg.norm(effect.moved_m[:2]) > 0.02 and not effect.flipped
+
+
+@pytest.mark.parametrize("mistake", [miss, let_slip, give_up])
+def test_a_mistake_does_not_do_what_the_primitive_would(mistake: Primitive) -> None:
+    effect = play_once(mistake, 2, (0.02, 0.0))
+    assert not effect.flipped and np.linalg.norm(effect.moved_m[:2]) < 0.09
+    assert effect.highest_m < TASK.object_rest_height_m + 0.03
+    if mistake is give_up:
+        assert effect.tilt_rad > 0.15  # it was on its way
+
+
+@pytest.mark.parametrize(("tempo", "grip"), [(0.7, 0.85), (1.25, 1.2)])
+def test_a_tip_works_at_every_tempo(tempo: float, grip: float) -> None:
+    effect = play_once(primitives.tip, 2, (0.0, 0.0), tempo=(tempo, tempo), grip=(grip, grip))
+    assert effect.flipped and effect.peak_nm < 9.01
+
+
+def test_a_person_varies_and_a_plain_hand_draws_nothing() -> None:
+    random, other = np.random.default_rng(0), np.random.default_rng(0)
+    drawn = np.array([MANNERS["person"].draw(random) for _ in range(300)])
+    assert drawn.min(axis=0) == pytest.approx((0.7, 0.85), abs=0.02)
+    assert drawn.max(axis=0) == pytest.approx((1.25, 1.2), abs=0.02)
+    assert MANNERS["plain"].draw(other) == (1.0, 1.0) and other.random() == np.random.default_rng(0).random()
+
+
 def test_wander_leaves_the_box_alone() -> None:
     effect = play_once(primitives.wander, 0, (0.02, 0.0))
     assert np.linalg.norm(effect.moved_m) < 1e-3 and effect.turn_rad < 0.01
@@ -158,11 +201,11 @@ def test_a_box_that_cannot_be_fetched_is_asked_to_be_put_back() -> None:
 
 def test_targets_never_jump() -> None:
     sight = look(TASK, np.array([0.02, 0.0, 0.05]), np.array([0.0, 0.0, 0.0, 1.0]))
-    chosen: list[Callable[[Stage], Iterator[HandPath]]] = [p for p, _ in primitives.MIX]
+    chosen: list[Callable[[Stage], Iterator[HandPath]]] = [p for p, _ in MANNERS["person"].mix]
     for primitive in chosen:
         random = np.random.default_rng(0)
         start = np.array([[-0.09, 0.23, 0.2], [-0.09, -0.23, 0.2]])
-        stage = Stage(sight, start, start, random, 400.0)
+        stage = Stage(sight, start, start, random, 400.0, tempo=MANNERS["person"].tempo[1])
         path = next(primitive(stage)).samples(random, 0.002)
         steps = np.linalg.norm(np.diff(np.concatenate([start[None], path]), axis=0), axis=2)
         assert steps.max() * 400 < 2.6, primitive.__name__  # m/s

@@ -19,7 +19,7 @@ SECONDS = 15.0
 
 
 def play(folder: Path, **changes: object) -> dict[str, object]:
-    config = {"out": str(folder), "minutes": SECONDS / 60, "seed": 3} | changes
+    config = {"out": str(folder), "minutes": SECONDS / 60, "seed": 3, "manner": "plain"} | changes
     return generate_play(PlayConfig(**config))  # type: ignore[arg-type]
 
 
@@ -30,7 +30,7 @@ def control_records(folder: Path) -> np.ndarray:
 
 def test_the_same_seed_gives_the_same_records(tmp_path: Path) -> None:
     runs = (("a", 3), ("b", 3), ("c", 4))
-    first, again, other = (play(tmp_path / name, seed=seed, minutes=0.08) for name, seed in runs)
+    first, again, other = (play(tmp_path / name, seed=seed, minutes=0.08, manner="person") for name, seed in runs)
     records = control_records(tmp_path / "a")
     assert records.tobytes() == control_records(tmp_path / "b").tobytes()
     assert records.tobytes() != control_records(tmp_path / "c").tobytes()
@@ -65,6 +65,9 @@ def test_the_command_writes_the_promised_fields(tmp_path: Path, capsys: pytest.C
     assert promised <= set(result)
     assert result["sim_s"] == pytest.approx(6.0, abs=0.1) and len(result["up_face_s"]) == 6
     assert sum(result["up_face_s"]) == pytest.approx(result["sim_s"], abs=0.05)
+    (minute,) = result["per_minute"]
+    assert minute["sim_s"] == pytest.approx(6.0, abs=0.1) and minute["contact_share"] == result["contact_share"]
+    assert minute["touch_speed_p95_m_s"] == result["touch_speed_p95_m_s"] and result["manner"] == "person"
 
 
 def test_a_camera_is_recorded_at_its_own_rate(tmp_path: Path) -> None:
@@ -102,7 +105,7 @@ def test_play_as_a_job(tmp_path: Path) -> None:
     assert status.state == "failed" and "minutes" in status.message
 
 
-@pytest.mark.parametrize("change", [{"minutes": 0.0}, {"world": "moon"}, {"seed": -1}])
+@pytest.mark.parametrize("change", [{"minutes": 0.0}, {"world": "moon"}, {"seed": -1}, {"manner": "bored"}])
 def test_wrong_settings_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         play(tmp_path / "d", **change)
@@ -110,7 +113,7 @@ def test_wrong_settings_are_refused(tmp_path: Path, change: dict[str, object]) -
 
 
 def test_a_lost_box_is_put_back_and_marked(tmp_path: Path) -> None:
-    run = Play(PlayConfig(out=str(tmp_path / "d"), minutes=0.1, seed=1))
+    run = Play(PlayConfig(out=str(tmp_path / "d"), minutes=0.1, seed=1, manner="plain"))
     knocked: list[int] = []
 
     def knock(share: float) -> None:

@@ -29,10 +29,11 @@ class HandPath:
     Args:
         start_m: where the hands are, [2, 3] in m.
         rate_hz: samples per second.
+        tempo: how quick this hand is; every duration is divided by it, but free travel is never quicker than asked.
     """
 
-    def __init__(self, start_m: FloatArray, rate_hz: float) -> None:
-        self._rate_hz = rate_hz
+    def __init__(self, start_m: FloatArray, rate_hz: float, tempo: float = 1.0) -> None:
+        self._rate_hz, self._tempo = rate_hz, tempo
         self._samples: list[list[FloatArray]] = [[] for _ in start_m]
         self._ends = [np.array(p, dtype=np.float64) for p in start_m]
         self._counts = [0] * len(start_m)
@@ -42,7 +43,7 @@ class HandPath:
         return self._ends[hand]
 
     def _progress(self, duration_s: float) -> FloatArray:
-        count = max(2, round(max(duration_s, _SHORTEST_S) * self._rate_hz))
+        count = max(2, round(max(duration_s / self._tempo, _SHORTEST_S) * self._rate_hz))
         return np.arange(1, count + 1) / count
 
     def _append(self, hand: int, points: FloatArray) -> None:
@@ -62,7 +63,7 @@ class HandPath:
         start = self._ends[hand]
         top = max(height_m, float(start[2]), float(end_m[2]))
         length = float(np.linalg.norm(end_m[:2] - start[:2])) + (top - start[2]) + (top - end_m[2])
-        s = self._progress(length / speed_m_s)
+        s = self._progress(length / speed_m_s * max(self._tempo, 1.0))
         points = np.empty((len(s), 3))
         points[:, :2] = start[:2] + window(s, 0.15, 0.8)[:, None] * (end_m[:2] - start[:2])
         points[:, 2] = start[2] + window(s, 0.0, 0.42) * (top - start[2]) - window(s, 0.6, 1.0) * (top - end_m[2])

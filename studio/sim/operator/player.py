@@ -11,8 +11,9 @@ from studio.core.protocols import OperatorIntent, OperatorView
 from studio.core.records import PairState
 from studio.core.task import Task
 from studio.robot.description import Robot
+from studio.sim.operator.mix import MANNERS, Manner
 from studio.sim.operator.path import HandPath
-from studio.sim.operator.primitives import MIX, Primitive, Stage, recover, retreat
+from studio.sim.operator.primitives import Primitive, Stage, recover, retreat
 from studio.sim.operator.sight import look
 
 _STRAY_M = 0.06  # so far outside the area the box is fetched back
@@ -26,7 +27,7 @@ class ScriptedOperator:
         robot: for the parking places and the rate.
         task: for the area and the sizes.
         seed: of every choice.
-        mix: primitives and their shares.
+        manner: what it plays and how; default like a person.
         tremor_m: of the hands.
     """
 
@@ -35,13 +36,14 @@ class ScriptedOperator:
         robot: Robot,
         task: Task,
         seed: int,
-        mix: tuple[tuple[Primitive, float], ...] = MIX,
+        manner: Manner = MANNERS["person"],
         tremor_m: float = 0.002,
     ) -> None:
         self._task, self._rate_hz, self._tremor_m = task, robot.loop_rate_hz, tremor_m
         self._random = np.random.default_rng(seed)
-        self._primitives = [p for p, _ in mix]
-        shares = np.array([share for _, share in mix])
+        self._manner = manner
+        self._primitives = [p for p, _ in manner.mix]
+        shares = np.array([share for _, share in manner.mix])
         self._shares = shares / shares.sum()
         side = np.sign(robot.arm_bases_m[:, 1])
         self._parks_m = np.stack([np.full(2, -0.09), 0.23 * side, np.full(2, 0.2)], axis=1)
@@ -82,6 +84,7 @@ class ScriptedOperator:
         if path is None:
             primitive = self._choose(stage, intent)
             self.playing = primitive.__name__
+            stage.tempo, stage.grip = self._manner.draw(self._random)
             self.counts[self.playing] = self.counts.get(self.playing, 0) + 1
             self._moves = primitive(stage)
             path = next(self._moves)

@@ -24,7 +24,10 @@ BORDER_M = (
 
 @dataclass
 class Stage:
-    """What a primitive works with; `sight` is renewed whenever a path has been played."""
+    """What a primitive works with; `sight` is renewed whenever a path has been played.
+
+    `tempo` and `grip` are how quick and how firm the hands are in this primitive, 1 as a rule (`player`).
+    """
 
     sight: Sight
     hands_m: FloatArray  # [2, 3], where the hands' targets are
@@ -32,9 +35,11 @@ class Stage:
     random: np.random.Generator
     rate_hz: float
     free_speed_m_s: float = 0.6
+    tempo: float = 1.0
+    grip: float = 1.0
 
     def path(self) -> HandPath:
-        return HandPath(self.hands_m, self.rate_hz)
+        return HandPath(self.hands_m, self.rate_hz, self.tempo)
 
 
 Primitive = Callable[[Stage], Iterator[HandPath]]
@@ -126,10 +131,10 @@ def recover(stage: Stage) -> Iterator[HandPath]:
 
 def tip(stage: Stage) -> Iterator[HandPath]:
     """Turn the box over its far bottom edge with one hand: contact 12 mm below the top edge, then an arc."""
-    yield tip_path(stage, _tip_side(stage), float(stage.random.uniform(-0.02, 0.02)))
+    yield tip_path(stage, tip_side(stage), float(stage.random.uniform(-0.02, 0.02)))
 
 
-def _tip_side(stage: Stage) -> Side:
+def tip_side(stage: Stage) -> Side:
     """A face from which the fall (about 12 cm away from it) ends well inside the area."""
     sight = stage.sight
     noise = stage.random.normal(0.0, 0.03, 4)
@@ -145,7 +150,8 @@ def _tip_side(stage: Stage) -> Side:
     return sight.sides[min(range(4), key=cost)]
 
 
-def tip_path(stage: Stage, side: Side, along_m: float) -> HandPath:
+def tip_path(stage: Stage, side: Side, along_m: float, *, top_rad: float | None = None) -> HandPath:
+    """One hand turns the box about the far bottom edge; `top_rad` is how far, by chance far enough."""
     sight, random = stage.sight, stage.random
     edge = 2 * sight.half_m
     height, press = edge - 0.012, float(random.uniform(0.014, 0.022))
@@ -154,10 +160,10 @@ def tip_path(stage: Stage, side: Side, along_m: float) -> HandPath:
     pivot = sight.centre_m - side.normal * sight.half_m + side.tangent * along_m
     pivot[2] = 0.0
     out0, up0 = edge + sight.radius_m - press, height
-    top_rad = float(random.uniform(1.05, 1.3))
+    whole_rad = float(random.uniform(1.05, 1.3)) if top_rad is None else top_rad
 
     def arc(s: FloatArray) -> FloatArray:
-        turn = s * top_rad
+        turn = s * whole_rad
         out = out0 * np.cos(turn) - up0 * np.sin(turn)
         up = out0 * np.sin(turn) + up0 * np.cos(turn)
         return pivot + out[:, None] * side.normal + up[:, None] * _UP
@@ -201,7 +207,7 @@ def release(path: HandPath, side: Side, distance_m: float, rise_m: float = 0.0) 
         path.line(hand, path.end(hand) + face.normal * distance_m + _UP * rise_m, 0.3)
 
 
-def _slide_goal(stage: Stage, low_m: float, high_m: float) -> FloatArray:
+def slide_goal(stage: Stage, low_m: float, high_m: float) -> FloatArray:
     """A displacement [3] on the table that ends in the area."""
     wish = random_place_m(stage) - stage.sight.centre_m[:2]
     length = max(float(np.linalg.norm(wish)), 1e-6)
@@ -211,12 +217,12 @@ def _slide_goal(stage: Stage, low_m: float, high_m: float) -> FloatArray:
 def slide(stage: Stage) -> Iterator[HandPath]:
     """Both hands hold opposite faces and slide the box over the table."""
     side, random = grasp_side(stage), stage.random
-    height, press = float(random.uniform(0.035, 0.06)), float(random.uniform(0.018, 0.03))
+    height, press = float(random.uniform(0.035, 0.06)), float(random.uniform(0.018, 0.03)) * stage.grip
     path = stage.path()
     approach_both(stage, path, side, (0.0, 0.0), height)
     squeeze(stage, path, side, (0.0, 0.0), height, press)
     for _ in range(int(random.integers(1, 3))):
-        shift = _slide_goal(stage, 0.05, 0.12)
+        shift = slide_goal(stage, 0.05, 0.12)
         for hand in (0, 1):
             path.line(hand, path.end(hand) + shift, 0.12)
         stage.sight.centre_m[:2] += shift[:2]
@@ -235,7 +241,7 @@ def couple(stage: Stage) -> Iterator[HandPath]:
 def couple_once(stage: Stage, sign: float, turn_rad: float) -> HandPath:
     """One stroke of a couple; a positive sign turns the box counter-clockwise seen from above."""
     sight, side = stage.sight, grasp_side(stage)
-    height, along, press = 0.05, sign * 0.03, 0.02
+    height, along, press = 0.05, sign * 0.03, 0.02 * stage.grip
     path = stage.path()
     approach_both(stage, path, side, (along, along), height)
     squeeze(stage, path, side, (along, along), height, press)
@@ -262,19 +268,19 @@ def couple_once(stage: Stage, sign: float, turn_rad: float) -> HandPath:
 def lift(stage: Stage) -> Iterator[HandPath]:
     """Squeeze opposite faces, lift, carry, put down."""
     random = stage.random
-    yield lift_path(stage, 0.0, float(random.uniform(0.04, 0.08)), _slide_goal(stage, 0.0, 0.08))
+    yield lift_path(stage, 0.0, float(random.uniform(0.04, 0.08)), slide_goal(stage, 0.0, 0.08))
 
 
 def pivot_lift(stage: Stage) -> Iterator[HandPath]:
     """As `lift`, but off centre, so that the box swings and lands on an edge."""
     random = stage.random
     along = float(random.choice([-1.0, 1.0]) * random.uniform(0.02, 0.032))
-    yield lift_path(stage, along, float(random.uniform(0.05, 0.08)), _slide_goal(stage, 0.0, 0.05))
+    yield lift_path(stage, along, float(random.uniform(0.05, 0.08)), slide_goal(stage, 0.0, 0.05))
 
 
 def lift_path(stage: Stage, along_m: float, rise_m: float, carry_m: FloatArray) -> HandPath:
     """Grasp `along_m` from the middle of the faces, lift by `rise_m`, carry, lower, let go."""
-    side, press = grasp_side(stage), float(stage.random.uniform(0.045, 0.055))
+    side, press = grasp_side(stage), float(stage.random.uniform(0.045, 0.055)) * min(stage.grip, 1.1)
     height = 0.05 if along_m else 0.062  # above the centre of mass the box hangs straight
     alongs = (along_m, -along_m)  # the same line through the box: the two faces' tangents are opposite
     path = stage.path()
@@ -291,13 +297,13 @@ def lift_path(stage: Stage, along_m: float, rise_m: float, carry_m: FloatArray) 
 def drag(stage: Stage) -> Iterator[HandPath]:
     """Press one ball on the top and drag the box along."""
     sight, random = stage.sight, stage.random
-    shift = _slide_goal(stage, 0.05, 0.10)
+    shift = slide_goal(stage, 0.05, 0.10)
     top = 2 * sight.half_m + sight.radius_m
     hand = choose_hand(stage, sight.centre_m)
     point = sight.centre_m - 0.25 * shift
     point[2] = top + 0.02
     pressed = point.copy()
-    pressed[2] = top - float(random.uniform(0.045, 0.055))
+    pressed[2] = top - float(random.uniform(0.045, 0.055)) * max(stage.grip, 0.95)  # less slides over the top
     path = stage.path()
     path.over(1 - hand, stage.parks_m[1 - hand], stage.free_speed_m_s)
     path.over(hand, point, stage.free_speed_m_s)
@@ -328,15 +334,3 @@ def retreat(stage: Stage) -> Iterator[HandPath]:
         path.line(hand, stage.parks_m[hand], 0.6)
         path.hold(hand, 0.3)
     yield path
-
-
-MIX: tuple[tuple[Primitive, float], ...] = (
-    (push, 0.36),
-    (tip, 0.22),
-    (slide, 0.10),
-    (couple, 0.10),
-    (lift, 0.10),
-    (drag, 0.06),
-    (pivot_lift, 0.03),
-    (wander, 0.03),
-)
