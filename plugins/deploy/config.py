@@ -13,14 +13,12 @@ class DeployConfig:
         budget_s: a plan should take less (the work's own target: under 100 ms on two cores).
         attempt_s: a goal not reached by then is missed (spec/feasibility.md: 50 s).
         rest_s: the box must stay at the goal this long to count as reached.
-        few_samples: effective samples below this say that the plan hangs on a few rollouts.
         error_full_m: predicted minus actual that fills its bar.
     """
 
     budget_s: float = 0.1
     attempt_s: float = 50.0
     rest_s: float = 0.5
-    few_samples: float = 8.0
     error_full_m: float = 0.03
 
 

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QLine
 from plugins.deploy.attempt import Attempt
 from plugins.deploy.config import SAMPLED_SETTINGS, SHOWN_SETTINGS
 from plugins.deploy.model import DeployModel
+from plugins.deploy.samples import judge_samples
 from studio.app.theme import set_property
 from studio.app.widgets.bars import LatencyBars, Meter, OutcomeMarks
 from studio.app.widgets.control import KeyButton, ValueRow, ValueSlider, make_heading, make_line
@@ -141,7 +142,7 @@ class SidePanel(ScrollPanel):
 
     def _add_measures(self, column: QVBoxLayout) -> None:
         self.age = Measure("Plan age", "")
-        self.samples = Measure("Effective samples", f"too few below {self.model.config.few_samples:.0f}")
+        self.samples = Measure("Effective samples", "how many rollouts decide")
         self.error = Measure("Predicted – actual", "last skill")
         self.dropped = ValueRow("Dropped plans")
         self.dropped.setToolTip("Plans that came after the skill they were made for had begun")
@@ -319,13 +320,13 @@ class SidePanel(ScrollPanel):
         self.error.set_value(words, error_m / self.model.config.error_full_m)
 
     def _show_samples(self, effective: float, samples: int) -> None:
-        few = f"too few below {self.model.config.few_samples:.0f}"
-        self.samples.note.setText(few if self.model.samples_plans else "the actor answers without sampling")
+        note = judge_samples(effective, samples, self.model.settings)
+        self.samples.note.setText(note.words)
         if not self.model.samples_plans:
             self.samples.set_value("–", 0.0)
             return
-        wrong = effective < self.model.config.few_samples
-        self.samples.set_value(f"{effective:.0f} of {samples}", np.sqrt(effective / max(samples, 1)), wrong=wrong)
+        share = np.sqrt(effective / max(samples, 1))
+        self.samples.set_value(f"{effective:.0f} of {samples}", share, wrong=note.wrong)
 
     def _set_enabled(self) -> None:
         sync_button(self.studio, self.main, f"deploy.{'hold' if self.model.deployed else 'deploy'}")

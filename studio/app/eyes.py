@@ -47,7 +47,8 @@ class Eyes(QObject):
             path.chmod(0o600)
         except OSError as error:
             self._server.close()
-            raise ConfigError(f"--eyes {path} cannot be made ({error.strerror}). Give a new path.") from error
+            why = error.strerror or error
+            raise ConfigError(f"--eyes {path} cannot be made ({why}). Give a new, short path.") from error
         self._server.listen(1)
         self._server.setblocking(False)
         self._path, self._asker, self._text = path, None, b""

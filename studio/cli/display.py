@@ -12,11 +12,12 @@ from studio.core.paths import program
 _SCREEN = "-screen 0 1440x900x24 +extension GLX -nolisten tcp"
 
 
-def ensure_display(arguments: list[str]) -> None:
+def ensure_display(arguments: list[str], *, own: bool = False) -> None:
     """Return when there is a display; otherwise start this command again under a virtual one (never returns).
 
     Args:
         arguments: the command line, command first.
+        own: never the one there is: what moves mouse and keys must not take them from a person.
 
     Raises:
         DeviceError: no display, and no virtual one can be made.
@@ -24,6 +25,8 @@ def ensure_display(arguments: list[str]) -> None:
     from studio.app.graphics import check_display
 
     try:
+        if own and "STUDIO_VIRTUAL_DISPLAY" not in os.environ:
+            raise DeviceError("This needs a display of its own: install xvfb (Debian: apt-get install xvfb xauth).")
         check_display()
     except DeviceError:
         starter = shutil.which("xvfb-run")

@@ -5,19 +5,24 @@ Shorter than the defaults on purpose, and the report says so. A step that fails 
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from studio.cli.display import ensure_display
 from studio.cli.output import parse_arguments, write_result
+from studio.core.config import check_range
 from studio.core.errors import ConfigError, StudioError, WorkerError
 from studio.jobs.queue import collect_ended, start_run
 from studio.jobs.run import Run
+
+if TYPE_CHECKING:
+    from studio.cli.tour_clicks import Walk
 
 LIMIT_S = 15 * 60.0
 
@@ -32,6 +37,9 @@ class TourArguments:
         minutes: simulated minutes of play to learn from.
         train_s: seconds of training.
         goals: easy goals to try at the end.
+        clicks: a newcomer's walk instead, by mouse and keys of a display of its own: ten minutes of play in the
+            window, preset small, three goals; about 25 minutes.
+        share: of that walk's full length.
         json: write the result as JSON to this path, or to standard output with -.
     """
 
@@ -40,6 +48,8 @@ class TourArguments:
     minutes: Annotated[float, tyro.conf.arg(metavar="MIN")] = 20.0
     train_s: float = 400.0
     goals: int = 6
+    clicks: bool = False
+    share: Annotated[float, tyro.conf.arg(metavar="0..1")] = 1.0
     json: str | None = None
 
 
@@ -87,6 +97,10 @@ class Tour:
             return False
         return True
 
+    def take(self, walked: Walk) -> None:
+        """Keep what a walk through the window brought."""
+        self.results["clicks"], self.pictures = walked.seen, walked.pictures
+
     def run_job(self, kind: str, spec: dict[str, Any], limit_s: float) -> dict[str, Any]:
         """One background run of the project, to its end.
 
@@ -113,10 +127,13 @@ class Tour:
 def run(arguments: list[str]) -> int:
     """The command; returns its exit code."""
     options = parse_arguments(TourArguments, arguments, "main.py tour")
-    ensure_display(["tour", *arguments])
+    check_range("tour", "share", options.share, 0.01, 1.0)
+    ensure_display(["tour", *arguments], own=options.clicks)
     _make_folder(options.out)
     quiet = options.json == "-"
     tour = Tour(options, (lambda _text: None) if quiet else (lambda text: print(text, flush=True)))
+    if options.clicks:
+        return _click(tour)
     from studio.cli.tour_report import write_report
     from studio.cli.tour_window import visit
 
@@ -127,6 +144,27 @@ def run(arguments: list[str]) -> int:
     report = write_report(tour)
     result = {
         **{name: tour.results.get(name) for name in ("play", "train", "evaluate")},
+        "pictures": [str(path) for path, _ in tour.pictures],
+        "failures": tour.failures,
+        "wall_s": time.monotonic() - tour.began_s,
+        "report": str(report),
+    }
+    write_result(result, options.json, text=_summary(tour, report))
+    return 1 if tour.failures else 0
+
+
+def _click(tour: Tour) -> int:
+    """The walk by mouse and keys, and its report."""
+    from studio.cli.tour_clicks import WalkOptions, walk
+    from studio.cli.tour_report import write_clicks
+
+    options = tour.options
+    shutil.rmtree(options.out / "home", ignore_errors=True)
+    step = WalkOptions(out=options.out, share=options.share, say=tour.say)
+    tour.step("A person in front of the window", lambda: tour.take(walk(step)))
+    report = write_clicks(tour)
+    result = {
+        "clicks": tour.results.get("clicks"),
         "pictures": [str(path) for path, _ in tour.pictures],
         "failures": tour.failures,
         "wall_s": time.monotonic() - tour.began_s,
@@ -158,8 +196,6 @@ def evaluate(tour: Tour) -> None:
 
 
 def _make_folder(out: Path) -> None:
-    import shutil
-
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out} is a file. Give a folder for the report.")
     if (out / "project").exists():

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from studio.core.errors import ConfigError, StudioError, WorkerError
 from studio.core.paths import program
 
 _LOOK_S = 0.1  # between two looks at the window
+_ANSWER_S = 1.5  # in which even a slow window has followed a key
 _STEP_PX = 6  # of one mouse move in a drag
 _KEYS = {"Ctrl": "Control_L", "Shift": "Shift_L", "Enter": "Return", "Space": "space", ".": "period", "-": "minus",
          ",": "comma", "?": "question", " ": "space", "Esc": "Escape"}  # fmt: skip
@@ -238,17 +240,25 @@ class Person:
 
     def palette(self, words: str) -> None:
         """Ctrl+K, a few words, Enter. A command that cannot run leaves the palette open: Ctrl+K closes it."""
-        if self._query() is None:
-            self.hands.key("Ctrl+K")
-        self.wait("the palette is open", lambda: self._query() is not None)
+        self._press_until("Ctrl+K", "the palette is open", lambda: self._query() is not None)
         self.hands.key("Ctrl+A")
         self.hands.type(words)
         self.wait("the words stand in the palette", lambda: self._query() in (words, None))
         self.hands.key("Enter")
-        time.sleep(3 * _LOOK_S)
-        if self._query() is not None:
-            self.hands.key("Ctrl+K")
-            self.wait("the palette is closed", lambda: self._query() is None)
+        time.sleep(_ANSWER_S)
+        self._press_until("Ctrl+K", "the palette is closed", lambda: self._query() is None)
+
+    def _press_until(self, key: str, what: str, seen: Callable[[], bool]) -> None:
+        """Press a key that opens or closes something, again only when a slow window has had time to follow."""
+        pressed_s = float("-inf")
+
+        def press() -> None:
+            nonlocal pressed_s
+            if time.monotonic() - pressed_s > _ANSWER_S:
+                self.hands.key(key)
+                pressed_s = time.monotonic()
+
+        self.wait(what, seen, meanwhile=press)
 
     def _query(self) -> str | None:
         field = self.find("Find or do", "field")
@@ -270,19 +280,19 @@ def open_window(home: Path, project: Path, patience_s: float) -> Iterator[tuple[
         patience_s: of the person.
     """
     home.mkdir(parents=True, exist_ok=True)
-    socket_path, log = home / "eyes", home / "window.log"
-    socket_path.unlink(missing_ok=True)
+    log = home / "window.log"
     environment = {**os.environ, "XDG_DATA_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
-    hands = Hands()
-    with log.open("wb") as said:
+    with tempfile.TemporaryDirectory(prefix="studio-eyes-") as short, log.open("wb") as said:
+        socket_path = Path(short) / "eyes"  # the path of a socket may have about a hundred letters
+        hands = Hands()
         command = [*program(), "gui", "--project", str(project), "--eyes", str(socket_path)]
         window = subprocess.Popen(command, env=environment, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
-    try:
-        with contextlib.closing(_look(socket_path, window, log, patience_s)) as eyes:
-            yield Person(hands, eyes, patience_s), window
-    finally:
-        hands.close()
-        _end(window, patience_s)
+        try:
+            with contextlib.closing(_look(socket_path, window, log, patience_s)) as eyes:
+                yield Person(hands, eyes, patience_s), window
+        finally:
+            hands.close()
+            _end(window, patience_s)
 
 
 def _look(path: Path, window: subprocess.Popen[bytes], log: Path, patience_s: float) -> socket.socket:

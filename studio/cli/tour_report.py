@@ -34,6 +34,25 @@ def write_report(tour: Tour) -> Path:
     return path
 
 
+def write_clicks(tour: Tour) -> Path:
+    """`clicks.html` in the tour's folder: the walk by mouse and keys, its pictures and how long each step took."""
+    walked = tour.results.get("clicks") or {}
+    lead = (
+        f"A newcomer's walk through the window by mouse and keys, {time.strftime('%d %B %Y, %H:%M')}, on "
+        f"{os.cpu_count()} cores; {100 * tour.options.share:.0f} % of its full length of ten minutes of play."
+    )
+    report = Report("Play, train, three goals", lead)
+    report.failures(tour.failures)
+    report.table(["step", "seconds"], [list(row) for row in walked.get("steps_s", {}).items()])
+    if "success" in walked:
+        report.paragraph(f"Goals reached: {walked['success']}. Keys to go on after a hold: {walked.get('helped', 0)}.")
+    for path, caption in tour.pictures:
+        report.picture(path, caption)
+    path = tour.options.out / "clicks.html"
+    path.write_text(report.to_html(), encoding="utf-8")
+    return path
+
+
 def _lead(tour: Tour, wall_s: float) -> str:
     options = tour.options
     return (

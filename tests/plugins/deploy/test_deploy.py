@@ -251,7 +251,8 @@ def test_plans_are_drawn_and_measured(panel: Any, feed: Feed) -> None:
     run(feed, panel, 0.6)
     side = panel.side
     assert side.latency.text() == "80" and side.late.text() == "1 late of 3"
-    assert side.samples.row.value_label.text() == "5 of 256" and side.samples.meter.colour == "verdict.fair"
+    assert side.samples.row.value_label.text() == "5 of 256" and side.samples.meter.colour == "cat.1"
+    assert side.samples.note.text() == "about 1 is usual"
     assert side.error.row.value_label.text() == "6 mm" and side.age.row.value_label.text() == "0.12 s"
     assert side.age.note.text() == "holds at 0.60 s"
     fan = panel.view.canvas.still_lines.blocks[0]

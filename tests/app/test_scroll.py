@@ -1,0 +1,40 @@
+"""The wheel scrolls a page; it changes no choice and no slider on the way."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QApplication, QComboBox, QSlider, QVBoxLayout, QWidget
+from pytestqt.qtbot import QtBot
+
+from studio.app.widgets.scroll import PageScroll
+from tests.app.windows import wait_until
+
+
+def wheel(at: QWidget, notches: int) -> None:
+    place = QPointF(at.rect().center())
+    event = QWheelEvent(
+        place, at.mapToGlobal(place), QPoint(), QPoint(0, 120 * notches), Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(at, event)
+
+
+def test_the_wheel_over_a_choice_scrolls_the_page(qtbot: QtBot) -> None:
+    page, choice, slider = QWidget(), QComboBox(), QSlider(Qt.Orientation.Horizontal)
+    choice.addItems(["mlp", "bigru"])
+    slider.setValue(50)
+    column = QVBoxLayout(page)
+    column.addWidget(choice)
+    column.addWidget(slider)
+    column.addSpacing(2000)
+    area = PageScroll(page)
+    qtbot.addWidget(area)
+    area.resize(200, 200)
+    area.show()
+    wait_until(qtbot, lambda: area.verticalScrollBar().maximum() > 1000, what="the page is measured")
+    for count, widget in enumerate((choice, slider), start=1):
+        choice.setFocus()
+        wheel(widget, -1)
+        assert choice.currentText() == "mlp" and slider.value() == 50
+        assert area.verticalScrollBar().value() >= 20 * count
