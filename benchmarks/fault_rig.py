@@ -5,6 +5,7 @@ The twins are in this process, on a stepped clock, or in processes of their own 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -212,15 +213,20 @@ class TwinProcess:
     def __init__(self, side: str, joints: Sequence[int], link: Path) -> None:
         command = [sys.executable, "-m", "studio.workers.arm_twin", "--side", side, "--link", str(link)]
         command += ["--joints", ",".join(map(str, joints))]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=repository_root())
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        # In a session of its own, so that Ctrl+C reaches only who ends it in order.
+        self._process = subprocess.Popen(command, cwd=repository_root(), start_new_session=True, **pipes)
         self.pid = self._process.pid
         self.joints, self.link, self._unread = list(joints), link, b""
 
     def tell(self, **order: Any) -> None:
         stream = self._process.stdin
         assert stream is not None
-        stream.write(json.dumps(order).encode() + b"\n")
-        stream.flush()
+        try:
+            stream.write(json.dumps(order).encode() + b"\n")
+            stream.flush()
+        except BrokenPipeError:
+            raise DeviceError(f"The arm twin at {self.link} has ended. Run it alone to see why.") from None
 
     def hear(self) -> dict[str, Any]:
         """Its next line.
@@ -245,7 +251,8 @@ class TwinProcess:
     def close(self) -> None:
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):  # it has ended before it heard all
+                    stream.close()
         self._process.wait()
 
 

@@ -157,7 +157,7 @@ def _run_session(setting: Setting) -> dict[str, Any]:
     except subprocess.TimeoutExpired as late:
         said = late.stderr.decode(errors="replace") if isinstance(late.stderr, bytes) else late.stderr or ""
         raise WorkerError(
-            f"bench lateness: a session of {setting.seconds:g} s did not end in {patience_s:g} s. Close other programs.",
+            f"bench lateness: a session of {setting.seconds:g} s took over {patience_s:g} s. Close other programs.",
             detail=said,
         ) from None
     if done.returncode or not out.exists():
@@ -194,10 +194,11 @@ def make_table(rows: list[dict[str, Any]]) -> str:
         idle = f"{floor['p99_9_us']:g}, {floor['max_us']:g}" if floor else "not run"
         loop = f"{row['rate_hz']:g} Hz, {row['processes']['control']['policy']}"
         bound = "at most " if row["rest_p99_9_us"] <= TARGET_US else ""
+        parts = f"{late['stolen']}, {late['waited']}, {late['own']}"
         lines.append(
             f"| {loop} | {row['p50_us']:g} | {row['p99_us']:g} | {row['p99_9_us']:g} | {row['max_us']:g} | "
             f"{row['missed']} of {row['ticks']} | {idle} | {beyond['ticks']}, {beyond['idle_loops_too']} | "
-            f"{bound}{row['rest_p99_9_us']:g} | {late['over_0.5_ms']}: {late['stolen']}, {late['waited']}, {late['own']} |"
+            f"{bound}{row['rest_p99_9_us']:g} | {late['over_0.5_ms']}: {parts} |"
         )
     lines.append(
         f"\nµs. Target: p99.9 of at most {TARGET_US:g} with FIFO. Idle loops: one on each core, doing nothing."

@@ -137,6 +137,13 @@ class Arbiter:
             if self.machines[pair].state in ACTIVE:
                 self.notices.append(("warning", describe_fault(FaultCode.VIBRATION, self._name(motor), sigma_rad_s)))
 
+    def warn_of_derating(self, news: list[tuple[int, float]]) -> None:
+        """A notice for each motor that has begun to get less torque; empties the list."""
+        for motor, share in news:
+            text = f"{self._name(motor)} is warm or works hard: it gets {100 * share:.0f} % of its torque. Let it rest."
+            self.notices.append(("warning", text))
+        news.clear()
+
     def gate(self) -> list[GateRow]:
         """Start-up gate, in order; all rows must be right before *Engage* does anything."""
         apart_rad = max(coupling.apart_rad() for coupling in self._couplings)

@@ -56,6 +56,7 @@ class Limiter:
         slow_rad_s = min(_SLOW_RAD_S, self._speed_rad_s)
         self._slow_bound[:] = self._bound
         self._slow_bound[0], self._slow_bound[2] = self._torque_nm - self._slope * slow_rad_s, slow_rad_s
+        self._share, self._derated = np.ones(shape), np.ones(shape)
         self._all_stiff, self._all_passed = (
             np.ones(shape, dtype=bool).tobytes(),
             np.ones((3, *shape), dtype=bool).tobytes(),
@@ -105,7 +106,16 @@ class Limiter:
 
     def share_torque(self, joints: slice, share: float) -> None:
         """Allow the spring-damper part of some joints only a share of the torque (aligning), or all of it again (1)."""
-        self._bound[1, :, joints] = self._slow_bound[1, :, joints] = share * self._torque_nm
+        self._share[:, joints] = share
+        self._write_bound()
+
+    def derate(self, share: FloatArray) -> None:
+        """Allow the spring-damper part of each motor [sides, joints] only a share of its torque."""
+        self._derated[...] = share
+        self._write_bound()
+
+    def _write_bound(self) -> None:
+        self._bound[1] = self._slow_bound[1] = self._share * self._derated * self._torque_nm
 
     def share_speed(self, joints: slice, share: float) -> None:
         """Allow the set-points of some joints only a share of the speed limit, or all of it again (1)."""

@@ -10,16 +10,18 @@ import numpy as np
 from studio.control.arbiter import Arbiter
 from studio.control.coupling import Gains, PairCoupling
 from studio.control.cutoff import CutoffRamp
+from studio.control.derating import Derating
 from studio.control.drives import DriveKnowledge
 from studio.control.estimator import ContactEstimator
 from studio.control.frame import FOLLOWER, LEADER, Frame
+from studio.control.friction import FrictionCompensation
 from studio.control.gate import GateRow
 from studio.control.hand import HandFollower
 from studio.control.inputs import Inputs
 from studio.control.limiter import Limiter
 from studio.control.passivity import PassivityObserver
 from studio.control.scheme_coupling import Schemes
-from studio.control.settings import ControlSettings
+from studio.control.settings import ControlSettings, control_settings
 from studio.control.states import ACTIVE, HoldReason, PairMachine, worst
 from studio.control.stream import TRUTH_EVERY, ControlRecord, make_streams
 from studio.control.watch import Watch
@@ -51,7 +53,7 @@ class ControlLoop:
         world: stepped at the end of every tick; None on hardware.
         clock: wall or stepped.
         sink: where records go.
-        settings: numbers of the loop.
+        settings: numbers of the loop; the robot's file has them where nothing is given.
         drives: what is known of real drives; nothing is unknown of twins.
     """
 
@@ -66,7 +68,7 @@ class ControlLoop:
         settings: ControlSettings | None = None,
         drives: DriveKnowledge | None = None,
     ) -> None:
-        self.robot, self.settings = robot, settings or ControlSettings()
+        self.robot, self.settings = robot, settings or control_settings(robot)
         self.period_s = period_s = 1.0 / robot.loop_rate_hz
         self._kinematics, self._plant, self._world = kinematics, plant, world
         self._clock, self._sink = clock, sink
@@ -78,9 +80,11 @@ class ControlLoop:
         self._estimator = ContactEstimator(robot, kinematics, self.settings, period_s, frame)
         self._observer = PassivityObserver(self.settings, period_s, frame)
         self._limiter = Limiter(robot, self.settings, period_s, frame)
+        self._derating = Derating(robot, self.settings, self._watch, self._limiter, frame)
         self._gains = Gains(robot, self.settings, period_s)
         self._couplings = [PairCoupling(p, robot, self.settings, self._gains, frame) for p in range(robot.pairs)]
         self._schemes = Schemes(robot, self.settings, self._gains, self._estimator, period_s, frame)
+        self._friction = FrictionCompensation(robot, self.settings, frame)
         self._cutoffs = CutoffRamp(self.settings, self._estimator, self._schemes.torques, period_s)
         self._arbiter = Arbiter(robot, self.settings, self._watch, self._couplings, drives or DriveKnowledge())
         self._hand = HandFollower(robot, kinematics, self.settings.hand_speed_rad_s, period_s)
@@ -216,6 +220,9 @@ class ControlLoop:
         self._arbiter.update(now_ns, inputs)
         if self._watch.vibration.news:
             self._arbiter.warn_of_vibration()
+        self._derating.update()
+        if self._derating.news:
+            self._arbiter.warn_of_derating(self._derating.news)
         self._switch_power()
         self._write_requests(now_ns, inputs)
         self._limiter.apply()
@@ -260,7 +267,7 @@ class ControlLoop:
         if not plain:
             observer.set_lever(self._schemes.ramp.scale, self._schemes.offset_rad)
         observer.update(coupled, gains.leader_share)
-        steady = plain and False not in coupled and not any(observer.damping_nm_s_rad)
+        steady = plain and not self._friction.on and False not in coupled and not any(observer.damping_nm_s_rad)
         if steady and self._steady:
             self._follow_each_other()
             return
@@ -291,6 +298,8 @@ class ControlLoop:
             coupling.write_operator(now_ns)
             if not self._schemes.plain:
                 self._schemes.mix(pair, coupling)
+            if self._friction.on:
+                self._friction.add(pair, coupling.blend)
         else:
             coupling.write_target(self._arbiter.target, now_ns)
 

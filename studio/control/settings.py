@@ -1,10 +1,12 @@
-"""Every number of the control loop that is not the robot's: ramps, stop profile, estimator, observer."""
+"""Every number of the control loop that is not the robot's own: ramps, stop profile, estimator, observer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from studio.core.config import check_range
+from studio.core.config import check_range, make_config
+from studio.robot.description import Robot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class ControlSettings:
         energy_cap_j: more than this is never saved up, so old dissipation cannot pay for later activity (6.7).
         passivity_damping_nm_s_rad: cap of the observer's damping (6.7, alpha_max).
         least_damping_nm_s_rad: stiffness is never sent with less damping (2.5: Kp > 0 with Kd = 0 ran away).
+        temperature_derate_c: from here on a drive's spring and damper may use less and less torque (8.3).
         temperature_trip_c: drive temperature that trips (8.3).
         velocity_trip_factor: speed trip as a multiple of the robot's speed limit (8.3: 4 and 8 rad/s).
         position_trip_margin_rad: how far outside its range a joint may be seen before it trips.
@@ -38,6 +41,7 @@ class ControlSettings:
         motion_scale: s_p, follower's angle per leader's angle (6.6).
         clutch_ramp_s: time in which the clutch opens and closes (6.6: 0.3 to 1).
         force_share: kappa of position-force, below 1 (6.2).
+        friction_share: s of the friction compensation of both arms while a person drives; 0 = none, 0.8 at most (6.6).
         leader_damping_nm_s_rad: local damping of the leader in position-force.
         four_channel_stiffness_s2: Kp of the 4-channel law, per kg m2 of nominal inertia (6.2).
         four_channel_damping_s: its Kd.
@@ -69,6 +73,7 @@ class ControlSettings:
     energy_cap_j: float = 2.0
     passivity_damping_nm_s_rad: float = 2.0
     least_damping_nm_s_rad: float = 0.05
+    temperature_derate_c: float = 60.0
     temperature_trip_c: float = 80.0
     velocity_trip_factor: float = 1.6
     position_trip_margin_rad: float = 0.15
@@ -81,6 +86,7 @@ class ControlSettings:
     motion_scale: float = 1.0
     clutch_ramp_s: float = 0.5
     force_share: float = 0.5
+    friction_share: float = 0.0
     leader_damping_nm_s_rad: float = 0.1
     four_channel_stiffness_s2: float = 900.0
     four_channel_damping_s: float = 30.0
@@ -96,23 +102,59 @@ class ControlSettings:
     vibration_trip_rad_s: float = 0.0
 
     def __post_init__(self) -> None:
-        check_range("control", "align_threshold_rad", self.align_threshold_rad, 0.001, 0.5, " rad")
-        check_range("control", "align_speed_rad_s", self.align_speed_rad_s, 0.01, 2.0, " rad/s")
-        check_range("control", "coupling_ramp_s", self.coupling_ramp_s, 0.0, 5.0, " s")
-        check_range("control", "stop_damping_nm_s_rad", self.stop_damping_nm_s_rad, 0.1, 5.0, " N*m*s/rad")
-        check_range("control", "soft_share", self.soft_share, 0.0, 1.0)
-        check_range("control", "estimator_cutoff_hz", self.estimator_cutoff_hz, 1.0, 100.0, " Hz")
-        check_range("control", "temperature_trip_c", self.temperature_trip_c, 40.0, 100.0, " degC")
-        check_range("control", "hand_speed_rad_s", self.hand_speed_rad_s, 0.1, 30.0, " rad/s")
-        check_range("control", "motion_scale", self.motion_scale, 0.25, 4.0)
-        check_range("control", "clutch_ramp_s", self.clutch_ramp_s, 0.05, 5.0, " s")
-        check_range("control", "force_share", self.force_share, 0.0, 0.99)
-        check_range("control", "four_channel_force", self.four_channel_force, 0.0, 2.0)
-        check_range("control", "disturbance_share", self.disturbance_share, 0.0, 1.0)
-        check_range("control", "disturbance_cutoff_hz", self.disturbance_cutoff_hz, 0.1, 100.0, " Hz")
+        for name, (low, high, unit) in _RANGES.items():
+            check_range("control", name, getattr(self, name), low, high, unit)
         check_range("control", "tank_low_j", self.tank_low_j, 1e-6, self.tank_j, " J")
         check_range("control", "tank_start_j", self.tank_start_j, 0.0, self.tank_j, " J")
-        check_range("control", "demo_stiffness_nm_rad", self.demo_stiffness_nm_rad, 0.1, 500.0, " N*m/rad")
-        check_range("control", "demo_damping_nm_s_rad", self.demo_damping_nm_s_rad, 0.05, 5.0, " N*m*s/rad")
-        check_range("control", "vibration_warn_rad_s", self.vibration_warn_rad_s, 0.01, 100.0, " rad/s")
-        check_range("control", "vibration_trip_rad_s", self.vibration_trip_rad_s, 0.0, 100.0, " rad/s")
+        least_c, most_c = 30.0, self.temperature_trip_c - 1.0
+        check_range("control", "temperature_derate_c", self.temperature_derate_c, least_c, most_c, " degC")
+
+
+_RANGES: dict[str, tuple[float, float, str]] = {
+    "align_threshold_rad": (0.001, 0.5, " rad"),
+    "align_speed_rad_s": (0.01, 2.0, " rad/s"),
+    "align_torque_share": (0.05, 1.0, ""),
+    "coupling_ramp_s": (0.0, 5.0, " s"),
+    "settings_ramp_s": (0.05, 5.0, " s"),
+    "stop_damping_nm_s_rad": (0.1, 5.0, " N*m*s/rad"),
+    "stop_gravity_s": (0.0, 5.0, " s"),
+    "stop_fade_s": (0.0, 5.0, " s"),
+    "soft_share": (0.0, 1.0, ""),
+    "soft_damping_share": (0.0, 1.0, ""),
+    "estimator_cutoff_hz": (1.0, 100.0, " Hz"),
+    "energy_allowance_j": (0.0, 1.0, " J"),
+    "energy_cap_j": (0.01, 1e12, " J"),
+    "passivity_damping_nm_s_rad": (0.0, 5.0, " N*m*s/rad"),
+    "least_damping_nm_s_rad": (0.001, 1.0, " N*m*s/rad"),
+    "temperature_trip_c": (40.0, 100.0, " degC"),
+    "velocity_trip_factor": (1.0, 4.0, ""),
+    "position_trip_margin_rad": (0.0, 1.0, " rad"),
+    "tracking_trip_rad": (0.0, 3.0, " rad"),
+    "tracking_trip_s": (0.0, 5.0, " s"),
+    "rms_torque_window_s": (0.1, 600.0, " s"),
+    "hand_speed_rad_s": (0.1, 30.0, " rad/s"),
+    "motion_scale": (0.25, 4.0, ""),
+    "clutch_ramp_s": (0.05, 5.0, " s"),
+    "force_share": (0.0, 0.99, ""),
+    "friction_share": (0.0, 0.8, ""),
+    "leader_damping_nm_s_rad": (0.0, 5.0, " N*m*s/rad"),
+    "four_channel_stiffness_s2": (0.0, 1e5, " 1/s2"),
+    "four_channel_damping_s": (0.0, 1e3, " 1/s"),
+    "four_channel_force": (0.0, 2.0, ""),
+    "disturbance_share": (0.0, 1.0, ""),
+    "disturbance_cutoff_hz": (0.1, 100.0, " Hz"),
+    "tank_j": (0.01, 100.0, " J"),
+    "demo_stiffness_nm_rad": (0.1, 500.0, " N*m/rad"),
+    "demo_damping_nm_s_rad": (0.05, 5.0, " N*m*s/rad"),
+    "vibration_warn_rad_s": (0.01, 100.0, " rad/s"),
+    "vibration_trip_rad_s": (0.0, 100.0, " rad/s"),
+}
+
+
+def control_settings(robot: Robot, **changes: Any) -> ControlSettings:
+    """Of a robot: what the table `[control]` of its file says, then `changes`; the rest is as above.
+
+    Raises:
+        ConfigError: an unknown name, a wrong type, or a value out of range.
+    """
+    return make_config(ControlSettings, {**robot.control, **changes}, where=f"{robot.name}: control")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -103,6 +103,7 @@ class Robot:
     pedal: PedalWiring | None = None  # none: the dead-man is the window's
     camera: CameraWiring | None = None  # none: the simulated one; arms on buses then have no eyes
     watchdog: WatchdogWiring | None = None  # none: nothing outside the computer cuts the supply
+    control: dict[str, Any] = field(default_factory=dict[str, Any])  # of `studio.control.settings.ControlSettings`
     reference: str = ""  # what `load_robot` takes to find this robot again, in any process
 
     @property
@@ -187,6 +188,7 @@ def _make_robot(data: dict[str, Any], folder: Path) -> Robot:
         pedal=_table(PedalWiring, data, "pedal", folder),
         watchdog=_table(WatchdogWiring, data, "watchdog", folder),
         camera=_table(CameraWiring, data, "camera", folder),
+        control=dict(data.get("control", {})),
         reference=str(folder),
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 from studio.control.inputs import Inputs, make_inputs
 from studio.control.lateness import Absence, LatenessHistogram
 from studio.control.loop import ControlLoop
-from studio.control.settings import ControlSettings
+from studio.control.settings import control_settings
 from studio.control.stream import make_streams
 from studio.core.clock import NS_PER_S, WallClock
 from studio.core.config import make_config
@@ -57,7 +57,7 @@ class ControlConfig:
     Args:
         realtime: ask for real-time priority and locked memory; False only for tests.
         pedal: the dead-man is the pedal in slot `pedal`, not the window's; without news it counts as released.
-        settings: numbers of the loop.
+        settings: numbers of the loop (`ControlSettings`) other than the robot's file has them.
     """
 
     robot: str = "dual_arm_ak60"
@@ -65,7 +65,7 @@ class ControlConfig:
     seed: int = 0
     realtime: bool = True
     pedal: bool = False
-    settings: ControlSettings = field(default_factory=ControlSettings)
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class RingSink:
@@ -320,9 +320,10 @@ def run(link: WorkerLink) -> None:
 
 def _make_arms(config: ControlConfig, robot: Robot, task: Task, rings: RingSink) -> Simulation | WiredArms:
     """Motors on buses where the robot's file names some, else twins in the simulated world."""
+    settings = control_settings(robot, **config.settings)
     if robot.buses:
-        return make_wired(robot, rings, WallClock(), settings=config.settings)
-    return make_simulation(robot, task, config.seed, rings, WallClock(), settings=config.settings)
+        return make_wired(robot, rings, WallClock(), settings=settings)
+    return make_simulation(robot, task, config.seed, rings, WallClock(), settings=settings)
 
 
 def _enter_realtime() -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.lateness import Options, make_table, save_model
+from benchmarks import lateness
+from benchmarks.idle_loop import Floor, IdleLoops, make_floor
+from benchmarks.lateness import Options, make_table, put_down, save_model
 from benchmarks.lateness_session import Script, Setting, make_robot_folder, run_alone
 from benchmarks.mppi_setup import random_model
 from benchmarks.process_statistics import ProcessStatistics, policy_words, read_process, stolen_s
-from studio.core.errors import ConfigError
+from studio.core.errors import ConfigError, SafetyError, WorkerError
 from studio.learning.bundle import load_bundle
 from studio.robot.description import load_robot
 from tests.patience import PATIENCE_S
@@ -31,8 +34,62 @@ def test_a_session_is_measured_tick_by_tick(tmp_path: Path) -> None:
     names = set(result["processes"])
     assert {"control", "guard", "recorder", "camera", "operator"} <= names
     assert result["processes"]["control"]["policy"].startswith("nice") and result["late"]["over_0.5_ms"] >= 0
-    table = make_table([{"rate_hz": 100.0, **result}])
-    assert "100 Hz, nice" in table and "target" in table
+    assert result["processes"]["control"]["page_faults_per_s"] >= 0.0
+    row = {"rate_hz": 100.0, **result, **put_down(result, Floor())}
+    table = make_table([row])
+    assert "100 Hz, nice" in table and "Target" in table and "not run" in table
+
+
+def test_late_ticks_are_set_against_what_loops_that_do_nothing_met() -> None:
+    ms, us = 1_000_000, 1_000
+    due = np.arange(0, 1000 * ms, 2 * ms)
+    late = np.zeros_like(due)
+    late[100], late[200] = 3 * ms, 40 * us  # at 200 and 400 ms
+    floor = make_floor([np.stack([due, late]), np.zeros((2, 0), dtype=np.int64)])
+    row = {"during_ns": [0, 1000 * ms], "ticks": 1000, "p99_9_us": 900.0, "late_ticks": [
+        [201 * ms, 2 * ms, 0],  # the machine was away until 203 ms
+        [400 * ms, 900 * us, 0],  # far longer than the idle loop's 40 us
+        [700 * ms, 300 * us, 1],
+        [100 * ms, 60 * us, 1],
+    ]}  # fmt: skip
+    found = put_down(dict(row), floor)
+    assert found["beyond_target"] == {"ticks": 4, "idle_loops_too": 1, "after_the_report": 2}
+    assert found["rest_p99_9_us"] == 900.0 and found["floor"]["max_us"] == 3000.0 and len(found["floor"]["cores"]) == 1
+    row["ticks"] = 1004  # one in a thousand is left out
+    assert put_down(dict(row), floor)["rest_p99_9_us"] == 300.0
+    row["ticks"] = 5000
+    assert put_down(dict(row), floor)["rest_p99_9_us"] == 50.0, "no more is known of it than that it is in the target"
+    assert put_down(dict(row), Floor())["beyond_target"]["idle_loops_too"] == 0
+    early = floor.during(0, 100 * ms)
+    assert early.describe()["max_us"] == 0.0 and not early.covers(201 * ms, 2 * ms)
+
+
+def test_an_idle_loop_wakes_up_until_it_is_ended(tmp_path: Path) -> None:
+    loops = IdleLoops(tmp_path / "idle", 200.0, 1000.0, 0)
+    began_ns = time.monotonic_ns()
+    loops.start()
+    time.sleep(0.2)
+    floor = loops.stop()
+    for due, late in floor.cores:
+        assert due[0] > began_ns and (np.diff(due) > 0).all() and (late >= 0).all()
+
+
+def test_a_session_that_hangs_is_ended_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(command: list[str], **given: object) -> None:
+        raise subprocess.TimeoutExpired(command, float(str(given["timeout"])), stderr=b"where it stood")
+
+    monkeypatch.setattr(lateness.subprocess, "run", hang)
+    options = {"rate_hz": 400.0, "seconds": 2.0, "fifo": False, "window": False, "planner": False}
+    setting = Setting(**options, bundle="", folder=str(tmp_path))  # type: ignore[arg-type]
+    with pytest.raises(WorkerError, match="a session of 2 s took over 302 s") as caught:
+        lateness.measure(setting, idle_loops=False)
+    assert "where it stood" in caught.value.detail
+
+
+def test_without_the_right_to_fifo_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lateness, "find_refusal", lambda: "Operation not permitted. Run `grant` and log in again.")
+    with pytest.raises(SafetyError, match=r"Operation not permitted.*grant.*--priority none"):
+        lateness.run(["--priority", "fifo"])
 
 
 def test_late_ticks_are_put_down_to_what_happened_around_them() -> None:
