@@ -19,7 +19,7 @@ from hw_drivers.motors.plant import TwinPlant
 from hw_drivers.motors.twin import TwinMotors
 from studio.control.inputs import Inputs, make_inputs
 from studio.control.loop import ControlLoop
-from studio.control.settings import ControlSettings
+from studio.control.settings import ControlSettings, control_settings
 from studio.core.clock import NS_PER_S, SteppedClock
 from studio.core.errors import ConfigError, SafetyError, StudioError
 from studio.core.geometry import FloatArray
@@ -235,6 +235,6 @@ def make_rig(
     robot: Robot, task: Task, seed: int = 0, clock: Clock | None = None, sink: Sink | None = None
 ) -> SimulatedRig:
     """A rig of its own world; the object is not put back by itself, so that a loss is seen. `sink` gets every record."""
-    settings = ControlSettings(put_back_lost=False, coupling_ramp_s=0.0)
+    settings = control_settings(robot, put_back_lost=False, coupling_ramp_s=0.0)
     simulation = make_simulation(robot, task, seed, sink or _NoSink(), clock or SteppedClock(), settings=settings)
     return SimulatedRig(simulation)
