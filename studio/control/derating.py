@@ -22,8 +22,9 @@ class Derating:
     """Share of the spring-damper torque that each motor may use, [sides, joints], 1 down to 0.2.
 
     Linear in the temperature from `temperature_derate_c` to the trip, and in the RMS torque from 5/6 of its limit to
-    the limit, where as much is left as may be given for ever (3 N*m of 8.3); the smaller of both. Gravity and other feed-forward keep their own bound: an arm that is too warm to push
-    must not fall. `news` has motors to warn about, once per spell: (motor, share).
+    the limit, where as much is left as may be given for ever (3 N*m of 8.3); the smaller of both. Gravity and other
+    feed-forward keep their own bound: an arm that is too warm to push must not fall. `news` has motors to warn about,
+    once per spell: (motor, share).
     """
 
     def __init__(self, robot: Robot, settings: ControlSettings, watch: Watch, limiter: Limiter, frame: Frame) -> None:
