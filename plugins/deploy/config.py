@@ -24,6 +24,9 @@ class DeployConfig:
 
 SAMPLED_SETTINGS = ("samples", "passes", "control_limit")  # without a meaning for an actor, which does not sample
 
+# Where planner and policy get the object's pose from: value of a `deploy` message, words
+POSE_SOURCES = (("", "as trained"), ("world", "simulator"), ("tags", "camera tags, 30 Hz"))
+
 # Planner settings shown as fields: name, words, unit factor, decimals (studio.planning.config.PlannerConfig)
 SHOWN_SETTINGS = (
     ("samples", "Samples up to", 1.0, 0),

@@ -38,6 +38,7 @@ class DeployModel:
         self.config = config or DeployConfig()
         self.preset = "default"
         self.settings: PlannerConfig = planner_preset("default")
+        self.pose = ""  # of `POSE_SOURCES`
         self.deployed = False
         self.problem = ""
         self.attempt: Attempt | None = None
@@ -48,7 +49,7 @@ class DeployModel:
         self.policy_error_m = float("nan")
         self.dropped_plans = 0
         self.reason = ""
-        self._asked_s = 0.0
+        self._asked_s = self._tags_asked_s = 0.0
         self._keep_take = False  # a take that began with taking over is kept until it is stopped by hand
         self._bind()
         studio.workers.message.connect(self._on_message)
@@ -117,6 +118,23 @@ class DeployModel:
             self.preset, self.settings = name, planner_preset(name)
         self.changed.emit()
 
+    @property
+    def may_choose_pose(self) -> bool:
+        """Real arms see the object through the camera alone."""
+        return not self.studio.robot.buses
+
+    def choose_pose(self, pose: str) -> None:
+        """Where planner and policy get the object's pose from, from the next *Deploy* on."""
+        self.pose = pose
+        self.changed.emit()
+
+    def _look_for_tags(self) -> None:
+        """The camera reads tags only while it is asked; another screen may have told it to rest."""
+        now_s = time.monotonic()
+        if self.pose == "tags" and now_s - self._tags_asked_s > _ASK_AGAIN_S and self.studio.workers.alive("camera"):
+            self._tags_asked_s = now_s
+            self.studio.workers.send("camera", Message(name="tags", values={"on": True}))
+
     def _keep_possible(self) -> None:
         """Another bundle may have no actor; then sampling plans again."""
         reason = self.preset_problem(self.preset)
@@ -168,6 +186,9 @@ class DeployModel:
             "bundle": str(bundle.path), "preset": self.preset, "set": self.changed_settings(),
             "hold_after_windows": self.settings.hold_after_windows,
         }  # fmt: skip
+        if self.pose and self.may_choose_pose:
+            values["pose"] = self.pose
+            self._look_for_tags()
         self.problem, self.dropped_plans = "", 0
         self.plan_age_s, self.reason = float("nan"), "loading the bundle"
         self.studio.planning.deploy(values)
@@ -283,6 +304,7 @@ class DeployModel:
         if attempt is None or not self.deployed:
             return
         self._engage_again()
+        self._look_for_tags()
         reached = attempt.add(float(pose["t_ns"]) * 1e-9, pose["position_m"], pose["orientation_xyzw"])
         if reached is not None:
             self._count(attempt.goal, reached)

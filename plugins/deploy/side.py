@@ -10,7 +10,7 @@ from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from plugins.deploy.attempt import Attempt
-from plugins.deploy.config import SAMPLED_SETTINGS, SHOWN_SETTINGS
+from plugins.deploy.config import POSE_SOURCES, SAMPLED_SETTINGS, SHOWN_SETTINGS
 from plugins.deploy.model import DeployModel
 from plugins.deploy.samples import judge_samples
 from studio.app.theme import set_property
@@ -178,8 +178,22 @@ class SidePanel(ScrollPanel):
             grid.addWidget(label, 2 * (index // 3), index % 3)
             grid.addWidget(field, 2 * (index // 3) + 1, index % 3)
             self.fields[name] = field
+        self.pose_box = QComboBox()
+        self.pose_box.addItems([words for _, words in POSE_SOURCES])
+        self.pose_box.setAccessibleName("Box pose from")
+        self.pose_box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.pose_box.activated.connect(lambda index: self.model.choose_pose(POSE_SOURCES[index][0]))
+        self.pose_row = QWidget()
+        pose_row = QHBoxLayout(self.pose_row)
+        pose_row.setContentsMargins(0, 0, 0, 0)
+        words = QLabel("Box pose from")
+        set_property(words, "type", "hint")
+        set_property(words, "tone", "2")
+        pose_row.addWidget(words)
+        pose_row.addWidget(self.pose_box, 1)
         self.column.addWidget(heading)
         self.column.addLayout(row)
+        self.column.addWidget(self.pose_row)
         self.column.addLayout(grid)
 
     def _add_buttons(self) -> None:
@@ -215,6 +229,9 @@ class SidePanel(ScrollPanel):
             field.setEnabled(model.samples_plans or name not in SAMPLED_SETTINGS)
             if not field.hasFocus():
                 field.setText(f"{getattr(model.settings, name) * factor:.{decimals}f}" if field.isEnabled() else "–")
+        self.pose_row.setVisible(model.may_choose_pose)
+        self.pose_box.setEnabled(not model.deployed)
+        self.pose_box.setCurrentIndex([value for value, _ in POSE_SOURCES].index(model.pose))
         self.preset_note.setText("changed" if model.changed_settings() else "")
         blocked = "" if model.deployed else model.blocked_deploy()
         if model.problem:

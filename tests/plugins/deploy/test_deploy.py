@@ -157,6 +157,26 @@ def test_a_damaged_bundle_is_a_notice(panel: Any, feed: Feed) -> None:
     assert not panel.model.bundles and feed.studio.notices.items[0].level == "fault"
 
 
+def test_where_the_boxs_pose_comes_from_is_switched(panel: Any, feed: Feed, wire: Wire) -> None:
+    ready(panel, feed)
+    wire.running.add("camera")
+    run(feed, panel, 0.2)
+    box = panel.side.pose_box
+    assert panel.side.pose_row.isVisible() and box.currentText() == "as trained"
+    box.activated.emit(box.findText("camera tags, 30 Hz"))
+    QTest.mouseClick(panel.side.main, Qt.MouseButton.LeftButton)
+    for worker in ("planner", "policy"):
+        assert next(message.values for name, message in wire.sent if name == worker)["pose"] == "tags"
+    assert wire.sent_to("camera", "tags")[0] == {"on": True}
+    assert not box.isEnabled() and box.currentText() == "camera tags, 30 Hz"
+    panel.model.hold()
+    wire.sent.clear()
+    panel.model.choose_pose("")
+    QTest.mouseClick(panel.side.main, Qt.MouseButton.LeftButton)
+    assert "pose" not in next(message.values for name, message in wire.sent if name == "planner")
+    assert not wire.sent_to("camera", "tags")
+
+
 def test_deploy_hands_over_bundle_settings_and_driver(panel: Any, feed: Feed, wire: Wire) -> None:
     ready(panel, feed)
     run(feed, panel, 0.2)
