@@ -40,17 +40,32 @@ class Timing:
 
 
 def interleaved(contestants: Mapping[str, Callable[[], object]], runs: int, *, warm_up: int = 1) -> dict[str, Timing]:
-    """Run all contestants in turn, `runs` times after `warm_up` rounds that do not count."""
+    """Run all contestants in turn, `runs` times after `warm_up` rounds that do not count.
+
+    Every round begins with the next contestant, so that nobody always runs after the same other one.
+    """
     walls: dict[str, list[float]] = {name: [] for name in contestants}
     processors: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(-warm_up, runs):
-        for name, call in contestants.items():
+        for name in _turned(list(contestants), number + warm_up):
+            call = contestants[name]
             began_s, used_s = time.perf_counter(), time.process_time()
             call()
             if number >= 0:
                 walls[name].append(time.perf_counter() - began_s)
                 processors[name].append(time.process_time() - used_s)
     return {name: Timing(seconds=tuple(walls[name]), processor_seconds=tuple(processors[name])) for name in contestants}
+
+
+def _turned(names: list[str], by: int) -> list[str]:
+    by %= max(1, len(names))
+    return names[by:] + names[:by]
+
+
+def ratio_spread(above: Timing, below: Timing) -> list[float]:
+    """First and third quartile of the ratio of wall times, round by round."""
+    ratios = np.array(above.seconds) / np.array(below.seconds)
+    return [float(part) for part in np.percentile(ratios, (25, 75))]
 
 
 @contextlib.contextmanager

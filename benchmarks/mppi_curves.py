@@ -64,6 +64,19 @@ def cost_curves(model: SkillModel, value: LearnedValue | None, cases: list[Case]
     return rows
 
 
+def rollouts_for_the_peers_best(rows: list[dict[str, Any]]) -> dict[str, int | None]:
+    """Fewest rollouts from which on each planner's mean cost stays at or below that of the peer with the most samples.
+
+    None where it never gets there; the peer itself needs its most by definition, unless fewer serve it as well.
+    """
+    found: dict[str, int | None] = {}
+    for name in dict.fromkeys(str(row["planner"]) for row in rows):
+        own = sorted((row for row in rows if row["planner"] == name), key=lambda row: row["rollouts"])
+        good = list(itertools.takewhile(lambda row: row["against_peer"][0] <= 0.0, reversed(own)))
+        found[name] = int(good[-1]["rollouts"]) if good else None
+    return found
+
+
 class Judge:
     """The cost of controls, rolled out in torch with the default score."""
 

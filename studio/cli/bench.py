@@ -19,6 +19,10 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "benchmarks.stability",
         "largest stable stiffness of the coupling, and the observer on either side of it",
     ),
+    "priors": (
+        "benchmarks.priors",
+        "bits per dimension of priors against a public library's, actions against a cloning GRU",
+    ),
     "skills": ("benchmarks.skills", "success of skills, planners and parts of the recipe on the same goals (hours)"),
     "transparency": ("benchmarks.transparency", "what an operator feels through each bilateral scheme"),
 }

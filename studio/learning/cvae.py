@@ -151,8 +151,8 @@ def stage_1_loss(
     batch = encode_windows(networks, windows, starts)
     mean, log_deviation = networks.posterior(batch.features, batch.ticks)
     z = gaussian_sample(mean, log_deviation, generator)
-    blurred = _blurred(batch.features, weights.feature_noise, generator)
-    prior = networks.prior(blurred)
+    seen = blurred(batch.features, weights.feature_noise, generator)
+    prior = networks.prior(seen)
     kl = gaussian_kl(mean, log_deviation, *prior).mean()
     error = _change_error(networks, batch, z, generator)
     wrong = _policy_error(networks, windows, batch, z, noise, goal_noise, policy_ticks, generator)
@@ -276,8 +276,19 @@ def posterior_chain(
     return Chain(frames), z.unflatten(0, (skills, -1))
 
 
-def _blurred(features: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+def blurred(features: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+    """Features [N, F] as priors see them while they are trained: with `noise` spreads of white noise."""
     return features if noise <= 0.0 else features + noise * torch.randn(features.shape, generator=generator)
+
+
+@torch.no_grad()
+def posterior_skills(
+    networks: SkillNetworks, windows: WindowTensors, starts: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """A fresh skill [B, d] of each window's posterior, and the features [B, F] of its first state."""
+    batch = encode_windows(networks, windows, starts)
+    mean, log_deviation = networks.posterior(batch.features, batch.ticks)
+    return gaussian_sample(mean, log_deviation, generator), batch.features
 
 
 def stage_2_loss(
@@ -289,10 +300,8 @@ def stage_2_loss(
     feature_noise: float = 0.0,
 ) -> tuple[Tensor, Statistics]:
     """Negative log likelihood of the flow, and of the Gaussian prior on the same skills, in nats."""
+    z, features = posterior_skills(networks, windows, starts, generator)
     with torch.no_grad():
-        batch = encode_windows(networks, windows, starts)
-        mean, log_deviation = networks.posterior(batch.features, batch.ticks)
-        z = gaussian_sample(mean, log_deviation, generator)
-        gaussian = -gaussian_log_density(z, *networks.prior(batch.features)).mean()
-    loss = -networks.flow.log_density(z, _blurred(batch.features, feature_noise, generator)).mean()
+        gaussian = -gaussian_log_density(z, *networks.prior(features)).mean()
+    loss = -networks.flow.log_density(z, blurred(features, feature_noise, generator)).mean()
     return loss, {"loss": loss.detach(), "nll_flow": loss.detach(), "nll_gaussian": gaussian}

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from studio.learning.cvae import encode_windows
-from studio.learning.distributions import gaussian_log_density, gaussian_sample
+from studio.learning.cvae import posterior_skills
+from studio.learning.distributions import gaussian_log_density
 from studio.learning.skill_metrics import pick_evenly
 from studio.learning.skill_networks import SkillNetworks
 from studio.learning.windows import WindowTensors
@@ -34,11 +34,9 @@ def negative_log_likelihoods(
     starts = pick_evenly(windows.starts.sort().values, count)
     found: dict[str, list[Tensor]] = {name: [] for name in models}
     for part in starts.split(1024):
-        batch = encode_windows(networks, windows, part)
-        mean, log_deviation = networks.posterior(batch.features, batch.ticks)
-        z = gaussian_sample(mean, log_deviation, generator)
+        z, features = posterior_skills(networks, windows, part, generator)
         for name, model in models.items():
-            found[name].append(-model(z, batch.features))
+            found[name].append(-model(z, features))
     return {name: torch.cat(parts) for name, parts in found.items()}
 
 

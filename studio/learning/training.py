@@ -68,9 +68,22 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
+    """How often a training saves and measures.
+
+    Args:
+        held_out_every_steps: measure after so many updates of a phase as well; 0 goes by time alone. Comparisons that
+            must not depend on the machine's speed use it with an infinite `held_out_every_s`.
+    """
+
     clip: float = 10.0
     checkpoint_every_s: float = 20.0
     held_out_every_s: float = 15.0
+    held_out_every_steps: int = 0
+
+    def is_due(self, step_count: int, since_s: float) -> bool:
+        """Whether to measure now, after `step_count` updates and `since_s` after the last time."""
+        by_steps = self.held_out_every_steps > 0 and step_count % self.held_out_every_steps == 0
+        return by_steps or since_s >= self.held_out_every_s
 
 
 @dataclass
@@ -141,7 +154,7 @@ class Training:
             self.result.steps += 1
             self._account(loop, time.monotonic() - began_s)
             now_s = time.monotonic()
-            if now_s - measured_s >= self._settings.held_out_every_s:
+            if self._settings.is_due(loop.step_count, now_s - measured_s):
                 self._measure(phase, loop)
                 measured_s = time.monotonic()
                 self._account(loop, measured_s - now_s)

@@ -48,7 +48,7 @@ def make_window_tensors(windows: Any, starts: np.ndarray, *, what: str) -> Windo
     actions = torch.from_numpy(np.array(windows.actions, dtype=np.float32))
     if not (torch.isfinite(states).all() and torch.isfinite(actions).all()):
         raise DataError(f"The {what} windows hold values that are not numbers. Drop the damaged episode and try again.")
-    return WindowTensors(states, actions, torch.from_numpy(np.asarray(starts, dtype=np.int64)), windows.window)
+    return WindowTensors(states, actions, torch.from_numpy(np.array(starts, dtype=np.int64)), windows.window)
 
 
 def with_mirror(windows: WindowTensors, task: Task, geometry: ArmGeometry | None) -> WindowTensors:

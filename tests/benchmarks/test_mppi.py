@@ -11,6 +11,7 @@ import torch
 
 from benchmarks import mppi
 from benchmarks.interleaved import interleaved
+from benchmarks.mppi_curves import rollouts_for_the_peers_best
 from benchmarks.mppi_peer import PeerModel
 from benchmarks.mppi_setup import as_tensor, make_planning_cases, random_model, single
 from studio.core.errors import ConfigError, StudioError
@@ -27,7 +28,7 @@ needs_both = pytest.mark.skipif(
 def test_contestants_take_turns_and_warm_ups_do_not_count() -> None:
     order: list[str] = []
     times = interleaved({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3, warm_up=1)
-    assert order == ["a", "b"] * 4
+    assert order == ["a", "b", "b", "a"] * 2  # each begins as often
     assert all(len(found.seconds) == len(found.processor_seconds) == 3 for found in times.values())
 
 
@@ -62,8 +63,24 @@ def test_costs_are_compared_and_different_ones_refused(monkeypatch: pytest.Monke
     match = _match()
     assert mppi.compare_costs(match, "float32")["correlation"] > 0.999
     monkeypatch.setattr(PeerModel, "cost", lambda self, state, u=None: state[:, 0] * 0.0 + torch.rand(len(state)))
-    with pytest.raises(StudioError, match="costs of small agree only"):
+    with pytest.raises(StudioError, match="costs of small in float32 agree only"):
         mppi.compare_costs(match, "float32")
+
+
+@needs_both
+def test_costs_that_only_run_alike_are_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = PeerModel.cost
+    monkeypatch.setattr(PeerModel, "cost", lambda self, state, u=None: 1.05 * real(self, state, u))
+    with pytest.raises(StudioError, match="median difference of at most"):
+        mppi.compare_costs(_match(), "float32")
+
+
+def test_rollouts_for_the_peers_best_cost_must_last() -> None:
+    def row(planner: str, rollouts: int, above: float) -> dict[str, object]:
+        return {"planner": planner, "rollouts": rollouts, "against_peer": [above, 1.0]}
+
+    rows = [row("a", 96, 2.0), row("a", 48, -1.0), row("a", 384, -3.0), row("a", 192, -0.5), row("b", 96, 0.1)]
+    assert rollouts_for_the_peers_best([*rows, row("peer", 768, 0.0)]) == {"a": 192, "b": None, "peer": 768}
 
 
 @needs_both
@@ -72,4 +89,5 @@ def test_rows_have_the_fields_of_the_command_line_contract() -> None:
     assert set(rows) == {"small_quiet", "small_quiet_float32"}
     for row in rows.values():
         assert {"ours", "peer", "peer_name", "ratio", "unit", "runs", "spread"} <= set(row)
+        assert 0.0 < row["ratio_spread"][0] <= row["ratio_spread"][1]
         assert np.isclose(row["ratio"], row["peer"] / row["ours"], rtol=0.01)

@@ -39,7 +39,12 @@ class Listener:
 
 
 def make_training(
-    folder: Path | None, listener: Listener, *, seconds: float = 0.0, broken: bool = False
+    folder: Path | None,
+    listener: Listener,
+    *,
+    seconds: float = 0.0,
+    broken: bool = False,
+    held_out_every_steps: int = 0,
 ) -> tuple[Training, nn.Module]:
     torch.manual_seed(0)
     network = nn.ModuleDict({name: nn.Linear(3, 1) for name in ("a", "none", "b")})
@@ -70,7 +75,7 @@ def make_training(
     training = Training(
         network,
         [phase("a", 60), phase("none", 0), phase("b", 60)],
-        settings=TrainingSettings(),
+        settings=TrainingSettings(held_out_every_steps=held_out_every_steps),
         reporter=listener,
         generator=torch.Generator().manual_seed(5),
         folder=folder,
@@ -88,6 +93,13 @@ def test_both_phases_learn_and_report() -> None:
     assert listener.left_s[0] is None  # measuring
     low, high = listener.left_s[100] or (0.0, 0.0)
     assert 0.0 <= low < high
+
+
+def test_measuring_can_go_by_updates_so_that_a_slow_machine_looks_as_often() -> None:
+    listener = Listener()
+    make_training(None, listener, held_out_every_steps=20)[0].run()
+    measured = [(row["stage"], row["step"]) for row in listener.rows if "held_out/error" in row]
+    assert measured == [("a", 20), ("a", 40), ("a", 60), ("a", 60), ("b", 80), ("b", 100), ("b", 120), ("b", 120)]
 
 
 @pytest.mark.parametrize("stop_after", [25, 60, 75])
