@@ -66,7 +66,7 @@ def quick_chain(
     if not len(starts):
         return {}
     predicted, truth = _rolled(networks, windows, starts, skills), windows.states[starts + skills * windows.window]
-    errors = _state_errors(networks, predicted, truth)
+    errors = state_errors(networks, predicted, truth)
     wrong = networks.transition.encode(truth, predicted).square() * networks.transition.weight
     errors["error"] = float(wrong.mean())  # in squared spreads of one skill's change, weighted as in training
     return {f"chain_{seconds:g}s_{name}": value for name, value in errors.items()}
@@ -150,7 +150,7 @@ def _rolled(networks: SkillNetworks, windows: WindowTensors, starts: Tensor, ski
     return state
 
 
-def _state_errors(networks: SkillNetworks, predicted: Tensor, truth: Tensor) -> dict[str, float]:
+def state_errors(networks: SkillNetworks, predicted: Tensor, truth: Tensor) -> dict[str, float]:
     task = networks.task
     values: dict[str, float] = {}
     for block in task.state:

@@ -47,6 +47,7 @@ class Phase:
         begin: called before the first update, and again when the phase is resumed, before its weights come back.
         begin_s: about how long `begin` takes, for the time left.
         choose_by: the held-out statistic whose lowest value picks the weights that are kept; empty keeps the last ones.
+        patience: the phase ends when that value has not got lower for this share of the limits; 0 never.
         keep: called with 0, 1 … when the shares `keep_at` (rising, of the whole phase) are done; averages are in place.
     """
 
@@ -62,6 +63,7 @@ class Phase:
     begin: Callable[[], None] | None = None
     begin_s: float = 0.0
     choose_by: str = ""
+    patience: float = 0.0
     keep: Callable[[int], None] | None = None
     keep_at: tuple[float, ...] = ()
 
@@ -88,13 +90,17 @@ class TrainingSettings:
 
 @dataclass
 class TrainingResult:
-    """What a training did: updates in all and by phase, last training statistics, and whether it was stopped early."""
+    """What a training did: updates in all and by phase, last training statistics, and whether it was stopped early.
+
+    `ended_at` has the share of its limits at which a phase ended because its held-out value got no better any more.
+    """
 
     steps: int = 0
     wall_s: float = 0.0
     phase_steps: dict[str, int] = field(default_factory=dict)
     losses: dict[str, float] = field(default_factory=dict)
     stopped: bool = False
+    ended_at: dict[str, float] = field(default_factory=dict)
 
 
 class Training:
@@ -168,6 +174,8 @@ class Training:
         self._measure(phase, loop, averaged=True)
         loop.take_best()
         self.result.phase_steps[phase.name] = loop.step_count
+        if loop.share_done() < 1.0 and not self.result.stopped:
+            self.result.ended_at[phase.name] = round(loop.share_done(), 3)
 
     def _account(self, loop: _PhaseLoop, duration_s: float) -> None:
         loop.elapsed_s += duration_s
@@ -227,6 +235,7 @@ class Training:
             "wall_s": self.result.wall_s,
             "losses": self.result.losses,
             "phase_steps": self.result.phase_steps,
+            "ended_at": self.result.ended_at,
         }
         save_checkpoint(self._folder, tensors, state)
         self._reporter.checkpointed(self.result.steps)
@@ -245,6 +254,7 @@ class Training:
             wall_s=float(state["wall_s"]),
             losses=dict(state["losses"]),
             phase_steps=dict(state["phase_steps"]),
+            ended_at=dict(state.get("ended_at") or {}),
         )
         if self._loop is not None and state["loop"]:
             self._loop.restore(tensors, int(state["loop"]["step"]), float(state["loop"]["elapsed_s"]))
@@ -260,15 +270,21 @@ class _PhaseLoop:
         self._optimiser = torch.optim.Adam(self._parameters, lr=phase.learning_rate, fused=True)
         self._average = [p.detach().clone() for p in self._parameters]
         self._best: list[Tensor] = []
-        self._best_value = math.inf
+        self._best_value, self._best_share = math.inf, 0.0
         self._warm_up_steps = max(1, min(_WARM_UP_STEPS, phase.steps // 10))
         self._sums: dict[str, float] = {}
         self._count = 0
-        self._row_s = 0.0
+        self._row_s = self._measured_share = 0.0
         self._kept = 0
 
     def finished(self) -> bool:
-        return self._share_done() >= 1.0
+        return self.share_done() >= 1.0 or self.ran_out_of_patience()
+
+    def ran_out_of_patience(self) -> bool:
+        """Whether the held-out value has not got better for too long; never before it was measured at all."""
+        patience = self.phase.patience
+        measured = math.isfinite(self._best_value)
+        return patience > 0.0 and measured and self._measured_share - self._best_share >= patience
 
     def update(self) -> None:
         for group in self._optimiser.param_groups:
@@ -312,6 +328,8 @@ class _PhaseLoop:
         value = values.get(self.phase.choose_by, math.nan)
         if value < self._best_value:
             self._best_value, self._best = value, [p.detach().clone() for p in self._parameters]
+            self._best_share = self.share_done()
+        self._measured_share = self.share_done()
         return values
 
     def take_best(self) -> None:
@@ -329,28 +347,31 @@ class _PhaseLoop:
     def tensors(self) -> dict[str, Tensor]:
         moments = {f"opt.{name}": t for name, t in optimiser_tensors(self._optimiser).items()}
         best = {f"best.{index}": t for index, t in enumerate(self._best)}
-        value = {"best_value": torch.tensor(self._best_value, dtype=torch.float64)}
+        shares = (self._best_value, self._best_share, self._measured_share)
+        value = {"best_value": torch.tensor(shares, dtype=torch.float64)}
         return {**moments, **best, **value, **{f"avg.{index}": t for index, t in enumerate(self._average)}}
 
     def restore(self, tensors: dict[str, Tensor], step: int, elapsed_s: float) -> None:
         restore_optimiser(self._optimiser, {n[4:]: t for n, t in tensors.items() if n.startswith("opt.")})
         self._average = [tensors[f"avg.{index}"].clone() for index in range(len(self._parameters))]
-        self._best_value = float(tensors["best_value"])
+        known = tensors["best_value"].reshape(-1).tolist()  # older checkpoints have the value alone
+        self._best_value, self._best_share, self._measured_share = (*known, 0.0, 0.0)[:3]
         self._best = [tensors[f"best.{index}"].clone() for index in range(len(self._parameters)) if "best.0" in tensors]
         self.step_count, self.elapsed_s, self._row_s = step, elapsed_s, elapsed_s
         self._kept = self._due()
 
     def _due(self) -> int:
         """How many of the shares `keep_at` are done."""
-        return sum(share <= self._share_done() for share in self.phase.keep_at)
+        return sum(share <= self.share_done() for share in self.phase.keep_at)
 
-    def _share_done(self) -> float:
+    def share_done(self) -> float:
+        """How much of the limits is used up, 1 at the end."""
         by_time = self.elapsed_s / self.phase.seconds if self.phase.seconds > 0.0 else 0.0
         return max(self.step_count / self.phase.steps, by_time)
 
     def _learning_rate(self) -> float:
         low, high = self.phase.final_learning_rate, self.phase.learning_rate
-        fallen = 0.5 * (1.0 + math.cos(math.pi * min(1.0, self._share_done())))
+        fallen = 0.5 * (1.0 + math.cos(math.pi * min(1.0, self.share_done())))
         return (low + (high - low) * fallen) * min(1.0, (self.step_count + 1) / self._warm_up_steps)
 
     def _follow(self) -> None:

@@ -192,17 +192,21 @@ class SimulatedRig:
     def reset(self, object_position_m: FloatArray, object_orientation_xyzw: FloatArray, seed: int) -> None:
         """Arms to the home pose, the object placed and settled, all pairs engaged."""
         del seed  # the world has no other chance in it than the put-back, which evaluation does not use
-        simulation, home = self._simulation, self._loop.robot.home_rad
-        simulation.world.place_arms(home)
+        self.place(self._loop.robot.home_rad, object_position_m, object_orientation_xyzw)
+        home = self._loop.robot.home_rad
+        self.run(home, np.zeros_like(home), _SETTLE_TICKS)
+
+    def place(self, joints_rad: FloatArray, object_position_m: FloatArray, object_orientation_xyzw: FloatArray) -> None:
+        """Arms at joint angles and at rest, the object at a pose and at rest, all pairs engaged; nothing has settled."""
+        simulation = self._simulation
+        simulation.world.place_arms(joints_rad)
         simulation.world.place_object(np.asarray(object_position_m), np.asarray(object_orientation_xyzw))
         simulation.plant.open()
         self._loop.restart()
         self._loop.mark_reset()
-        still = np.zeros_like(home)
-        self._write_target(home, still)
+        self._write_target(joints_rad, np.zeros_like(joints_rad))
         if any(state is not PairState.ENGAGED for state in self._loop.states):
             simulation.engage()
-        self.run(home, still, _SETTLE_TICKS)
 
     def state(self) -> tuple[np.ndarray, np.ndarray]:
         """Newest control record and object pose record, shape [], as copies."""
@@ -234,7 +238,11 @@ class SimulatedRig:
 def make_rig(
     robot: Robot, task: Task, seed: int = 0, clock: Clock | None = None, sink: Sink | None = None
 ) -> SimulatedRig:
-    """A rig of its own world; the object is not put back by itself, so that a loss is seen. `sink` gets every record."""
+    """A rig of its own world; the object is not put back by itself, so that a loss is seen.
+
+    Args:
+        sink: gets every record.
+    """
     settings = control_settings(robot, put_back_lost=False, coupling_ramp_s=0.0)
     simulation = make_simulation(robot, task, seed, sink or _NoSink(), clock or SteppedClock(), settings=settings)
     return SimulatedRig(simulation)

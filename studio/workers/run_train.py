@@ -92,12 +92,34 @@ def train(writer: RunWriter) -> None:
     result = method.train(reporter, writer.path / "checkpoint")
     writer.update(stage="held out", message="Writing the bundle")
     method.save(bundle_path, result, began_s)
+    if not result.stopped and execution_windows(method, task):
+        writer.update(stage="in the simulator", message="Doing held-out skills again")
+        measure_execution(method, task, lambda: reporter.asked() == "cancel")
+        method.save(bundle_path, result, began_s)
     writer.finish(_result(entry.name, method, result, bundle_path, time.time() - began_s))
     state = "cancelled" if result.stopped else "done"
     message = (
         "Stopped by you; what was trained is in the bundle." if result.stopped else method.summary()["prior_reason"]
     )
     writer.update(state=state, message=message, time_left_s=(0.0, 0.0), step=result.steps, steps=result.steps)
+
+
+def execution_windows(method: Any, task: Any) -> int:
+    """How many held-out windows a training does again in the simulator; 0 where it cannot."""
+    fits = hasattr(method, "measure_execution") and task.robot and task.has_object()
+    return int(method.config.execution_windows) if fits and task.action == "leader_minus_follower" else 0
+
+
+def measure_execution(method: Any, task: Any, stop: Callable[[], bool]) -> None:
+    """Errors of skills in the simulator join the method's held-out numbers."""
+    from studio.robot.description import load_robot
+    from studio.workers.rig import make_rig  # late: the simulator is loaded only where it is needed
+
+    rig = make_rig(load_robot(task.robot), task)
+    try:
+        method.measure_execution(rig, stop)
+    finally:
+        rig.close()
 
 
 def check_place(bundle: Path) -> None:

@@ -45,6 +45,8 @@ def make_training(
     seconds: float = 0.0,
     broken: bool = False,
     held_out_every_steps: int = 0,
+    patience: float = 0.0,
+    worsens: bool = False,
 ) -> tuple[Training, nn.Module]:
     torch.manual_seed(0)
     network = nn.ModuleDict({name: nn.Linear(3, 1) for name in ("a", "none", "b")})
@@ -57,7 +59,8 @@ def make_training(
             return value, {"loss": value.detach()}
 
         def held_out() -> dict[str, float]:
-            return {"error": float((network[name].weight.detach() - 1).abs().max())}
+            error = float((network[name].weight.detach() - 1).abs().max())
+            return {"error": 2.0 - error if worsens else error}
 
         return Phase(
             name=name,
@@ -70,6 +73,7 @@ def make_training(
             final_learning_rate=0.001,
             average_decay=0.9,
             choose_by="error",
+            patience=patience,
         )
 
     training = Training(
@@ -114,6 +118,30 @@ def test_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path, s
     result = second.run()
     assert result.steps == 120 and not result.stopped
     for ours, theirs in zip(network.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_phase_whose_held_out_value_worsens_ends_early_with_its_best_weights() -> None:
+    listener = Listener()
+    training, network = make_training(None, listener, held_out_every_steps=6, patience=0.4, worsens=True)
+    result = training.run()
+    assert result.phase_steps == {"a": 30, "b": 30}  # best at 6 of 60, and nothing better in 24 more
+    assert result.ended_at == {"a": 0.5, "b": 0.5} and not result.stopped
+    measured = [row["held_out/error"] for row in listener.rows if row["stage"] == "a" and "held_out/error" in row]
+    assert measured[0] == min(measured) < measured[-1]
+    assert 2.0 - float((network["a"].weight.detach() - 1).abs().max()) == pytest.approx(measured[0], abs=1e-6)
+
+
+def test_a_phase_that_gets_better_is_not_ended_and_patience_outlives_a_kill(tmp_path: Path) -> None:
+    result = make_training(None, Listener(), held_out_every_steps=6, patience=0.9)[0].run()
+    assert result.phase_steps == {"a": 60, "b": 60} and result.ended_at == {}
+    whole = make_training(None, Listener(), held_out_every_steps=6, patience=0.4, worsens=True)
+    whole[0].run()
+    words: dict[str, Any] = {"held_out_every_steps": 6, "patience": 0.4, "worsens": True}
+    assert make_training(tmp_path, Listener(20), **words)[0].run().stopped
+    again = make_training(tmp_path, Listener(), **words)
+    assert again[0].run().ended_at == {"a": 0.5, "b": 0.5}
+    for ours, theirs in zip(again[1].parameters(), whole[1].parameters(), strict=True):
         assert torch.equal(ours, theirs)
 
 

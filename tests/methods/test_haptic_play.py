@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from studio.core.config import apply_settings
 from studio.core.errors import DataError
 from studio.learning.skill_metrics import quick_losses
 from studio.learning.skill_model import load_skill_model
-from studio.learning.windows import WindowTensors
+from studio.learning.windows import StartSampler, WindowTensors
 from studio.methods.haptic_play.config import HapticPlayConfig, PhaseConfig
 from studio.methods.haptic_play.method import HapticPlay, choose_prior, prior_reason, split_held_out
 from tests.learning.toy import GEOMETRY, box_windows, vector_windows
@@ -122,18 +123,24 @@ def test_held_out_halves_share_no_tick() -> None:
     assert split_held_out(few) == (few, few)
 
 
-def test_checkpoints_and_the_reference_are_in_the_bundle_and_can_be_picked(tmp_path: Path) -> None:
+def test_checkpoints_and_the_reference_are_in_the_bundle_and_can_be_picked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     windows = box_windows(ticks=2000)
     config = dataclasses.replace(
         TINY,
         flow_checkpoints=6,
         reference_blocks=3,
         stage_1=PhaseConfig(steps=30, batch=64),
-        reference=PhaseConfig(steps=40, batch=64, learning_rate=3e-3),
+        reference=PhaseConfig(steps=40, batch=32, learning_rate=3e-3),
     )
+    drawn_batches: list[int] = []
+    draw = StartSampler.draw
+    monkeypatch.setattr(StartSampler, "draw", lambda self, n, g: (drawn_batches.append(n), draw(self, n, g))[1])
     method = HapticPlay(config, windows, GEOMETRY, seed=0)
     result = method.train(Silent(), None)
     assert result.phase_steps == {"skills": 30, "chains": 15, "flow": 60, "reference": 40}
+    assert drawn_batches[-41:] == [128, *(40 * [32])]  # the reference has a batch of its own
     names = [row["prior"] for row in method.priors]
     assert names == ["gaussian", "flow", *(f"flow:{k}" for k in range(1, 7)), "reference"]
     by_name = {row["prior"]: row for row in method.priors}
@@ -141,7 +148,19 @@ def test_checkpoints_and_the_reference_are_in_the_bundle_and_can_be_picked(tmp_p
     assert by_name["flow:1"]["nll_train"] > by_name["flow:6"]["nll_train"]
     assert all(row["kl_held_out_error"] > 0.0 for name, row in by_name.items() if name != "reference")
     method.save(tmp_path / "b", result, 0.0)
-    assert "KL-hat" in (tmp_path / "b" / "card.md").read_text()
+    card = (tmp_path / "b" / "card.md").read_text()
+    assert "KL-hat" in card and "Offline: trained on recordings alone" in card
+    assert "rate_hz 100.0 (paper: 400.0)" in card and "beta 0.001" in card
+    info = json.loads((tmp_path / "b" / "bundle.json").read_text())
+    assert info["executed"] == {"rounds": 0} and info["ended_at"] == {}
+    rows = info["reconstruction"]
+    assert len(rows["state"]) == method.networks.transition.size and len(rows["action"]) == 16
+    assert {row["unit"] for row in rows["state"]} >= {"m", "rad", "rad/s"}
+    assert f"| {rows['state'][0]['name']} |" in card
+    for block in method.task.state:  # a block's unexplained share lies among those of its dimensions
+        shares = [row["unexplained"] for row in rows["state"] if row["name"].startswith(f"{block.name} ")]
+        whole = method.held_out[f"unexplained_{block.name}"]  # of four times as many windows
+        assert 0.5 * min(shares) <= whole <= 2.0 * max(shares)
     state = torch.from_numpy(windows.states[windows.held_out_starts[:20]])
     base = torch.linspace(-0.6, 0.6, 20)[:, None].expand(20, 4)
     drawn = {name: load_skill_model(tmp_path / "b", prior=name).skill(base, state) for name in names}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from studio.methods.haptic_play.config import STATED
+
 
 def choose_prior(held_out: dict[str, float]) -> str:
     """The flow only where it beats the Gaussian on held-out data (spec/feasibility.md, traps)."""
@@ -32,17 +34,71 @@ def make_card(info: dict[str, Any]) -> str:
     rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in sorted(info["held_out"].items()))
     table = _prior_table(info.get("priors", []))
     early = "\nThe training was stopped before its end.\n" if info["stopped_early"] else ""
+    early += "".join(
+        f"\nPart `{name}` ended after {100 * share:.0f} % of its limits: its held-out value got no better any more.\n"
+        for name, share in info.get("ended_at", {}).items()
+    )
     return (
         f"# {info['title'] or 'Skills'}: {info['method']}\n\n"
         f"Trained on `{lineage.get('dataset', 'unknown')}`: {lineage.get('train_windows', '?')} windows of "
         f"{info['window']} ticks at {info['rate_hz']:g} Hz, robot {info['robot'] or 'none'}, seed {info['seed']}.\n"
-        f"{info['steps']} updates in {info['wall_s']:.0f} s.\n{early}\n{info['prior_reason']}\n\n"
+        f"{info['steps']} updates in {info['wall_s']:.0f} s.\n{early}\n{origin_sentence(info)}\n\n"
+        f"{info['prior_reason']}\n\n"
         "Numbers below were measured on recordings that were held out (half of them picked the weights that were kept, "
         "the other half was only measured). They are not those of any paper.\n\n"
         f"| held out | value |\n|---|---|\n{rows}\n\n{table}"
+        f"{_reconstruction_tables(info.get('reconstruction') or {})}{_settings_text(info.get('settings') or {})}"
         "Use it only on the robot named above. It knows the part of the table and the motions that its play covers; "
         "outside of them its predictions are guesses.\n"
     )
+
+
+def origin_sentence(info: dict[str, Any]) -> str:
+    """Whether the training is offline; a bundle that played in the simulator says so first."""
+    executed = info.get("executed") or {}
+    if not executed.get("rounds"):
+        return "Offline: trained on recordings alone; none of its own skills was executed for it."
+    lists = ", ".join(str(one) for one in executed.get("goal_lists", []))
+    return (
+        f"Not offline: {executed['rounds']} on-policy rounds executed {executed.get('skills', 0)} of its own skills in "
+        f"the simulator, on goal lists {lists}, and the dynamics and the value were corrected on them."
+    )
+
+
+def _reconstruction_tables(rows: dict[str, list[dict[str, Any]]]) -> str:
+    """Error of one skill by dimension of state and action; empty where it was not measured."""
+    parts = [
+        f"| {row['name']} | {row['rms']:.3g} {row['unit']} | {100 * row['unexplained']:.1f} % |"
+        for name in ("state", "action")
+        for row in rows.get(name, [])
+    ]
+    if not parts:
+        return ""
+    head = "| held out, one skill, by dimension | error (root mean square) | unexplained |\n|---|---|---|\n"
+    return head + "\n".join(parts) + "\n\n"
+
+
+def _settings_text(settings: dict[str, Any]) -> str:
+    """Which settings are the paper's, which differ from it, and which it does not state."""
+    if not settings:
+        return ""
+    kept = [name for name, value in STATED.items() if settings.get(name) == value]
+    other = [f"{name} {settings[name]} (paper: {value})" for name, value in STATED.items() if name not in kept]
+    ours = [f"{name} {_plain(value)}" for name, value in sorted(settings.items()) if name not in STATED]
+    return (
+        "## Settings\n\n"
+        f"- As the paper states: {', '.join(f'{name} {settings[name]}' for name in kept) or 'none'}.\n"
+        f"- Differ from the paper: {', '.join(other) or 'none'}.\n"
+        f"- Not stated by the paper, chosen here: {'; '.join(ours)}.\n\n"
+    )
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{key} {_plain(part)}" for key, part in value.items()) + ")"
+    if isinstance(value, (list, tuple)):
+        return "x".join(str(part) for part in value) or "none"
+    return str(value)
 
 
 def _prior_table(priors: list[dict[str, Any]]) -> str:

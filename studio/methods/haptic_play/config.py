@@ -114,6 +114,10 @@ class HapticPlayConfig:
         value_hidden: layers of the goal-conditioned value (`value` is its training; 0 steps leave it out).
         chain_skills: skills in a row in the last part of stage 1, in which only the dynamics are trained.
         average_decay: decay of the running average of weights that is shipped; 0 ships the newest weights.
+        patience: a part of the training ends early when its held-out value has not got better for this share of its
+            limits; the weights of the best value are kept anyway. 0 never ends one early.
+        execution_windows: held-out windows that are done again in the simulator at the end, with and without
+            feedback, where the task has one; 0 does none. Each takes about half a second.
         clip: largest norm of the gradient.
         threads: torch threads.
     """
@@ -153,6 +157,8 @@ class HapticPlayConfig:
     value_hidden: tuple[int, ...] = (256, 256)
     chain_skills: int = 6  # [F]
     average_decay: float = 0.998  # [ours]
+    patience: float = 0.4  # [ours]
+    execution_windows: int = 24  # [ours]
     clip: float = 10.0  # [O]
     threads: int = 1  # [ours] networks this small are slower with two: 33 against 25 ms an update of stage 1
     checkpoint_every_s: float = 20.0
@@ -178,6 +184,8 @@ class HapticPlayConfig:
         check_range(name, "posterior_ticks", self.posterior_ticks, 1, self.window_ticks)
         check_range(name, "beta", self.beta, 0.0, 10.0)
         check_range(name, "moving_share", self.moving_share, 0.0, 1.0)
+        check_range(name, "execution_windows", self.execution_windows, 0, 10_000)
+        check_range(name, "patience", self.patience, 0.0, 1.0)
         check_range(name, "average_decay", self.average_decay, 0.0, 0.99999)
         check_range(name, "threads", self.threads, 1, 256)
         check_range(name, "chain_skills", self.chain_skills, 1, 100)
@@ -188,6 +196,20 @@ class HapticPlayConfig:
         _check_choice("policy", self.policy, ("mlp", "gru"))
         _check_choice("posterior", self.posterior, ("mlp", "bigru"))
         _check_choice("reduction", self.reduction, ("mean", "sum"))
+
+
+# What spec/methods-papers.md 1b, 1c give as stated by the paper; every other value is a choice of [O], [F] or [ours].
+STATED: dict[str, object] = {
+    "rate_hz": 400.0,
+    "window_ticks": 40,
+    "policy": "gru",
+    "posterior": "bigru",
+    "flow_blocks": 2,
+    "reference_blocks": 16,
+    "latent": "kl",
+    "beta": 0.001,
+    "reduction": "sum",
+}
 
 
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from studio.learning.flow import ConditionalFlow
 from studio.learning.flow_quality import REFERENCE, compare_priors, gaussian_density
 from studio.learning.skill_networks import SkillNetworks, make_flow
-from studio.learning.training import Phase
+from studio.learning.training import Loss, Phase
 from studio.learning.windows import WindowTensors
 from studio.methods.haptic_play.config import HapticPlayConfig
 
@@ -59,13 +60,16 @@ class FlowStudy(nn.Module):
         self.kept[number].load_state_dict(self._networks[0].flow.state_dict())
         self.get_buffer("taken")[number] = True
 
-    def extend(self, flow_phase: Phase) -> list[Phase]:
-        """Stage 2 with its checkpoints, then the reference."""
+    def extend(self, flow_phase: Phase, make_loss: Callable[[int], Loss]) -> list[Phase]:
+        """Stage 2 with its checkpoints, then the reference; `make_loss` gives stage 2's loss for a batch size."""
         shares = checkpoint_shares(len(self.kept))
-        phases = [dataclasses.replace(flow_phase, keep=self.keep, keep_at=shares)]
-        return phases if self.reference is None else [*phases, self._reference_phase(flow_phase, self.reference)]
+        patience = 0.0 if shares else flow_phase.patience  # the later checkpoints are wanted too
+        phases = [dataclasses.replace(flow_phase, keep=self.keep, keep_at=shares, patience=patience)]
+        if self.reference is None:
+            return phases
+        return [*phases, self._reference_phase(flow_phase, self.reference, make_loss(self._config.reference.batch))]
 
-    def _reference_phase(self, like: Phase, reference: ConditionalFlow) -> Phase:
+    def _reference_phase(self, like: Phase, reference: ConditionalFlow, loss: Loss) -> Phase:
         """As stage 2, on another flow; it is lent to the networks while its loss is computed."""
         networks, limits = self._networks[0], self._config.reference
 
@@ -80,7 +84,7 @@ class FlowStudy(nn.Module):
             like,
             name=REFERENCE,
             module=reference,
-            loss=lambda generator: lent(lambda: like.loss(generator)),
+            loss=lambda generator: lent(lambda: loss(generator)),
             held_out=lambda: lent(like.held_out),
             steps=limits.steps,
             seconds=limits.seconds,

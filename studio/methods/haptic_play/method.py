@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,12 @@ from studio.learning.bundle import Bundle, save_bundle
 from studio.learning.cvae import LossWeights, chain_loss, fit_scales, make_policy_noise, stage_1_loss, stage_2_loss
 from studio.learning.kinematics import ArmGeometry
 from studio.learning.latent_match import Discriminator
+from studio.learning.reconstruction import reconstruction_by_dimension
+from studio.learning.skill_execution import PlaceableRig, SkillExecution, pick_windows
 from studio.learning.skill_metrics import full_metrics, pick_evenly, quick_chain, quick_likelihood, quick_losses
+from studio.learning.skill_model import SkillModel
 from studio.learning.skill_networks import NetworkSizes, SkillNetworks
-from studio.learning.training import Phase, Reporter, Training, TrainingResult, TrainingSettings
+from studio.learning.training import Loss, Phase, Reporter, Training, TrainingResult, TrainingSettings
 from studio.learning.value import GoalValue, make_value_phase
 from studio.learning.windows import StartSampler, WindowTensors, make_window_tensors, with_mirror
 from studio.methods.haptic_play.card import choose_prior, make_card, prior_reason
@@ -84,6 +89,7 @@ class HapticPlay:
         self.priors: list[dict[str, Any]] = []
         self.prior = "gaussian"
         self.held_out: dict[str, float] = {}
+        self.reconstruction: dict[str, list[dict[str, Any]]] = {}
         self._gather = gather
         self._rounds: Rounds | None = None
         if config.rounds.count and (gather is None or not self.task.has_object()):
@@ -99,7 +105,7 @@ class HapticPlay:
             checkpoint_every_s=self.config.checkpoint_every_s,
             held_out_every_s=self.config.held_out_every_s,
         )
-        phases = [self._skills_phase(), self._chains_phase(), *self.flows.extend(self._flow_phase())]
+        phases = [self._skills_phase(), self._chains_phase(), *self.flows.extend(self._flow_phase(), self._flow_loss)]
         phases += [*self._value_phases(), *self._round_phases(folder)]
         extras = [self.value, self.flows if self.flows.holds_any else None]
         modules = [part for part in [self.networks, *extras, self.discriminator] if part is not None]
@@ -118,12 +124,21 @@ class HapticPlay:
             policy_ticks=self.config.policy_ticks,
             with_flow=flow_trained,
         )
+        self.reconstruction = reconstruction_by_dimension(self.networks, self.held_out_windows, self.action_names)
         if self._rounds is not None:
+            if not result.stopped:
+                self._rounds.reopen()
             self.held_out |= self._rounds.metrics()
         self.priors = self.flows.compare(self.train_windows, self.held_out_windows, result.phase_steps)
         result.wall_s += time.monotonic() - began_s
         self.prior = choose_prior(self.held_out)
         return result
+
+    def measure_execution(self, rig: PlaceableRig, stop: Callable[[], bool] = lambda: False) -> None:
+        """Held-out windows done again in the simulator; the errors join the other held-out numbers."""
+        starts = pick_windows(self.held_out_windows, self.task, self.config.execution_windows)
+        model = SkillModel(copy.deepcopy(self.networks), rate_hz=self.rate_hz, prior="gaussian")
+        self.held_out |= SkillExecution(rig, model, self.held_out_windows).measure(starts, stop)
 
     def summary(self) -> dict[str, Any]:
         """What the method itself adds to a run's result."""
@@ -182,6 +197,9 @@ class HapticPlay:
             "settings": dataclasses.asdict(self.config),
             "mirrored": self.mirrored,
             "stopped_early": result.stopped,
+            "ended_at": result.ended_at,
+            "executed": self._executed(),
+            "reconstruction": self.reconstruction,
             "steps": result.steps,
             "phase_steps": result.phase_steps,
             "wall_s": round(result.wall_s, 2),
@@ -190,6 +208,11 @@ class HapticPlay:
             "metrics": self.held_out,
             "lineage": self.lineage,
         }
+
+    def _executed(self) -> dict[str, Any]:
+        """What was executed in the simulator for this training: 0 rounds means that it is offline."""
+        rounds = self._rounds
+        return {"rounds": 0} if rounds is None else rounds.describe()
 
     def _stream_of(self, stream: str) -> str:
         return str(self.lineage.get("pose_stream") or stream) if stream == "object_pose" else stream
@@ -222,7 +245,7 @@ class HapticPlay:
         trained = torch.nn.ModuleList(module for name, module in self.networks.parts().items() if name != "flow")
         if self.discriminator is not None:
             trained.append(self.discriminator)
-        return _make_phase("skills", trained, loss, held_out, config.stage_1, config.average_decay, "loss")
+        return _make_phase("skills", trained, loss, held_out, config.stage_1, config, "loss")
 
     def _chains_phase(self) -> Phase:
         config, windows = self.config, self.train_windows
@@ -237,29 +260,25 @@ class HapticPlay:
         def held_out() -> dict[str, float]:
             return quick_chain(self.networks, self.choosing_windows, self.rate_hz)
 
-        return _make_phase(
-            "chains", self.networks.dynamics, loss, held_out, phase, config.average_decay, "chain_2s_error"
-        )
+        return _make_phase("chains", self.networks.dynamics, loss, held_out, phase, config, "chain_2s_error")
 
-    def _flow_phase(self) -> Phase:
-        config, windows = self.config, self.train_windows
-        sampler = StartSampler(windows, self.task, moving_share=0.0)  # the density of the data itself, not reweighted
+    def _flow_loss(self, batch: int) -> Loss:
+        """Stage 2's loss on `batch` windows an update, drawn evenly: the density of the data itself, not reweighted."""
+        sampler = StartSampler(self.train_windows, self.task, moving_share=0.0)
 
         def loss(generator: torch.Generator) -> Any:
-            return stage_2_loss(
-                self.networks,
-                windows,
-                sampler.draw(config.stage_2.batch, generator),
-                generator=generator,
-                feature_noise=config.feature_noise,
-            )
+            starts, noise = sampler.draw(batch, generator), self.config.feature_noise
+            return stage_2_loss(self.networks, self.train_windows, starts, generator=generator, feature_noise=noise)
+
+        return loss
+
+    def _flow_phase(self) -> Phase:
+        config, loss = self.config, self._flow_loss(self.config.stage_2.batch)
 
         def held_out() -> dict[str, float]:
             return quick_likelihood(self.networks, self.choosing_windows)
 
-        phase = _make_phase(
-            "flow", self.networks.flow, loss, held_out, config.stage_2, config.average_decay, "nll_flow"
-        )
+        phase = _make_phase("flow", self.networks.flow, loss, held_out, config.stage_2, config, "nll_flow")
         return dataclasses.replace(phase, begin=lambda: self.networks.flow.start_from(self.networks.prior))
 
     def _make_discriminator(self) -> Discriminator | None:
@@ -347,7 +366,13 @@ def split_held_out(windows: WindowTensors) -> tuple[WindowTensors, WindowTensors
 
 
 def _make_phase(
-    name: str, module: torch.nn.Module, loss: Any, held_out: Any, limits: PhaseConfig, decay: float, choose_by: str
+    name: str,
+    module: torch.nn.Module,
+    loss: Any,
+    held_out: Any,
+    limits: PhaseConfig,
+    config: HapticPlayConfig,
+    choose_by: str,
 ) -> Phase:
     return Phase(
         name=name,
@@ -358,8 +383,9 @@ def _make_phase(
         seconds=limits.seconds,
         learning_rate=limits.learning_rate,
         final_learning_rate=limits.final_learning_rate,
-        average_decay=decay,
+        average_decay=config.average_decay,
         choose_by=choose_by,
+        patience=config.patience,
     )
 
 

@@ -79,6 +79,7 @@ class Rounds:
         self._sampler = StartSampler(windows, networks.task, moving_share=config.moving_share, chain=chain_skills)
         self.executed: ExecutedSkills | None = None
         self.held_out: ExecutedSkills | None = None
+        self._played = 0  # rounds, so far
 
     def phases(self) -> list[Phase]:
         """Dynamics, then value, of each round."""
@@ -88,6 +89,17 @@ class Rounds:
             if self._value is not None:
                 found.append(self._value_phase(index, self._value))
         return found
+
+    def describe(self) -> dict[str, Any]:
+        """For the bundle: how many rounds were played, how many skills were executed, and on which goal lists."""
+        config, executed = self._config, self.executed
+        lists = [config.seed + index for index in range(self._played)]
+        return {"rounds": self._played, "skills": 0 if executed is None else len(executed.starts), "goal_lists": lists}
+
+    def reopen(self) -> None:
+        """Everything that was executed, from disk: a training that was resumed after its last round has not read it."""
+        if self.executed is None and (self._bundle(self._config.count - 1) / "bundle.json").exists():
+            self._play(self._config.count - 1)
 
     def metrics(self) -> dict[str, float]:
         """Errors on executed episodes that no round has trained on; empty without rounds."""
@@ -126,6 +138,7 @@ class Rounds:
             for name, config in self.plays(one):
                 parts = split_executed(self._gather(name, config))
                 train, held_out = train + parts[0], held_out + parts[1]
+        self._played = index + 1
         self.executed = self._load(train)
         self.held_out = self._load(held_out)
 
