@@ -197,7 +197,7 @@ class SimulatedRig:
         self.run(home, np.zeros_like(home), _SETTLE_TICKS)
 
     def place(self, joints_rad: FloatArray, object_position_m: FloatArray, object_orientation_xyzw: FloatArray) -> None:
-        """Arms at joint angles and at rest, the object at a pose and at rest, all pairs engaged; nothing has settled."""
+        """Arms at joint angles and the object at a pose, both at rest, all pairs engaged; nothing has settled."""
         simulation = self._simulation
         simulation.world.place_arms(joints_rad)
         simulation.world.place_object(np.asarray(object_position_m), np.asarray(object_orientation_xyzw))
