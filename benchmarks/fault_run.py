@@ -33,7 +33,7 @@ _KEPT_TORQUE_NM = 0.05  # more than this in a winding is torque that was not let
 
 @dataclass(slots=True)
 class RunResult:
-    """What one run showed. Times in ms; None where nothing stopped."""
+    """What one run showed. Times in ms; None where nothing stopped, or where it was not to be judged."""
 
     case: FaultCase
     state: PairState
@@ -44,6 +44,9 @@ class RunResult:
     stall_ms: float | None = None
     peak_torque_nm: float = 0.0
     peak_speed_rad_s: float = 0.0
+    latched: bool | None = None  # still in Fault once the wire was well again
+    cause_named: bool | None = None  # the sentence has the joint (the loop, for a stall), the record a code
+    recording_intact: bool | None = None  # no tick missing, and what was written is read back byte for byte
     said: str = ""
     disturbed: str = ""  # what the machine did to this run, besides the fault; empty on one that was left alone
     discarded: list[str] = field(default_factory=list[str])  # earlier attempts: what was wrong, and the machine's part
@@ -239,8 +242,10 @@ class FaultRun:
             result.wrong.append(f"{stopped[0]} ticks after the stall were not in Fault")
         if any(self._stiffness(records)[stopped[0] :] > 0.0):
             result.wrong.append("stiffness after the stall")
-        if not any(words in result.said for words in ("loop was silent", "loop stood still")):
+        result.cause_named = any(words in result.said for words in ("loop was silent", "loop stood still"))
+        if not result.cause_named:
             result.wrong.append(f"the cause does not name the loop: {result.said!r}")
+        self._judge_latch(result)
 
     def _stiffness(self, records: np.ndarray) -> np.ndarray:
         """Largest of the pair's motors per record."""
@@ -272,7 +277,8 @@ class FaultRun:
         """Well again, dead-man pressed: it must stay in Fault."""
         self.rig.clear()
         self._ticks(_LATCH_TICKS)
-        if self._state() is not PairState.FAULT:
+        result.latched = self._state() is PairState.FAULT
+        if not result.latched:
             result.wrong.append(f"not latched: {self._state().name.lower()} once the wire was well again")
 
     def _judge_cause(self, result: RunResult, record: np.ndarray) -> None:
@@ -280,11 +286,14 @@ class FaultRun:
         first = self.pair * self.robot.joints_per_arm
         names = self.robot.joint_names[first : first + self.robot.joints_per_arm]
         wanted = names if result.case.whole_bus else (names[self.drive_id - 1],)
-        if not any(f"{name} ({side})" in result.said for name in wanted):
+        coded = int(record["fault_code"][self.pair]) != FaultCode.NONE
+        named = any(f"{name} ({side})" in result.said for name in wanted)
+        result.cause_named = named and coded
+        if not named:
             result.wrong.append(
                 f"the cause names the wrong joint: {result.said!r}, expected {side} {' or '.join(wanted)}"
             )
-        if int(record["fault_code"][self.pair]) == FaultCode.NONE:
+        if not coded:
             result.wrong.append("the record names no cause")
 
     def _judge_idle(self, result: RunResult, records: np.ndarray) -> None:
@@ -301,6 +310,7 @@ class FaultRun:
         if result.peak_torque_nm > self.robot.torque_limit_nm + _TORQUE_SLACK_NM:
             result.wrong.append(f"torque of {result.peak_torque_nm:.2f} N*m, limit {self.robot.torque_limit_nm:g}")
         trouble = self._recording_trouble(self.rig.sink.records[start:])
+        result.recording_intact = not trouble
         if trouble:
             result.wrong.append(trouble)
 

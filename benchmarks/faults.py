@@ -51,6 +51,9 @@ class Options:
         check_range("bench faults", "serial_rate_hz", self.serial_rate_hz, 50.0, 500.0, " Hz")
         if self.transport not in (*_TRANSPORTS, "both"):
             raise ConfigError(f"bench faults: transport {self.transport!r}; allowed {', '.join(_TRANSPORTS)}, both.")
+        if not any(self.case in case.name for case in CASES):
+            names = "; ".join(case.name for case in CASES)
+            raise ConfigError(f"bench faults: no case has {self.case!r} in its name. Cases: {names}.")
 
 
 def run_in_process(robot: Robot, cases: Iterable[FaultCase], tell: Callable[[], None]) -> list[RunResult]:
@@ -144,6 +147,9 @@ def summarise(results: list[RunResult]) -> dict[str, Any]:
             "limit": _GUARD_MS,
             "over": sum(t > _GUARD_MS for t in guarded if t is not None),
         },
+        "latched": _count(proven, "latched"),
+        "cause_named": _count(proven, "cause_named"),
+        "recording_intact": _count(proven, "recording_intact"),
         "peak_torque_nm": max((r.peak_torque_nm for r in results), default=0.0),
         "peak_speed_rad_s": max((r.peak_speed_rad_s for r in results), default=0.0),
         "disturbed": sum(bool(r.disturbed) for r in results),
@@ -151,6 +157,12 @@ def summarise(results: list[RunResult]) -> dict[str, Any]:
         "transports": {name: sum(r.transport == name for r in results) for name in _TRANSPORTS},
         "cases": [_describe(r) for r in results],
     }
+
+
+def _count(results: list[RunResult], name: str) -> dict[str, int]:
+    """Of the runs in which it was to be judged: how many, and in how many it was so."""
+    known = [getattr(result, name) for result in results if getattr(result, name) is not None]
+    return {"of": len(known), "yes": sum(known)}
 
 
 def _classes_of_cases(active: list[RunResult]) -> dict[str, dict[str, int]]:
@@ -196,19 +208,33 @@ def run(arguments: list[str]) -> int:
         results += run_serial(replace(robot, loop_rate_hz=options.serial_rate_hz), cases, tell)
     bar.close()
     result = summarise(results)
-    write_result(result, options.json_path, text=_words(result))
+    write_result(result, options.json_path, text=make_words(result))
     return 5 if result["violations"] or result["undecided"] else 0
 
 
-def _words(result: dict[str, Any]) -> str:
+def make_words(result: dict[str, Any]) -> str:
+    """Every miss by itself, the classes of every fault as a table, then times and counts."""
     lines = [f"{miss['case']}: {miss['what']}" for miss in result["violations"]]
     lines += [f"undecided: {miss['case']}: {miss['what']} ({miss['machine']})" for miss in result["undecided"]]
-    classes = ", ".join(f"{count} {name}" for name, count in result["classes"].items())
+    lines += [
+        "| fault, while a pair was active | " + " | ".join(str(name).replace("_", " ") for name in Outcome) + " |"
+    ]
+    lines += ["|" + (len(Outcome) + 1) * "---|"]
+    for case, row in result["classes_of_cases"].items():
+        lines.append(f"| {case} | " + " | ".join(str(row.get(str(name), "")) for name in Outcome) + " |")
+    classes = ", ".join(f"{count} {str(name).replace('_', ' ')}" for name, count in result["classes"].items())
     lines.append(
-        f"{result['runs']} runs: {len(result['violations'])} violations, {len(result['undecided'])} undecided, "
+        f"\n{result['runs']} runs: {len(result['violations'])} violations, {len(result['undecided'])} undecided, "
         f"{len(result['discarded'])} attempts made again because of the machine; {classes}"
     )
     for name, words in (("damping_ms", "damping only"), ("stop_ms", "stopped"), ("stall_ms", "guard acts on a stall")):
         times = result[name]
         lines.append(f"{words}: p50 {times['p50']:g} ms, longest {times['max']:g} ms of {times['count']}")
+    for name, words in (
+        ("latched", "latched"),
+        ("cause_named", "cause named"),
+        ("recording_intact", "recording intact"),
+    ):
+        lines.append(f"{words}: {result[name]['yes']} of {result[name]['of']}")
+    lines.append(f"peak torque {result['peak_torque_nm']:.2f} N·m, peak speed {result['peak_speed_rad_s']:.1f} rad/s")
     return "\n".join(lines)

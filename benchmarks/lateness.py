@@ -63,6 +63,8 @@ class Options:
 
     def __post_init__(self) -> None:
         check_range("bench lateness", "seconds", self.seconds, 1.0, 24 * 3600.0, " s")
+        if not self.rates_hz:
+            raise ConfigError("bench lateness: no rates_hz; give one or more, such as `--rates-hz 400 800`.")
         for rate_hz in self.rates_hz:
             check_range("bench lateness", "rates_hz", rate_hz, 50.0, 1000.0, " Hz")
         if self.priority not in _PRIORITIES:

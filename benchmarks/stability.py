@@ -27,6 +27,7 @@ from benchmarks.joint_pairs import (
 )
 from studio.cli.output import parse_arguments, write_result
 from studio.control.settings import ControlSettings
+from studio.core.config import check_range
 from studio.core.geometry import FloatArray
 from studio.robot.description import Robot, load_robot
 
@@ -56,6 +57,10 @@ class Options:
     draws: int = 1000
     seed: int = 0
     json_path: Annotated[str | None, tyro.conf.arg(name="json")] = field(default=None)
+
+    def __post_init__(self) -> None:
+        check_range("bench stability", "draws", self.draws, len(_PERIODS_S), 1_000_000)
+        check_range("bench stability", "seed", self.seed, 0, 2**32 - 1)
 
 
 @dataclass(frozen=True)
@@ -343,14 +348,43 @@ def run(arguments: list[str]) -> int:
     draws, loop = check_draws(robot, options.draws, options.seed), check_loop(robot)
     wrong = list(_violations(rows, draws, loop))
     result = {"rows": rows, "draws": draws, "loop": loop, "violations": wrong}
-    write_result(result, options.json_path, text="\n".join([*_table(rows, robot), *map(str, draws), *wrong]))
+    text = [*make_table(rows, round(robot.loop_rate_hz)), *_draw_words(draws), *_loop_words(loop), *wrong]
+    write_result(result, options.json_path, text="\n".join(text))
     return 5 if wrong else 0
 
 
-def _table(rows: list[dict[str, Any]], robot: Robot) -> Iterator[str]:
-    """Free and on the drive at the robot's rate; the whole map is in the JSON."""
-    yield "free/free, N*m/rad: where, J, B: formula, ideal source, twin"
+def make_table(rows: list[dict[str, Any]], rate_hz: int) -> Iterator[str]:
+    """At one rate: formula and ideal source with free ends, twins with every pair of ends; the rest is in the JSON."""
+    yield f"Largest stable stiffness at {rate_hz} Hz, N·m/rad; twins with the drives' torque bandwidth:\n"
+    ends = ("free/free", "held/free", "free/wall", "held/wall")
+    yield "| law | J, kg·m² | B, N·m·s/rad | formula | ideal source | " + " | ".join(f"twin {e}" for e in ends) + " |"
+    yield "|" + (5 + len(ends)) * "---|"
+    groups: dict[tuple[str, float, float], list[dict[str, Any]]] = {}
     for row in rows:
-        if row["ends"] == "free/free" and row["rate_hz"] == round(robot.loop_rate_hz):
-            values = [row[k] for k in ("inertia_kg_m2", "damping_nm_s_rad", "formula_nm_rad")]
-            yield f"{row['where']:<6}{values} {row['ideal_source_nm_rad']:.0f} {row['twin_nm_rad']:.0f}"
+        if row["rate_hz"] == rate_hz:
+            key = row["where"], row["inertia_kg_m2"], row["damping_nm_s_rad"]
+            groups.setdefault(key, []).append(row)
+    for (where, inertia, damping), group in groups.items():
+        free = next(row for row in group if row["ends"] == "free/free")
+        twins = [_least([row for row in group if row["ends"] == end]) for end in ends]
+        values = f"{free['formula_nm_rad']:.0f} | {free['ideal_source_nm_rad']:.0f} | {' | '.join(twins)}"
+        yield f"| {where} | {inertia:g} | {damping:g} | {values} |"
+    yield "\nWith a wall: the least over all walls. More than was tried is shown as `>`.\n"
+
+
+def _least(rows: list[dict[str, Any]]) -> str:
+    least = min(rows, key=lambda row: row["twin_nm_rad"])
+    return f"{'> ' if least['capped'] else ''}{least['twin_nm_rad']:.0f}"
+
+
+def _draw_words(draws: list[dict[str, Any]]) -> Iterator[str]:
+    for row in draws:
+        low, high = row["share_of_limit"]
+        share = f"{low:g} to {high:g}" if low < high else f"{low:g}"
+        kept = f"W at least {row['bound_j']:g} J in {row['within']} of {row['draws']} draws"
+        yield f"{row['where']}, {share} of the limit: {kept}, least {row['least_j']:.2g} J"
+
+
+def _loop_words(loop: list[dict[str, Any]]) -> Iterator[str]:
+    right = sum(row["as_predicted"] for row in loop)
+    yield f"the whole loop over the wire: {right} of {len(loop)} joints and stiffnesses behave as predicted"

@@ -73,10 +73,14 @@ def test_the_loop_says_which_motor_gets_less() -> None:
 def test_long_hard_work_is_derated_before_it_trips() -> None:
     bench = Bench(rms_torque_limit_nm=3.6, settings=ControlSettings(rms_torque_window_s=2.0))
     bench.engage()
+    bench.plant.hand_rad = bench.robot.home_rad
     bench.plant.external_nm[8:] = -3.4
     bench.seconds(8.0)
     told = [text for _, text in bench.loop.take_notices() if "of its torque" in text]
     assert told and bench.loop.states[0] is PairState.ENGAGED
+    bench.plant.external_nm[8:] = -4.0
+    bench.seconds(8.0)
+    assert bench.loop.states[0] is PairState.FAULT
 
 
 def test_a_robots_file_has_the_numbers_of_its_loop() -> None:

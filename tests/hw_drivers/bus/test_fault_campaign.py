@@ -11,8 +11,9 @@ import pytest
 from benchmarks.fault_cases import CASES, FaultCase, Outcome
 from benchmarks.fault_rig import SteppedRig
 from benchmarks.fault_run import FaultRun, RunResult, reset
-from benchmarks.faults import repeat_disturbed, summarise
+from benchmarks.faults import Options, make_words, repeat_disturbed, summarise
 from benchmarks.starvation import Starvation
+from studio.core.errors import ConfigError
 from studio.core.records import PairState
 from studio.robot.description import Robot, load_robot
 
@@ -46,7 +47,8 @@ def test_every_fault_of_the_catalogue_has_a_case_and_runs_are_enough() -> None:
 )
 def test_coupled_arms(name: str, outcome: Outcome) -> None:
     result = run_once(load_robot(), case(name), PairState.ENGAGED)
-    assert result.outcome is outcome and result.wrong == []
+    assert result.outcome is outcome and result.wrong == [] and result.recording_intact
+    assert result.cause_named is result.latched is (True if outcome is Outcome.STOPPED else None)
     if name == "lost reply":
         assert result.stop_ms == pytest.approx(10.0) and result.damping_ms == pytest.approx(2.5)
     if name == "host stall 100 ms":
@@ -55,7 +57,7 @@ def test_coupled_arms(name: str, outcome: Outcome) -> None:
 
 def test_motors_that_are_off_stay_off() -> None:
     result = run_once(load_robot(), case("adapter unplugged"), PairState.DISABLED)
-    assert result.outcome is None and result.wrong == []
+    assert result.outcome is None and result.wrong == [] and result.recording_intact
 
 
 def test_slow_time_outs_and_wrong_expectations_are_found() -> None:
@@ -68,6 +70,18 @@ def test_slow_time_outs_and_wrong_expectations_are_found() -> None:
     result = run_once(robot, harmless, PairState.ENGAGED)
     assert "tolerated, expected stopped" in result.wrong[0]
     assert len(summarise([result])["violations"]) == len(result.wrong)
+
+
+def test_every_field_of_the_campaign_is_told_and_a_case_that_is_not_there_is_refused() -> None:
+    right = RunResult(case("lost reply"), PairState.ENGAGED, "serial", Outcome.STOPPED, recording_intact=True)
+    right.latched, right.cause_named = True, False
+    summary = summarise([right, RunResult(case("lost reply"), PairState.DISABLED, "serial", recording_intact=True)])
+    assert (summary["latched"], summary["cause_named"]) == ({"of": 1, "yes": 1}, {"of": 1, "yes": 0})
+    assert summary["recording_intact"] == {"of": 2, "yes": 2}
+    words = make_words(summary)
+    assert "| lost reply |  | 1 |  |" in words and "cause named: 0 of 1" in words
+    with pytest.raises(ConfigError, match=r"no case has 'lost riply' in its name. Cases: lost reply"):
+        Options(case="lost riply")
 
 
 def test_a_rig_can_be_used_again() -> None:
