@@ -99,7 +99,6 @@ class ControlLoop:
         self._steady = False
         self._published: list[tuple[PairState, HoldReason]] = []
         self._coupling_published: tuple[object, ...] = ()
-        self._hand_count = -1
         self.bus_load = 0.0  # worst case of the fullest bus, for the record
         self._put_back_asked = False
         self.tick_count = 0
@@ -333,9 +332,7 @@ class ControlLoop:
             record.fault_code[0] = [machine.fault_code for machine in arbiter.machines]
             motors = [machine.fault_motor for machine in arbiter.machines]
             record.fault_joint[0] = [motor % self.robot.joints if motor >= 0 else -1 for motor in motors]
-        if inputs.hand_count != self._hand_count:
-            self._hand_count = inputs.hand_count
-            record.hand_target_m[0], record.hand_active[0] = inputs.hand_target_m, inputs.hand_active
+        record.hand_target_m[0], record.hand_active[0] = inputs.hand_target_m, inputs.hand_active
         driver, signals, target = arbiter.driver, arbiter.signals, arbiter.target
         planned = driver is Driver.PLANNER or driver is Driver.SKILL
         goal_id, plan_id = (target.goal_id, target.plan_id) if planned else (0, 0)
