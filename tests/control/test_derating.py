@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,7 +63,7 @@ def test_a_warm_motor_gets_less_and_less_torque(celsius: float, share: float) ->
 
 
 def test_the_loop_says_which_motor_gets_less() -> None:
-    bench = Bench()
+    bench = Bench(control={})
     bench.engage()
     bench.plant.reply[MOTOR, STATE_TEMPERATURE] = 70.0
     bench.seconds(0.5)
@@ -85,7 +87,8 @@ def test_long_hard_work_is_derated_before_it_trips() -> None:
 
 def test_a_robots_file_has_the_numbers_of_its_loop() -> None:
     robot = load_robot()
-    assert control_settings(robot) == ControlSettings()
+    assert control_settings(robot) == ControlSettings(temperature_derate_c=79.0), "simulated arms are not derated"
+    assert control_settings(replace(robot, control={})) == ControlSettings()
     bench = Bench(control={"scheme": "four_channel", "temperature_trip_c": 70})
     assert bench.loop.settings.scheme == "four_channel" and bench.loop.settings.temperature_trip_c == 70.0
     for wrong, words in (
