@@ -45,8 +45,12 @@ class CurveArea(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        area = QRectF(_LEFT_PX, _TOP_PX, self.width() - _LEFT_PX - _RIGHT_PX, self.height() - _TOP_PX - _BOTTOM_PX)
-        self._paint_grid(painter, area)
+        painter.setFont(theme().font("hint"))
+        height = self.height() - _TOP_PX - _BOTTOM_PX
+        marks = [(value, tick_text(value)) for value in ticks(*self.limits, max(2, int(height / 40)))]
+        left = max([_LEFT_PX, *(painter.fontMetrics().horizontalAdvance(words) + 8 for _, words in marks)])
+        area = QRectF(left, _TOP_PX, self.width() - left - _RIGHT_PX, height)
+        self._paint_grid(painter, area, marks)
         painter.setClipRect(area.adjusted(-1, -1, 5, 1))
         number = theme().number
         dash = [float(n) for n in theme().tokens.value("plot.dash_reference")]
@@ -61,16 +65,15 @@ class CurveArea(QWidget):
             painter.drawEllipse(self._points(area, self.held_out).last(), 4, 4)
         painter.end()
 
-    def _paint_grid(self, painter: QPainter, area: QRectF) -> None:
-        painter.setFont(theme().font("hint"))
+    def _paint_grid(self, painter: QPainter, area: QRectF, marks: list[tuple[float, str]]) -> None:
         grid, text = QPen(theme().colour("plot.grid"), 1), theme().colour("plot.axis")
-        for value in ticks(*self.limits, max(2, int(area.height() / 40))):
+        for value, words in marks:
             y = area.bottom() - (value - self.limits[0]) / (self.limits[1] - self.limits[0]) * area.height()
             painter.setPen(grid)
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
             painter.setPen(text)
             flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-            painter.drawText(QRectF(0, y - 9, _LEFT_PX - 6, 18), flags, f"{value:g}")
+            painter.drawText(QRectF(0, y - 9, area.left() - 6, 18), flags, words)
         for step in ticks(*self.span, max(2, int(area.width() / 80))):
             x = area.left() + (step - self.span[0]) / (self.span[1] - self.span[0]) * area.width()
             painter.setPen(grid)
@@ -165,6 +168,11 @@ def ticks(low: float, high: float, count: int) -> np.ndarray:
     return np.round(values, 12) + 0.0  # no minus zero
 
 
+def tick_text(value: float) -> str:
+    """`−30.05`, with a minus as long as a plus."""
+    return f"{value:g}".replace("-", "−")
+
+
 def step_text(step: float) -> str:
     """12500 is written 12.5k."""
     return f"{step / 1000:g}k" if abs(step) >= 1000 else f"{step:g}"
@@ -185,4 +193,5 @@ def number_text(value: float) -> str:
     if not np.isfinite(value):
         return "–"
     decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 5 else 2
-    return f"{value:.{decimals}f}" if abs(value) >= 0.095 or value == 0 else f"{value:.2g}"
+    text = f"{value:.{decimals}f}" if abs(value) >= 0.095 or value == 0 else f"{value:.2g}"
+    return text.replace("-", "−", 1) if text.startswith("-") else text
