@@ -25,7 +25,7 @@ from hw_drivers.bus.can_frame import (
     take_frame,
 )
 from hw_drivers.bus.slcan import BlockSlcanBus
-from studio.core.errors import DeviceError
+from studio.core.errors import ConfigError, DeviceError
 
 BIT_RATE_HZ = 1_000_000  # AK drives talk at 1 Mbit/s
 
@@ -39,8 +39,12 @@ def open_python_can(interface: str, channel: str, **options: Any) -> Any:
         options: of that interface, such as `sleep_after_open`.
 
     Raises:
+        ConfigError: python-can has no such interface.
         DeviceError: it cannot be opened.
     """
+    if interface not in can.VALID_INTERFACES:
+        known = ", ".join(sorted(can.VALID_INTERFACES))
+        raise ConfigError(f"There is no CAN interface {interface!r}. Interfaces: {known}. Mend the bus's name.")
     kind = BlockSlcanBus if interface == "slcan" else None
     try:
         if kind is not None:

@@ -15,7 +15,7 @@ from hw_drivers.commissioning.link import Command, Sample
 from hw_drivers.motors.models import MotorRange
 from studio.core.calibration import MotorCalibration, Number
 from studio.core.config import check_range
-from studio.core.errors import DeviceError
+from studio.core.errors import ConfigError, DeviceError
 
 DONE = "done"
 
@@ -99,7 +99,8 @@ class CommissionSettings:
         check_range("commission", "lever_m", self.lever_m, 0.02, 1.0, " m")
         check_range("commission", "torque_limit", self.torque_limit, 0.2, 50.0, " N*m")
         check_range("commission", "clamp_torque", self.clamp_torque, 0.2, 2.0, " N*m")
-        check_range("commission", "direction", abs(self.direction), 1, 1)
+        if self.direction not in (1, -1):
+            raise ConfigError(f"commission.direction is {self.direction}; allowed 1 or -1. Change the setting.")
 
     @property
     def weight_nm(self) -> float:

@@ -122,6 +122,7 @@ def _ask(text: str, choices: tuple[str, ...]) -> str:
         print(f"  {text} [{hint}] ", end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
         if not line:
+            print(file=sys.stderr)  # the error has a line of its own
             raise ConfigError("Commissioning needs a person at the terminal. Rehearse with --bus twin instead.")
         word = line.strip().lower()
         if len(choices) == 1 and not word:

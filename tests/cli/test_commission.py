@@ -228,6 +228,8 @@ WRONG = [
     (2, "--check", "dance"),
     (2, "--rehearse", "dance"),
     (2, "--bus", "can0"),
+    (2, "--bus", "canbus:can0"),
+    (2, "--set", "direction=2"),
     (4, "--bus", "slcan:/dev/there-is-no-such-adapter"),
     (2, "--set", "mass_kg=-1"),
     (2, "--set", "weight=1"),
