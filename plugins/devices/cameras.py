@@ -12,11 +12,13 @@ from studio.app.api import Message, StudioApi
 from studio.core.camera_calibration import CameraCalibration, cameras_dir, load_camera
 from studio.core.errors import StudioError
 
-WORKER = "calibrate"
+WORKER, SESSION_CAMERA = "calibrate", "camera"
 STREAM = "camera.calibrate.image"
 TWIN = "twin"
 BOARDS = {"a4": "A4: 7 × 5 fields of 36 mm", "a3": "A3: 5 × 4 fields of 68 mm"}
 _REHEARSALS = "rehearsals"
+_SHARED = " Start takes it from the session; it gets it back at the end."
+_LETTING_GO = "The session lets go of the camera."
 _PHASES = {
     "idle": "Choose a camera, then start.",
     "taking": "Show the board: near, all over the picture, tilted each way.",
@@ -67,6 +69,8 @@ class CamerasModel:
         self.sources = [TWIN] if wiring is None else [wiring.device, TWIN]
         self.source, self.board = self.sources[0], "a3"
         self.progress = Progress()
+        self.borrowed = False  # the session's camera process was ended for this page
+        self._waiting = False  # for that end
         self.truth: dict[str, float] = {}
         self.saved = ""
         self.kept, self.why_not = self._read_kept()
@@ -106,9 +110,38 @@ class CamerasModel:
     def running(self) -> bool:
         return self.progress.phase != "idle"
 
+    @property
+    def sentence(self) -> str:
+        """What to do now, and whose camera it is."""
+        return self.progress.sentence + (_SHARED if self._is_shared() and not self.running else "")
+
+    def _is_shared(self) -> bool:
+        """The session has this camera open, and a device can be open once."""
+        wiring = self.studio.robot.camera
+        mine = wiring is not None and self.source == wiring.device
+        return mine and self.studio.workers.alive(SESSION_CAMERA)
+
+    def blocked_start(self) -> str:
+        """Why no pictures can be taken now; empty when they can."""
+        if self._is_shared() and self.studio.state.recording.on:
+            return "This camera is being recorded. Stop the recording first."
+        return ""
+
     def start(self) -> None:
-        """Take pictures from the beginning."""
+        """Take pictures from the beginning, with the session's camera when it has let go of it."""
         self.truth, self.saved = {}, ""
+        if blocked := self.blocked_start():
+            self.studio.notices.warn(blocked)
+            return
+        if self._is_shared():
+            self.borrowed = self._waiting = True
+            self.progress = Progress(phase="taking", reason=_LETTING_GO)
+            self.studio.workers.stop(SESSION_CAMERA)
+            self.changed.emit()
+            return
+        self._begin()
+
+    def _begin(self) -> None:
         values = {
             "camera": self.camera,
             "source": self.source,
@@ -131,14 +164,32 @@ class CamerasModel:
 
     def hidden(self) -> None:
         """Leaving the page ends it; what was not saved is forgotten."""
-        if self.studio.workers.alive(WORKER):
-            self.studio.workers.stop(WORKER)
+        self._waiting = False
         self.progress = Progress()
+        if self.studio.workers.alive(WORKER):
+            self.studio.workers.stop(WORKER)  # its end gives the camera back
+        else:
+            self._give_back()
         self.changed.emit()
+
+    def stop(self) -> None:
+        """The button: no more pictures."""
+        if self._waiting:
+            self.hidden()
+        else:
+            self.ask("stop")
+
+    def _give_back(self) -> None:
+        """The session's camera process again; with what was saved it knows where its pictures are."""
+        if self.borrowed and not self.studio.workers.alive(SESSION_CAMERA):
+            self.borrowed = False
+            self.studio.workers.start(SESSION_CAMERA)
 
     # ---- what the worker says ------------------------------------------------------------------------------------
 
     def _on_message(self, name: str, message: Message) -> None:
+        if name == SESSION_CAMERA and message.name == "ended" and self.borrowed:
+            self._session_let_go()
         if name != WORKER:
             return
         if message.name == "progress":
@@ -149,7 +200,17 @@ class CamerasModel:
             self.kept, self.why_not = self._read_kept()
         elif message.name == "ended":
             self.progress = Progress()
+        if not self.running and not self._waiting:
+            self._give_back()
         self.changed.emit()
+
+    def _session_let_go(self) -> None:
+        """It has ended: the page may have its camera, or nobody wants it any more."""
+        if self._waiting:
+            self._waiting = False
+            self._begin()
+        elif not self.running:
+            self._give_back()
 
 
 def make_progress(values: dict[str, Any]) -> Progress:

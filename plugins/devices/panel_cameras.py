@@ -147,7 +147,7 @@ class CamerasPanel(QWidget):
     def _add_buttons(self, column: QVBoxLayout) -> None:
         row = QHBoxLayout()
         self.start, self.solve, self.save = QPushButton("Start"), QPushButton("Work it out"), QPushButton("Save")
-        self.start.clicked.connect(lambda: self.model.ask("stop") if self.model.running else self.model.start())
+        self.start.clicked.connect(lambda: self.model.stop() if self.model.running else self.model.start())
         self.solve.clicked.connect(lambda: self.model.ask("solve"))
         self.save.clicked.connect(lambda: self.model.ask("save"))
         for button in (self.start, self.solve, self.save):
@@ -213,7 +213,7 @@ class CamerasPanel(QWidget):
 
     def refresh(self) -> None:
         model, progress = self.model, self.model.progress
-        self.sentence.setText("Saved." if model.saved and not model.running else progress.sentence)
+        self.sentence.setText("Saved." if model.saved and not model.running else model.sentence)
         self.numbers.setText(
             f"{progress.pictures} pictures ({progress.pictures_needed} needed), {100 * progress.coverage:.0f} % "
             f"covered ({100 * progress.coverage_needed:.0f} % needed)"
