@@ -37,7 +37,15 @@ TINY = [
     "held_out_every_s=1.0",
     "value.steps=0",
 ]
-SHORT = [*TINY, "execution_windows=2", "stage_1.steps=40", "chains.steps=15", "stage_2.steps=20", "value.steps=10"]
+SHORT = [
+    *TINY,
+    "execution_windows=2",
+    "patience=0",
+    "stage_1.steps=40",
+    "chains.steps=15",
+    "stage_2.steps=20",
+    "value.steps=10",
+]
 
 
 @pytest.fixture(scope="module")
