@@ -15,6 +15,8 @@ _WORDS = {
     "action": ("Reconstruction", "actions, scaled"),
     "kl": ("Skill size (KL)", "nats"),
     "goal": ("Where it ends", "change of state, scaled"), "last": ("End of the chain", "scaled"),
+    "td_error": ("Worth of a state: error", "lower is better"),
+    "value": ("Worth of a state", "mean, minus the skills to go"),
     "nll_flow": ("Likely skills: flow", "nats, lower is better"), "nll_gaussian": ("Likely skills: Gaussian", "nats"),
 }  # fmt: skip
 STAGE_WORDS = {"windows": "reading", "skills": "skills", "chains": "chains of skills", "flow": "likely skills",
