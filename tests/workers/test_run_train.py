@@ -23,6 +23,8 @@ from tests.learning.toy import pushed_box
 from tests.patience import PATIENCE_S
 
 TINY = [
+    "execution_windows=2",
+    "patience=0",
     "threads=1",
     "window_ticks=10",
     "policy_hidden=[32]",
@@ -39,8 +41,6 @@ TINY = [
 ]
 SHORT = [
     *TINY,
-    "execution_windows=2",
-    "patience=0",
     "stage_1.steps=40",
     "chains.steps=15",
     "stage_2.steps=20",
