@@ -140,7 +140,7 @@ class Arbiter:
     def warn_of_derating(self, news: list[tuple[int, float]]) -> None:
         """A notice for each motor that has begun to get less torque; empties the list."""
         for motor, share in news:
-            text = f"{self._name(motor)} is warm or works hard: it gets {100 * share:.0f} % of its torque. Let it rest."
+            text = f"{self._name(motor)} is warm: it gets {100 * share:.0f} % of its torque. Let it rest."
             self.notices.append(("warning", text))
         news.clear()
 

@@ -1,4 +1,4 @@
-"""Warm or long worked motors get less torque, before a trip takes all of it (spec/hardware.md 8.3, soft column)."""
+"""Warm motors get less torque, before a trip takes all of it (spec/hardware.md 8.3, soft column)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import numpy as np
 from studio.control.frame import Frame
 from studio.control.limiter import Limiter
 from studio.control.settings import ControlSettings
-from studio.control.watch import Watch
 from studio.core.geometry import FloatArray
 from studio.core.protocols import STATE_TEMPERATURE
 from studio.robot.description import Robot
@@ -15,23 +14,19 @@ from studio.robot.description import Robot
 _EVERY = 40  # ticks; a motor warms in seconds
 _LEAST = 0.2  # of the torque that is left right before the trip
 _STEP = 0.02  # smaller changes are not passed on
-_SOFT_RMS = 3.0 / 3.6  # of the limit of the RMS torque: 3 N*m of 3.6 (8.3)
 
 
 class Derating:
     """Share of the spring-damper torque that each motor may use, [sides, joints], 1 down to 0.2.
 
-    Linear in the temperature from `temperature_derate_c` to the trip, and in the RMS torque from 5/6 of its limit to
-    the limit, where as much is left as may be given for ever (3 N*m of 8.3); the smaller of both. Gravity and other
-    feed-forward keep their own bound: an arm that is too warm to push must not fall. `news` has motors to warn about,
-    once per spell: (motor, share).
+    Linear in the temperature from `temperature_derate_c` to the trip. Gravity and other feed-forward keep their own
+    bound: an arm that is too warm to push must not fall. `news` has motors to warn about, once per spell.
     """
 
-    def __init__(self, robot: Robot, settings: ControlSettings, watch: Watch, limiter: Limiter, frame: Frame) -> None:
+    def __init__(self, robot: Robot, settings: ControlSettings, limiter: Limiter, frame: Frame) -> None:
         self._temperature_c = frame.measured[STATE_TEMPERATURE]
-        self._watch, self._limiter = watch, limiter
+        self._limiter = limiter
         self._from_c, self._to_c = settings.temperature_derate_c, settings.temperature_trip_c
-        self._rms_nm, self._limit_nm = robot.rms_torque_limit_nm, robot.torque_limit_nm
         self._countdown = _EVERY
         self.share = np.ones((2, robot.joints))
         self._told = np.zeros(self.share.size, dtype=bool)
@@ -43,7 +38,7 @@ class Derating:
         if self._countdown:
             return
         self._countdown = _EVERY
-        if self._rms_nm is None and self._temperature_c.max() <= self._from_c and not self._told.any():
+        if self._temperature_c.max() <= self._from_c and not self._told.any():
             return  # a NaN goes on: the watch trips on it
         share = self._find_share()
         if np.abs(share - self.share).max() >= _STEP or (share == 1.0).all():
@@ -54,10 +49,6 @@ class Derating:
     def _find_share(self) -> FloatArray:
         warm = (self._to_c - np.nan_to_num(self._temperature_c)) / (self._to_c - self._from_c)
         share: FloatArray = np.clip(warm, _LEAST, 1.0)
-        if self._rms_nm is not None:
-            soft_nm = _SOFT_RMS * self._rms_nm
-            over = np.clip((self._watch.rms_torque_nm - soft_nm) / (self._rms_nm - soft_nm), 0.0, 1.0)
-            np.minimum(share, 1.0 - over * (1.0 - min(1.0, soft_nm / self._limit_nm)), out=share)
         return share
 
     def _tell(self) -> None:

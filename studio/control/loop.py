@@ -80,7 +80,7 @@ class ControlLoop:
         self._estimator = ContactEstimator(robot, kinematics, self.settings, period_s, frame)
         self._observer = PassivityObserver(self.settings, period_s, frame)
         self._limiter = Limiter(robot, self.settings, period_s, frame)
-        self._derating = Derating(robot, self.settings, self._watch, self._limiter, frame)
+        self._derating = Derating(robot, self.settings, self._limiter, frame)
         self._gains = Gains(robot, self.settings, period_s)
         self._couplings = [PairCoupling(p, robot, self.settings, self._gains, frame) for p in range(robot.pairs)]
         self._schemes = Schemes(robot, self.settings, self._gains, self._estimator, period_s, frame)

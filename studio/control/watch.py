@@ -85,11 +85,6 @@ class Watch:
         np.less_equal(measured, self._high, self._below)
         return silence or self._good.tobytes() != self._all_good
 
-    @property
-    def rms_torque_nm(self) -> FloatArray:
-        """[sides, joints] over the settings' window; zeros where the robot has no limit for it."""
-        return np.sqrt(self._mean_square)
-
     def silent_motors(self) -> int:
         """How many motors have never answered, or do not now."""
         answered = (self._frame.t_ns > 0) & (self._missed < self._robot.timeouts.motor_late_ticks)

@@ -1,4 +1,4 @@
-"""Warm or long worked motors get less torque before they trip, and all of it again when they are well."""
+"""Warm motors get less torque before they trip, and all of it again when they are well."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from studio.control.derating import Derating
 from studio.control.frame import Frame
 from studio.control.limiter import Limiter
 from studio.control.settings import ControlSettings, control_settings
-from studio.control.watch import Watch
 from studio.core.errors import ConfigError
 from studio.core.protocols import KD, KP, POSITION, STATE_POSITION, STATE_TEMPERATURE, STATE_VELOCITY, TORQUE, VELOCITY
 from studio.core.records import PairState
@@ -33,7 +32,7 @@ class Parts:
         frame.requested[POSITION], frame.requested[VELOCITY] = ROBOT.home_rad + 0.5, 0.0
         frame.requested[KP], frame.requested[KD], frame.requested[TORQUE] = 60.0, 1.0, 0.0
         self.limiter = Limiter(ROBOT, settings, period_s, frame)
-        self.derating = Derating(ROBOT, settings, Watch(ROBOT, settings, period_s, frame), self.limiter, frame)
+        self.derating = Derating(ROBOT, settings, self.limiter, frame)
 
     def push_nm(self, celsius: float) -> np.ndarray:
         """Torque [motors] that springs and dampers begin with, after a while at that temperature."""
@@ -68,21 +67,8 @@ def test_the_loop_says_which_motor_gets_less() -> None:
     bench.plant.reply[MOTOR, STATE_TEMPERATURE] = 70.0
     bench.seconds(0.5)
     told = [text for _, text in bench.loop.take_notices() if "of its torque" in text]
-    assert told == ["L3 (follower) is warm or works hard: it gets 50 % of its torque. Let it rest."]
+    assert told == ["L3 (follower) is warm: it gets 50 % of its torque. Let it rest."]
     assert bench.loop.states == [PairState.ENGAGED] * 2
-
-
-def test_long_hard_work_is_derated_before_it_trips() -> None:
-    bench = Bench(rms_torque_limit_nm=3.6, settings=ControlSettings(rms_torque_window_s=2.0))
-    bench.engage()
-    bench.plant.hand_rad = bench.robot.home_rad
-    bench.plant.external_nm[8:] = -3.4
-    bench.seconds(8.0)
-    told = [text for _, text in bench.loop.take_notices() if "of its torque" in text]
-    assert told and bench.loop.states[0] is PairState.ENGAGED
-    bench.plant.external_nm[8:] = -4.0
-    bench.seconds(8.0)
-    assert bench.loop.states[0] is PairState.FAULT
 
 
 def test_a_robots_file_has_the_numbers_of_its_loop() -> None:
