@@ -123,7 +123,6 @@ class TeleopModel:
     def blocked_engage(self) -> str:
         """Why Engage cannot be pressed. While a planner or a skill drives, it takes over."""
         link = self.studio.state.link
-        link = self.studio.state.link
         if self.others_drive():
             return ""
         blocked = self.studio.arms.blocked_engage()

@@ -100,7 +100,7 @@ class CouplingBox(QWidget):
         set_property(self.power, "tone", tone)
 
     def show_in_force(self, record: np.ndarray, stale: bool) -> None:
-        """From the newest control record (shape []): the scheme that control uses, or that it is on its way, or less."""
+        """From the newest control record (shape []): the scheme in use, or that it is on its way, or less."""
         progress = self._desk.progress(record)
         known = SCHEMES.get(int(record["coupling_scheme"]), "")
         words = {Progress.THERE: known, Progress.MOVING: "on its way", Progress.KEPT: f"{known}, limited"}[progress]

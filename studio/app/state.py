@@ -78,11 +78,6 @@ class LinkState:
         return "the pedal" if self.pedal else "Space"
 
     @property
-    def dead_man_name(self) -> str:
-        """What a person holds, as every sentence names it: `hold Space`, `let go of the pedal`."""
-        return "the pedal" if self.pedal else "Space"
-
-    @property
     def state_name(self) -> str:
         """Key of colour and icon, such as `engaged`."""
         return STATE_NAMES[PairState.FAULT if self.lost else self.worst]

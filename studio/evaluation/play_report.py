@@ -146,7 +146,7 @@ def _touching_speeds(tips_m: FloatArray, touching: np.ndarray, period_s: float) 
     return speed[touching[::HAND_EVERY][: len(speed)]]
 
 
-def _speeds(whose: str, values_m_s: FloatArray) -> dict[str, float]:
+def _speeds(whose: str, values_m_s: FloatArray) -> dict[str, Any]:
     """Median and 95 % point; zeros of nothing."""
     names = (f"{whose}_speed_median_m_s", f"{whose}_speed_p95_m_s")
     if not len(values_m_s):
