@@ -91,7 +91,14 @@ def run(arguments: list[str]) -> int:
     """Run the benchmark; what each seed gave is written as soon as it is there."""
     options = parse_arguments(Options, arguments, "bench priors")
     load_zuko()
-    torch.set_flush_denormal(True)
+    torch.set_flush_denormal(True)  # small gradients in denormals are slow
+    try:
+        return _run(options)
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _run(options: Options) -> int:
     config = bundle_config(options.bundle) if options.bundle else make_settings(options.preset, options.set)
     effort = Effort(
         limits=config.stage_2, updates=options.updates, measured_every=max(1, options.updates // _MEASURED_TIMES)
