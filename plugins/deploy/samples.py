@@ -15,6 +15,7 @@ import numpy as np
 from studio.planning.config import PlannerConfig
 
 _DRAWS = 128
+_NUMBERS, _MOST = 32_768, 8_192  # drawn at most: this is asked for in the window with every new number of samples
 _FEW_SHARE = 0.25  # of the usual number: a few outliers outweigh all others
 _MEANT_MANY = 8.0  # below so many usual ones, one that decides is no sign of trouble
 
@@ -30,7 +31,9 @@ class SampleNote:
 @lru_cache(maxsize=64)
 def usual_samples(samples: int, temperature: float) -> float:
     """Mean effective samples, 1 / sum of squared weights, of `samples` normally spread, standardised returns."""
-    returns = np.random.default_rng(0).standard_normal((_DRAWS, samples))
+    samples = min(samples, _MOST)
+    draws = max(4, min(_DRAWS, _NUMBERS // samples))
+    returns = np.random.default_rng(0).standard_normal((draws, samples))
     returns = (returns - returns.mean(axis=1, keepdims=True)) / returns.std(axis=1, keepdims=True)
     weights = np.exp((returns - returns.max(axis=1, keepdims=True)) / temperature)
     weights /= weights.sum(axis=1, keepdims=True)

@@ -69,7 +69,7 @@ def scan(datasets: Sequence[Path]) -> list[Entry]:
 
 def dataset_name(dataset: Path) -> str:
     """The folder's name; for the episodes of an evaluation, what was tried and when."""
-    if dataset.name != "episodes":
+    if dataset.name != "episodes" or dataset.parent.name == "datasets":
         return dataset.name
     try:
         name = Dataset(dataset).name

@@ -21,7 +21,7 @@ _SLIDERS = {
     "disturbance_cutoff_hz": ("Disturb. up to", 0.1, "Hz", 1),
 }
 _ALWAYS = ("stiffness_nm_rad", "damping_nm_s_rad", "leader_share")
-_LIMITED = "Control takes no more than the demo preset. The notices and the list beside Engage say why."
+_LIMITED = "Control keeps less than was asked. The notices and the list beside Engage say why."
 _GAINS = ("stiffness_nm_rad", "damping_nm_s_rad")
 
 

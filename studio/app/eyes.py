@@ -120,7 +120,7 @@ class Eyes(QObject):
             question = dict(json.loads(line))
             ask = self._questions[str(question.pop("ask"))]
             return {"answer": ask(**question)}
-        except (ValueError, KeyError, TypeError, StudioError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, StudioError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
 
     # ---- answers -------------------------------------------------------------------------------------------------

@@ -47,7 +47,8 @@ class EvaluateArguments:
         limit_s: simulated time per goal.
         run: keep the run's folder here, with the raw result and the recorded episode of every goal; a folder in a
             project's `runs` is shown in the window, where its episodes are in the library.
-        resume: go on with the run in that folder: goals that are answered are not tried again.
+        resume: go on with the run in that folder: goals that are answered are not tried again. It keeps its
+            workers.
         json: write the result as JSON to this path, or to standard output with -.
     """
 
@@ -113,8 +114,10 @@ def evaluate(spec: dict[str, Any], folder: Path, *, quiet: bool = False, resume:
     """Run the job in its own process and wait. Ctrl+C stops it cleanly and keeps what is done.
 
     Raises:
-        ConfigError: the run to resume was asked for something else.
+        ConfigError: the run to resume was asked for something else, or a new one would replace recordings.
     """
+    if not resume and (folder / "episodes").exists():
+        raise ConfigError(f"--run {folder} holds recordings of an evaluation. Add --resume, or choose another folder.")
     job = _go_on(spec, folder) if resume else start_run(folder, "evaluate", spec)
     bar = ProgressBar("evaluate", 1.0, quiet=quiet)
     try:
@@ -129,13 +132,15 @@ def evaluate(spec: dict[str, Any], folder: Path, *, quiet: bool = False, resume:
 def _go_on(spec: dict[str, Any], folder: Path) -> Run:
     """The run in a folder, started again where it was; one that is done is left as it is."""
     job = Run(folder)
+    if job.kind != "evaluate":
+        raise ConfigError(f"--resume: the run in {folder} is of kind {job.kind!r}, not 'evaluate'. Give its folder.")
     asked = dataclasses.asdict(make_config(EvaluateConfig, job.spec, where="evaluate"))
     changed = [name for name, value in asked.items() if name not in _MAY_CHANGE and value != spec[name]]
-    if job.kind != "evaluate" or changed:
-        name = changed[0] if changed else "kind"
+    if changed:
+        name = changed[0]
         raise ConfigError(
-            f"--resume: the run in {folder} was started with {name}={asked.get(name, job.kind)!r}, not "
-            f"{spec.get(name, 'evaluate')!r}. Give the same options, or another folder."
+            f"--resume: the run in {folder} was started with {name}={asked[name]!r}, not "
+            f"{spec[name]!r}. Give the same options, or another folder."
         )
     return job if job.status().state == "done" else resume_run(job)
 

@@ -155,11 +155,11 @@ def run(arguments: list[str]) -> int:
 
 def _click(tour: Tour) -> int:
     """The walk by mouse and keys, and its report."""
-    from studio.cli.tour_clicks import WalkOptions, walk
+    from studio.cli.tour_clicks import HOME, WalkOptions, walk
     from studio.cli.tour_report import write_clicks
 
     options = tour.options
-    shutil.rmtree(options.out / "home", ignore_errors=True)
+    shutil.rmtree(options.out / HOME, ignore_errors=True)
     step = WalkOptions(out=options.out, share=options.share, say=tour.say)
     tour.step("A person in front of the window", lambda: tour.take(walk(step)))
     report = write_clicks(tour)

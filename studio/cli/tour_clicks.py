@@ -17,6 +17,7 @@ from studio.cli.tour_person import NotSeenError, Person, open_window
 from studio.core.errors import StudioError
 from studio.methods.haptic_play.config import make_small
 
+HOME = ".walk-home"  # of the window of this walk, inside the output folder; made anew
 PLAY_S = 600.0  # ten minutes; everything that takes time is this walk's share of its full length
 TYPED = ("25", "5", "10")  # x and y in mm, yaw in degrees: so near the box, as it is put back, that it counts at once
 GOALS_M = ((0.06, 0.05), (0.0, -0.05))  # clicked, then dragged to
@@ -320,7 +321,7 @@ def walk(options: WalkOptions) -> Walk:
     Raises:
         StudioError: something did not come, or the window did not end well; a picture shows what was there then.
     """
-    with open_window(options.out / "home", options.out / "project", options.patience_s) as (person, window):
+    with open_window(options.out / HOME, options.out / "project", options.patience_s) as (person, window):
         walked = Walk(options, person)
         try:
             walked.walk()
@@ -329,6 +330,6 @@ def walk(options: WalkOptions) -> Walk:
             raise
         code = window.wait(options.patience_s)
     if code:
-        log = (options.out / "home" / "window.log").read_text(encoding="utf-8", errors="replace")
+        log = (options.out / HOME / "window.log").read_text(encoding="utf-8", errors="replace")
         raise NotSeenError(f"The window ended with {code}.", detail=log[-4000:])
     return walked

@@ -140,7 +140,8 @@ class Arbiter:
     def warn_of_derating(self, news: list[tuple[int, float]]) -> None:
         """A notice for each motor that has begun to get less torque; empties the list."""
         for motor, share in news:
-            text = f"{self._name(motor)} is warm: it gets {100 * share:.0f} % of its torque. Let it rest."
+            left = f"its spring and damper get {100 * share:.0f} % of the torque"
+            text = f"{self._name(motor)} is warm: {left}. Let it rest."
             self.notices.append(("warning", text))
         news.clear()
 

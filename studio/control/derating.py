@@ -14,6 +14,7 @@ from studio.robot.description import Robot
 _EVERY = 40  # ticks; a motor warms in seconds
 _LEAST = 0.2  # of the torque that is left right before the trip
 _STEP = 0.02  # smaller changes are not passed on
+_CALM_C = 3.0  # a motor this far below is told of again; drives report whole degrees, which flicker
 
 
 class Derating:
@@ -55,4 +56,4 @@ class Derating:
         share = self.share.reshape(-1)
         fresh = (share < 1.0) & ~self._told
         self.news += [(motor, float(share[motor])) for motor in np.flatnonzero(fresh).tolist()]
-        self._told = share < 1.0
+        self._told = (share < 1.0) | (self._told & (self._temperature_c.reshape(-1) > self._from_c - _CALM_C))

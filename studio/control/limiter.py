@@ -169,7 +169,8 @@ class Limiter:
         room = np.copy(low)
         np.copyto(room, high, where=coupling > 0)
         np.subtract(room, command[TORQUE], out=room)
-        np.clip(room, -self._bound[1], self._bound[1], out=room)
+        bound = np.where(command[KP] > 0.0, self._bound[1], self._share * self._torque_nm)  # braking is never derated
+        np.clip(room, -bound, bound, out=room)
         excess = np.abs(coupling) > np.abs(room)
         scale = np.divide(room, coupling, out=np.ones_like(room), where=excess)
         command[KP] *= scale

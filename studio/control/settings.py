@@ -157,4 +157,7 @@ def control_settings(robot: Robot, **changes: Any) -> ControlSettings:
     Raises:
         ConfigError: an unknown name, a wrong type, or a value out of range.
     """
-    return make_config(ControlSettings, {**robot.control, **changes}, where=f"{robot.name}: control")
+    given = {**robot.control, **changes}
+    if not robot.buses and "temperature_trip_c" not in given:
+        given.setdefault("temperature_derate_c", ControlSettings.temperature_trip_c - 1.0)  # simulated arms do not tire
+    return make_config(ControlSettings, given, where=f"{robot.name}: control")

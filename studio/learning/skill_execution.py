@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from studio.core.errors import SafetyError
 from studio.core.geometry import FloatArray, matrix_to_quaternion
 from studio.core.observation import StateReader, object_spans
-from studio.core.records import RecordType
+from studio.core.records import PairState, RecordType
 from studio.core.task import Task
 from studio.learning.cvae import encode_windows
 from studio.learning.skill_metrics import pick_evenly, state_errors
@@ -89,6 +90,7 @@ class SkillExecution:
                 break
             for mode in MODES:
                 ends[mode].append(self._execute(start, mode))
+                self._check_engaged()
             done += 1
         if not done:
             return {}
@@ -115,6 +117,12 @@ class SkillExecution:
             state = self._state()
             self._drive(state, policy(state, tick))
         return self._state()
+
+    def _check_engaged(self) -> None:
+        """A fault leaves the arms where they are: such a window says nothing of a skill."""
+        states = self._rig.state()[0]["pair_state"]
+        if (states != PairState.ENGAGED).any():
+            raise SafetyError("The simulated arms faulted while a recorded skill was done again.")
 
     def _begin(self, row: int) -> None:
         joints = self._windows.states[row].double().numpy()[self._joints]

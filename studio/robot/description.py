@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -188,9 +188,17 @@ def _make_robot(data: dict[str, Any], folder: Path) -> Robot:
         pedal=_table(PedalWiring, data, "pedal", folder),
         watchdog=_table(WatchdogWiring, data, "watchdog", folder),
         camera=_table(CameraWiring, data, "camera", folder),
-        control=dict(data.get("control", {})),
+        control=_control(data, folder),
         reference=str(folder),
     )
+
+
+def _control(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Numbers of the loop; they are checked where the loop is made."""
+    found = data.get("control", {})
+    if not isinstance(found, dict):
+        raise ConfigError(f"{folder.name}: control is {found!r}, not a table. Write [control] and its names below.")
+    return cast(dict[str, Any], found)
 
 
 def _table(kind: type[T], data: dict[str, Any], name: str, folder: Path) -> T | None:

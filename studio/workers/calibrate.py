@@ -76,6 +76,8 @@ class CalibrateWorker:
             action()
         except StudioError as error:
             self._link.say("warning", str(error), error.detail)
+            if self._bench is None:  # it never began: the page must not wait for it
+                self._link.send(Message(name="progress", values={"phase": "idle", "reason": str(error)}))
             self._tell(None, str(error))
 
     def _begin(self, values: dict[str, Any]) -> None:

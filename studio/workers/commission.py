@@ -187,10 +187,9 @@ class CommissionWorker:
         except StudioError as error:  # a full disk must not keep the bus open
             problem = problem or str(error)
             self._link.say("error", str(error), error.detail)
-        self._link.send(
-            Message(name="finished", values={**bench.result(), "phase": str(bench.machine.phase), "problem": problem})
-        )
-        bench.close()
+        values = {**bench.result(), "phase": str(bench.machine.phase), "problem": problem}
+        bench.close()  # whoever hears that it is over may open the bus
+        self._link.send(Message(name="finished", values=values))
 
 
 def _state(machine: Commissioning) -> dict[str, Any]:

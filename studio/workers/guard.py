@@ -21,7 +21,7 @@ from hw_drivers.motors.models import MotorRange, find_range
 from studio.control.states import ACTIVE
 from studio.core.clock import WallClock
 from studio.core.config import check_range, make_config
-from studio.core.errors import ConfigError, DeviceError
+from studio.core.errors import ConfigError, DeviceError, StudioError
 from studio.core.protocols import Bus, CanFrame
 from studio.core.records import PairState
 from studio.ipc.channels import make_guard_slot
@@ -302,6 +302,7 @@ def make_frames(wiring: Sequence[Wiring]) -> EmergencyFrames | None:
 
     Raises:
         DeviceError: one that cannot be opened; those before it are closed again.
+        ConfigError: an interface that does not exist; the same.
     """
     if not wiring:
         return None
@@ -311,7 +312,7 @@ def make_frames(wiring: Sequence[Wiring]) -> EmergencyFrames | None:
     try:
         for bus, drives in wiring:
             opened.append((PythonCanBus(bus.interface, bus.channel, WallClock()), drives))
-    except DeviceError:
+    except StudioError:
         for bus, _ in opened:
             bus.close()
         raise

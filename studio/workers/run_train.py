@@ -9,11 +9,12 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from studio.core.config import apply_settings
-from studio.core.errors import ConfigError, DataError, SafetyError, StudioError
+from studio.core.errors import ConfigError, DataError, StudioError
 from studio.jobs.run import RunWriter
 from studio.workers.gather import SimulatedGather
 
@@ -94,7 +95,7 @@ def train(writer: RunWriter) -> None:
     method.save(bundle_path, result, began_s)
     if not result.stopped and execution_windows(method, task):
         writer.update(stage="in the simulator", message="Doing held-out skills again")
-        measure_execution(method, task, lambda: reporter.asked() == "cancel")
+        measure_execution(method, task, lambda: writer.asked() == "cancel")
         method.save(bundle_path, result, began_s)
     writer.finish(_result(entry.name, method, result, bundle_path, time.time() - began_s))
     state = "cancelled" if result.stopped else "done"
@@ -118,14 +119,12 @@ def measure_execution(method: Any, task: Any, stop: Callable[[], bool]) -> None:
     from studio.robot.description import load_robot
     from studio.workers.rig import make_rig  # late: the simulator is loaded only where it is needed
 
-    rig = make_rig(load_robot(task.robot), task)
     try:
-        method.measure_execution(rig, stop)
-    except SafetyError as error:
+        with closing(make_rig(load_robot(task.robot), task)) as rig:
+            method.measure_execution(rig, stop)
+    except StudioError as error:
         method.held_out["simulated_windows"] = 0.0
         print(f"Skills were not done again in the simulator: {error}", file=sys.stderr)
-    finally:
-        rig.close()
 
 
 def check_place(bundle: Path) -> None:

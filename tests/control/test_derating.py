@@ -14,11 +14,12 @@ from studio.control.settings import ControlSettings, control_settings
 from studio.core.errors import ConfigError
 from studio.core.protocols import KD, KP, POSITION, STATE_POSITION, STATE_TEMPERATURE, STATE_VELOCITY, TORQUE, VELOCITY
 from studio.core.records import PairState
-from studio.robot.description import load_robot
+from studio.robot.description import BusWiring, load_robot
 from tests.control.bench import Bench
 
 MOTOR = 10  # L3 of the followers
 ROBOT = load_robot()
+BUSES = (BusWiring(interface="slcan", channel="/dev/null", arms=("L leader",)),)
 
 
 class Parts:
@@ -61,20 +62,41 @@ def test_a_warm_motor_gets_less_and_less_torque(celsius: float, share: float) ->
     assert len(parts.derating.news) == (share < 1.0), "told once per spell"
 
 
+def test_braking_is_never_derated() -> None:
+    parts = Parts()
+    command, speed_rad_s = parts.frame.command, 5.0
+    parts.frame.requested[KP], parts.frame.requested[KD] = 0.0, 1.5
+    parts.frame.measured[STATE_VELOCITY] = -speed_rad_s
+    parts.push_nm(79.0)
+    assert parts.derating.share.reshape(-1)[MOTOR] == pytest.approx(0.2)
+    kd = command[KD].reshape(-1)
+    assert kd[MOTOR] == kd[MOTOR + 1] > 0.0, "a warm motor brakes like a cool one"
+
+
+def test_a_temperature_that_flickers_is_told_once() -> None:
+    parts = Parts()
+    for celsius in (61.0, 60.0, 61.0, 59.0, 61.0):
+        parts.push_nm(celsius)
+    assert len(parts.derating.news) == 1
+    parts.push_nm(50.0)
+    parts.push_nm(61.0)
+    assert len(parts.derating.news) == 2, "it had been well"
+
+
 def test_the_loop_says_which_motor_gets_less() -> None:
     bench = Bench(control={})
     bench.engage()
     bench.plant.reply[MOTOR, STATE_TEMPERATURE] = 70.0
     bench.seconds(0.5)
-    told = [text for _, text in bench.loop.take_notices() if "of its torque" in text]
-    assert told == ["L3 (follower) is warm: it gets 50 % of its torque. Let it rest."]
+    told = [text for _, text in bench.loop.take_notices() if "of the torque" in text]
+    assert told == ["L3 (follower) is warm: its spring and damper get 50 % of the torque. Let it rest."]
     assert bench.loop.states == [PairState.ENGAGED] * 2
 
 
 def test_a_robots_file_has_the_numbers_of_its_loop() -> None:
     robot = load_robot()
     assert control_settings(robot) == ControlSettings(temperature_derate_c=79.0), "simulated arms are not derated"
-    assert control_settings(replace(robot, control={})) == ControlSettings()
+    assert control_settings(replace(robot, buses=BUSES)) == ControlSettings(), "real ones are"
     bench = Bench(control={"scheme": "four_channel", "temperature_trip_c": 70})
     assert bench.loop.settings.scheme == "four_channel" and bench.loop.settings.temperature_trip_c == 70.0
     for wrong, words in (

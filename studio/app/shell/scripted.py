@@ -25,30 +25,40 @@ def add_scripted_hand(window: StudioWindow) -> None:
         Command(id=COMMAND, title="Let a scripted hand play, or take it away", place="Teleoperate", icon="play")
     )
 
+    ours = False  # the same worker is also a person's gamepad
+
     def toggle() -> None:
+        nonlocal ours
         if session.alive(_WORKER):
             session.stop_worker(_WORKER)
+            ours = False
             studio.notices.info("The mouse holds the hands again.")
             return
         session.start_worker(_WORKER, pad="", seed=time.time_ns() % 2**31)
+        ours = True
         studio.notices.info("A scripted hand plays with the box. Press R to record it.")
 
     def on_message(name: str, message: Message) -> None:
+        nonlocal ours
         if name == _WORKER and message.name == "put_box_back":
             session.request("put_box_back")
+        elif name == _WORKER and message.name == "ended":
+            ours = False
 
     def on_state(state: PairState) -> None:
-        if state in (PairState.STOPPED, PairState.FAULT) and session.alive(_WORKER):
+        nonlocal ours
+        if ours and state in (PairState.STOPPED, PairState.FAULT) and session.alive(_WORKER):
             session.stop_worker(_WORKER)
+            ours = False
 
-    studio.commands.bind(COMMAND, toggle, blocked=lambda: _blocked(window))
+    studio.commands.bind(COMMAND, toggle, blocked=lambda: _blocked(window, ours))
     session.message.connect(on_message)
     studio.state.link.events.worst.connect(on_state)
 
 
-def _blocked(window: StudioWindow) -> str:
+def _blocked(window: StudioWindow, ours: bool) -> str:
     if window.session.alive(_WORKER):
-        return ""
+        return "" if ours else "the gamepad holds the hands"
     if window.studio.robot.buses:
         return "it plays in simulation only"
     return "" if window.studio.state.link.worst is PairState.ENGAGED else "engage the arms first"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QAbstractSlider, QComboBox, QScrollArea, QScrollBar, QWidget
+from PySide6.QtWidgets import QAbstractSlider, QAbstractSpinBox, QComboBox, QScrollArea, QScrollBar, QWidget
 
 
 class _WheelRest(QObject):
@@ -21,8 +21,9 @@ _wheel_rest = _WheelRest()
 
 
 def rest_wheel(inside: QWidget) -> None:
-    """On a page the wheel scrolls: choices and sliders under the mouse keep their values, which Qt would change."""
-    for widget in (*inside.findChildren(QComboBox), *inside.findChildren(QAbstractSlider)):
+    """On a page the wheel scrolls: choices, sliders and numbers under the mouse keep what Qt would change."""
+    kinds = (QComboBox, QAbstractSlider, QAbstractSpinBox)
+    for widget in (found for kind in kinds for found in inside.findChildren(kind)):
         if not isinstance(widget, QScrollBar):
             widget.installEventFilter(_wheel_rest)
 
