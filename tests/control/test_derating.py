@@ -84,7 +84,7 @@ def test_a_temperature_that_flickers_is_told_once() -> None:
 
 
 def test_the_loop_says_which_motor_gets_less() -> None:
-    bench = Bench(control={})
+    bench = Bench(control={"temperature_derate_c": 60.0})
     bench.engage()
     bench.plant.reply[MOTOR, STATE_TEMPERATURE] = 70.0
     bench.seconds(0.5)
