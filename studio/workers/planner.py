@@ -34,7 +34,7 @@ from studio.planning.sampling import Plan, shift_controls
 from studio.planning.skills import Skills, window_ns
 from studio.workers.deployment import Deployment, Surroundings, load_deployment, make_settings, newest_deploy
 from studio.workers.planning_engine import make_goal_planner
-from studio.workers.priority import obtain_niceness
+from studio.workers.priority import keep_memory, obtain_niceness
 from studio.workers.skill_samples import SkillSampler, answer_samples
 from studio.workers.tap import Tap
 
@@ -383,6 +383,7 @@ def _last_plan_id(path: Any) -> int:
 
 def main(link: WorkerLink) -> None:
     torch.set_num_threads(1)
+    keep_memory()
     obtain_niceness(_NICENESS)
     PlannerWorker(link).run()
 

@@ -25,7 +25,7 @@ from studio.planning.arrival import Arrival
 from studio.planning.executor import Motion, SkillExecutor, SkillPlan
 from studio.planning.skills import window_ns
 from studio.workers.deployment import Deployment, Surroundings, load_deployment, make_settings, newest_deploy
-from studio.workers.priority import obtain_niceness
+from studio.workers.priority import keep_memory, obtain_niceness
 from studio.workers.skill_run import SkillRun
 from studio.workers.tap import Tap
 
@@ -268,6 +268,7 @@ def _warm_up(skills: Any) -> None:
 
 def main(link: WorkerLink) -> None:
     torch.set_num_threads(1)
+    keep_memory()
     obtain_niceness(_NICENESS)
     PolicyWorker(link).run()
 

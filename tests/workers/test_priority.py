@@ -49,3 +49,27 @@ def test_a_kernel_without_autogroups_changes_nothing(tmp_path: Path) -> None:
         [sys.executable, "-c", ask], start_new_session=True, check=True, capture_output=True, text=True
     )
     assert run.stdout.strip() == "True"
+
+
+_FAULTS = """
+import numpy as np, resource, sys
+from studio.workers.priority import keep_memory
+if sys.argv[1] == "kept":
+    keep_memory()
+def use():
+    parts = [np.ones(25_000) for _ in range(300)]  # 60 MB in pieces of 200 kB
+for _ in range(3):
+    use()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    use()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_freed_memory_stays_and_is_not_faulted_in_again() -> None:
+    def faults(how: str) -> int:
+        run = subprocess.run([sys.executable, "-c", _FAULTS, how], check=True, capture_output=True, text=True)
+        return int(run.stdout)
+
+    assert faults("kept") < 1000 < faults("given back")
