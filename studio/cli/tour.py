@@ -142,15 +142,7 @@ def run(arguments: list[str]) -> int:
     if tour.bundle.exists():
         tour.step("Goals: the planner alone, without the window", lambda: evaluate(tour))
     report = write_report(tour)
-    result = {
-        **{name: tour.results.get(name) for name in ("play", "train", "evaluate")},
-        "pictures": [str(path) for path, _ in tour.pictures],
-        "failures": tour.failures,
-        "wall_s": time.monotonic() - tour.began_s,
-        "report": str(report),
-    }
-    write_result(result, options.json, text=_summary(tour, report))
-    return 1 if tour.failures else 0
+    return _tell(tour, report, ("play", "train", "evaluate"))
 
 
 def _click(tour: Tour) -> int:
@@ -163,14 +155,19 @@ def _click(tour: Tour) -> int:
     step = WalkOptions(out=options.out, share=options.share, say=tour.say)
     tour.step("A person in front of the window", lambda: tour.take(walk(step)))
     report = write_clicks(tour)
+    return _tell(tour, report, ("clicks",))
+
+
+def _tell(tour: Tour, report: Path, parts: tuple[str, ...]) -> int:
+    """Write the result with what these parts gave; the exit code."""
     result = {
-        "clicks": tour.results.get("clicks"),
+        **{name: tour.results.get(name) for name in parts},
         "pictures": [str(path) for path, _ in tour.pictures],
         "failures": tour.failures,
         "wall_s": time.monotonic() - tour.began_s,
         "report": str(report),
     }
-    write_result(result, options.json, text=_summary(tour, report))
+    write_result(result, tour.options.json, text=_summary(tour, report))
     return 1 if tour.failures else 0
 
 

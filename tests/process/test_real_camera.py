@@ -18,24 +18,10 @@ from studio.ipc.messages import Message
 from studio.robot.description import load_robot
 from studio.sim.camera import SimulatedCamera
 from studio.workers.deployment import require_sight
+from tests.film_robot import FILM_WIRING
 from tests.process.station import Station
 
 PLACE_M = np.array([0.06, -0.05, 0.05])
-WIRING = """
-[camera]
-device = "{film}"
-rate_hz = 2.0
-
-[[buses]]
-interface = "socketcan"
-channel = "can0"
-arms = ["L leader", "L follower"]
-
-[[buses]]
-interface = "socketcan"
-channel = "can1"
-arms = ["R leader", "R follower"]
-"""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +44,7 @@ def robot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulated: SimulatedC
     writer.release()
     shutil.copytree(resources_dir() / "robots" / "dual_arm_ak60", folder)
     with (folder / "robot.toml").open("a") as file:
-        file.write(WIRING.format(film=film))
+        file.write(FILM_WIRING.format(film=film))
     return folder
 
 

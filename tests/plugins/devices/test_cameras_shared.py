@@ -18,24 +18,10 @@ from studio.app.settings import Settings
 from studio.core.paths import resources_dir
 from studio.core.task import load_task
 from studio.robot.description import load_robot
+from tests.film_robot import FILM_WIRING
 from tests.patience import wait_for_it
 
 PLACES = tuple(place for place in WORKERS if place.name in ("camera", "calibrate"))
-WIRING = """
-[camera]
-device = "{film}"
-rate_hz = 2.0
-
-[[buses]]
-interface = "socketcan"
-channel = "can0"
-arms = ["L leader", "L follower"]
-
-[[buses]]
-interface = "socketcan"
-channel = "can1"
-arms = ["R leader", "R follower"]
-"""
 
 
 @pytest.fixture
@@ -48,7 +34,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session
     writer.release()
     shutil.copytree(resources_dir() / "robots" / "dual_arm_ak60", folder)
     with (folder / "robot.toml").open("a") as file:
-        file.write(WIRING.format(film=film))
+        file.write(FILM_WIRING.format(film=film))
     project = open_project(tmp_path / "project")
     made = Session(load_robot(str(folder)), load_task("move_box"), project, places=PLACES)
     yield made
