@@ -127,6 +127,10 @@ class CouplingDesk:
             return Progress.THERE
         return Progress.KEPT if now_ns - self._moved_ns > _SETTLED_NS else Progress.MOVING
 
+    def is_there(self, record: np.ndarray) -> bool:
+        """Whether control has what was asked."""
+        return self.progress(record) is Progress.THERE
+
     @staticmethod
     def _in_force(record: np.ndarray) -> tuple[float, ...]:
         return (*(float(record[name]) for name in _IN_FORCE), float(record["follower_requested_kp_nm_rad"][0]))

@@ -194,7 +194,7 @@ class TeleopAlbum(Album):
         """Control has what was asked."""
         self._stay_engaged()
         record = self._model.situation.record
-        return record is not None and not self._model.coupling.is_ramping(record)
+        return record is not None and self._model.coupling.is_there(record)
 
     def _open_clutch(self) -> bool:
         """By its key; a hold closes it."""

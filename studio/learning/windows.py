@@ -92,27 +92,36 @@ def _mirrored_states(states: Tensor, task: Task, order: Tensor, signs: Tensor) -
 
 
 class StartSampler:
-    """Draws starts; a given share of each batch from windows in which the object moves.
+    """Draws starts; given shares of each batch from windows in which the object moves, and in which it tilts.
 
     Args:
         windows: the windows to draw from.
         task: where the object is in the state; a task without one draws evenly.
-        moving_share: 0 draws evenly.
+        moving_share, tilting_share: of a batch, drawn from such windows only; both 0 draw evenly.
         chain: windows in a row that must be unbroken; starts without enough successors are left out.
     """
 
-    def __init__(self, windows: WindowTensors, task: Task, *, moving_share: float = 0.0, chain: int = 1) -> None:
+    def __init__(
+        self,
+        windows: WindowTensors,
+        task: Task,
+        *,
+        moving_share: float = 0.0,
+        tilting_share: float = 0.0,
+        chain: int = 1,
+    ) -> None:
         self.starts = chained_starts(windows, chain)
-        moving = moving_windows(windows.states, self.starts, self.starts + chain * windows.window, task)
-        self.moving = self.starts[moving]
-        self._share = moving_share if len(self.moving) else 0.0
+        ends = self.starts + chain * windows.window
+        self.moving = self.starts[moving_windows(windows.states, self.starts, ends, task)]
+        self.tilting = self.starts[tilting_windows(windows.states, self.starts, ends, task)]
+        shares = ((moving_share, self.moving), (tilting_share, self.tilting))
+        self._parts = [(share, starts) for share, starts in shares if share and len(starts)]
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Starts [count]."""
-        moving = round(count * self._share)
-        picks = [_pick(self.starts, count - moving, generator)]
-        if moving:
-            picks.append(_pick(self.moving, moving, generator))
+        counts = [round(count * share) for share, _ in self._parts]
+        picks = [_pick(self.starts, count - sum(counts), generator)]
+        picks += [_pick(starts, part, generator) for part, (_, starts) in zip(counts, self._parts, strict=True)]
         return torch.cat(picks)
 
 
@@ -138,6 +147,16 @@ def moving_windows(states: Tensor, starts: Tensor, ends: Tensor, task: Task) -> 
         elif block.kind == "rotation":
             moving |= (first * last).sum(-1) < 1.0 + 2.0 * float(np.cos(MOVING_RAD))
     return moving
+
+
+def tilting_windows(states: Tensor, starts: Tensor, ends: Tensor, task: Task) -> Tensor:
+    """Which windows [n] tilt the object: another direction of it points up, by more than 2 degrees, at their end."""
+    tilting = torch.zeros(len(starts), dtype=torch.bool)
+    for block in task.state:
+        if block.kind == "rotation" and task.has_object():
+            up = states[:, task.span(block.name)][:, 6:9]  # third row of R: the world's z axis seen by the object
+            tilting |= (up[starts] * up[ends]).sum(-1) < float(np.cos(MOVING_RAD))
+    return tilting
 
 
 def _pick(values: Tensor, count: int, generator: torch.Generator) -> Tensor:

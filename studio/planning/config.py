@@ -65,7 +65,7 @@ class PlannerConfig:
     samples: int = 192
     stages: int = 8
     passes: int = 2
-    control_limit: float = 0.7
+    control_limit: float = 0.95
     temperature: float = 0.03
     standardise: bool = True
     base_share: float = 0.5

@@ -55,6 +55,22 @@ def test_moving_share_is_kept() -> None:
     assert bool(moving[shift > 0.003].all()) and not bool(moving[states_still(states, task)].any())
 
 
+def test_tilting_is_another_direction_up_and_not_yaw() -> None:
+    task, rows = load_task("move_box"), 40
+    states = torch.zeros(rows, 28)
+    for row in range(rows):  # it lies on a side; first it yaws by 2 degrees a row, then it tips over by 2 degrees a row
+        yaw, tip = np.deg2rad(2.0 * min(row, 20)), np.deg2rad(90.0 + 2.0 * max(0, row - 20))
+        about_z = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
+        about_x = np.array([[1, 0, 0], [0, np.cos(tip), -np.sin(tip)], [0, np.sin(tip), np.cos(tip)]])
+        states[row, task.span("object_rotation")] = torch.from_numpy((about_z @ about_x).flatten()).float()
+    windows = WindowTensors(states, torch.zeros(rows, 16), torch.arange(rows - 5), 5)
+    sampler = StartSampler(windows, task, moving_share=0.25, tilting_share=0.5)
+    assert sampler.tilting.tolist() == [start for start in range(rows - 5) if start + 5 > 21]
+    assert len(sampler.moving) == rows - 5
+    drawn = sampler.draw(400, torch.Generator().manual_seed(0))
+    assert len(drawn) == 400 and set(drawn[300 - 100 :].tolist()) <= set(sampler.tilting.tolist())
+
+
 def states_still(states: torch.Tensor, task: object) -> torch.Tensor:
     first, last = states[:580, 16:], states[10:590, 16:]
     return (first - last).abs().amax(-1) < 1e-6

@@ -25,6 +25,7 @@ ROUNDS = [
     "rounds.full=2",
     "rounds.episode_s=2.0",
     'rounds.planner_settings=["samples=16", "stages=3"]',
+    "rounds.single.steps=6",
     "rounds.dynamics.steps=12",
     "rounds.value.steps=8",
 ]
@@ -46,6 +47,7 @@ def test_a_round_plays_is_killed_goes_on_and_is_learned_from(play: Path, tmp_pat
         "chains": 15,
         "flow": 20,
         "value": 10,
+        "round 1 single skills": 6,
         "round 1 dynamics": 12,
         "round 1 value": 8,
     }

@@ -219,7 +219,7 @@ class HapticPlay:
 
     def _skills_phase(self) -> Phase:
         config, windows = self.config, self.train_windows
-        sampler = StartSampler(windows, self.task, moving_share=config.moving_share)
+        sampler = self._sampler()
         noise = make_policy_noise(
             self.task, position_rad=config.position_noise_rad, velocity=config.velocity_noise, plain=self._plain_noise()
         )
@@ -250,7 +250,7 @@ class HapticPlay:
     def _chains_phase(self) -> Phase:
         config, windows = self.config, self.train_windows
         skills = config.chain_skills
-        sampler = StartSampler(windows, self.task, moving_share=config.moving_share, chain=skills)
+        sampler = self._sampler(chain=skills)
         phase = config.chains if len(sampler.starts) else dataclasses.replace(config.chains, steps=0)
 
         def loss(generator: torch.Generator) -> Any:
@@ -261,6 +261,10 @@ class HapticPlay:
             return quick_chain(self.networks, self.choosing_windows, self.rate_hz)
 
         return _make_phase("chains", self.networks.dynamics, loss, held_out, phase, config, "chain_2s_error")
+
+    def _sampler(self, chain: int = 1) -> StartSampler:
+        moving, tilting = self.config.moving_share, self.config.tilting_share
+        return StartSampler(self.train_windows, self.task, moving_share=moving, tilting_share=tilting, chain=chain)
 
     def _flow_loss(self, batch: int) -> Loss:
         """Stage 2's loss on `batch` windows an update, drawn evenly: the density of the data itself, not reweighted."""
@@ -322,7 +326,6 @@ class HapticPlay:
             folder=place,
             save=self._save_interim,
             rate_hz=self.rate_hz,
-            chain_skills=config.chain_skills,
             average_decay=config.average_decay,
         )
         return self._rounds.phases()

@@ -27,7 +27,7 @@ from studio.learning.skill_networks import SkillNetworks
 from studio.learning.training import Phase
 from studio.learning.value import GoalValue, HindsightGoals, ValueSettings, value_loss
 from studio.learning.windows import StartSampler, WindowTensors, with_mirror
-from studio.methods.haptic_play.config import RoundsConfig
+from studio.methods.haptic_play.config import PhaseConfig, RoundsConfig
 
 _SETUP_S = 15.0  # processes that load a bundle and build a world
 _PACE = 5.0  # simulated seconds that two processes play in one second, planning included
@@ -53,7 +53,6 @@ class Rounds:
         folder: where the interim bundles lie.
         save: writes an interim bundle.
         rate_hz: policy rate.
-        chain_skills: skills in a row in the dynamics' loss.
         average_decay: of the shipped weights.
     """
 
@@ -69,23 +68,23 @@ class Rounds:
         folder: Path,
         save: Callable[[Path], Any],
         rate_hz: float,
-        chain_skills: int,
         average_decay: float,
     ) -> None:
         self._config, self._networks, self._value = config, networks, value
         self._windows, self._choosing = windows, choosing
         self._gather, self._folder, self._save = gather, folder, save
-        self._rate_hz, self._chain, self._decay = rate_hz, chain_skills, average_decay
-        self._sampler = StartSampler(windows, networks.task, moving_share=config.moving_share, chain=chain_skills)
+        self._rate_hz, self._decay = rate_hz, average_decay
         self.executed: ExecutedSkills | None = None
         self.held_out: ExecutedSkills | None = None
         self._played = 0  # rounds, so far
 
     def phases(self) -> list[Phase]:
-        """Dynamics, then value, of each round."""
+        """Dynamics by single skills, then by chains of them, then the value, of each round."""
+        config = self._config
         found: list[Phase] = []
-        for index in range(self._config.count):
-            found.append(self._dynamics_phase(index))
+        for index in range(config.count):
+            found.append(self._dynamics_phase(index, "single skills", config.single, skills=1))
+            found.append(self._dynamics_phase(index, "dynamics", config.dynamics, skills=config.chain_skills))
             if self._value is not None:
                 found.append(self._value_phase(index, self._value))
         return found
@@ -154,18 +153,26 @@ class Rounds:
         plays = self.plays(index)
         return sum(_SETUP_S + config.goals * config.limit_s / _PACE for _, config in plays)
 
-    def _dynamics_phase(self, index: int) -> Phase:
-        limits = self._config.dynamics
+    def _dynamics_phase(self, index: int, name: str, limits: PhaseConfig, *, skills: int) -> Phase:
+        """On `skills` in a row; the first phase of a round that does anything plays it."""
+        config, first = self._config, skills == 1 or self._config.single.steps == 0
+        sampler = StartSampler(
+            self._windows,
+            self._networks.task,
+            moving_share=config.moving_share,
+            tilting_share=config.tilting_share,
+            chain=skills,
+        )
 
         def loss(generator: torch.Generator) -> tuple[Tensor, Any]:
             members = self._networks.sizes.dynamics_members  # a whole batch for each
-            return self._dynamics_loss(limits.batch * members, generator)
+            return self._dynamics_loss(limits.batch * members, skills, sampler, generator)
 
         def held_out() -> dict[str, float]:
             return quick_chain(self._networks, self._choosing, self._rate_hz) | self.metrics()
 
         return Phase(
-            name=f"round {index + 1} dynamics",
+            name=f"round {index + 1} {name}",
             module=self._networks.dynamics,
             loss=loss,
             held_out=held_out,
@@ -174,22 +181,29 @@ class Rounds:
             learning_rate=limits.learning_rate,
             final_learning_rate=limits.final_learning_rate,
             average_decay=self._decay,
-            begin=lambda: self._play(index),
-            begin_s=self._expected_s(index),
+            begin=lambda: self._need(index),
+            begin_s=self._expected_s(index) if first else 0.0,
         )
 
-    def _dynamics_loss(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Any]:
+    def _need(self, index: int) -> None:
+        """Everything up to this round: played now, or read again where a resumed training finds it on disk."""
+        if self._played <= index:
+            self._play(index)
+
+    def _dynamics_loss(
+        self, batch: int, skills: int, sampler: StartSampler, generator: torch.Generator
+    ) -> tuple[Tensor, Any]:
         executed, share = self.executed, self._config.executed_share
         count = 0 if executed is None else round(share * batch)
-        starts = self._sampler.draw(batch - count, generator)
-        play, statistics = chain_loss(self._networks, self._windows, starts, skills=self._chain, generator=generator)
+        starts = sampler.draw(batch - count, generator)
+        play, statistics = chain_loss(self._networks, self._windows, starts, skills=skills, generator=generator)
         if executed is None or not count:
             return play, statistics
-        chains = executed.chains(self._chain)
+        chains = executed.chains(skills)
         if not len(chains):
             return play, statistics
         picks = chains[torch.randint(len(chains), (count,), generator=generator)]
-        own, more = executed_chain_loss(self._networks, executed, picks, skills=self._chain)
+        own, more = executed_chain_loss(self._networks, executed, picks, skills=skills)
         return (1.0 - share) * play + share * own, {**statistics, **more}
 
     def _value_phase(self, index: int, value: GoalValue) -> Phase:
@@ -204,8 +218,7 @@ class Rounds:
 
         def begin() -> None:
             own.clear()
-            if self.executed is None:
-                self._play(index)  # after a resume; everything is on disk
+            self._need(index)
             if self.executed is not None:
                 plain = self.executed.as_windows(self._networks.action_size)
                 windows = with_mirror(plain, self._networks.task, features.geometry)
