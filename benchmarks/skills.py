@@ -37,6 +37,7 @@ class SkillsArguments:
         seeds: of the trainings of the main rows.
         preset: of the trainings.
         train_set: settings of every training, key=value.
+        side_set: further ones of all trainings but those of the section main, to make them shorter.
         planner_set: settings of every plan, key=value.
         minutes: of each of the four recordings of the standard dataset.
         limit_s: simulated seconds per goal.
@@ -60,6 +61,7 @@ class SkillsArguments:
     seeds: tuple[int, ...] = (0, 1)
     preset: str = "strong"
     train_set: tuple[str, ...] = ()
+    side_set: tuple[str, ...] = ()
     planner_set: tuple[str, ...] = ()
     minutes: float = STANDARD_MINUTES
     limit_s: float = 50.0
@@ -100,7 +102,7 @@ def _check(given: SkillsArguments) -> MatrixOptions:
         check_range("bench skills", name, getattr(given, name), low, high)
     check_range("bench skills", "minutes", given.minutes, 0.15, 24 * 60, " min")
     check_range("bench skills", "budget_minutes", given.budget_minutes, 0, 1e6, " min")
-    apply_settings(find_method("haptic_play").make_config(given.preset), list(given.train_set))
+    apply_settings(find_method("haptic_play").make_config(given.preset), [*given.train_set, *given.side_set])
     apply_settings(PRESETS["default"], list(given.planner_set))
     names = [name for name in MatrixOptions.__dataclass_fields__ if name != "out"]
     return MatrixOptions(out=given.out.resolve(), **{name: getattr(given, name) for name in names})

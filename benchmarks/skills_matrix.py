@@ -29,6 +29,7 @@ SECTIONS = (
     "latent",
     "paper",
 )
+SHORT = "everything, as short as the rows below"
 # name -> settings of the training that take one part of the strong recipe away
 TRAINED_SWITCHES: dict[str, tuple[str, ...]] = {
     "no cube symmetry": ("symmetry=false",),
@@ -48,6 +49,7 @@ PLANNED_SWITCHES: dict[str, tuple[str, ...]] = {
     "cost is the distance": ("cost=distance",),
     "one pass": ("passes=1",),
     "u_max 1": ("control_limit=1.0",),
+    "u_max 0.7": ("control_limit=0.7",),
     "base proposals only": ("base_share=1.0", "refine_base_share=1.0", "inject_previous=false"),
     "no unsticking": ("unstick_s=0",),
 }
@@ -85,6 +87,8 @@ class MatrixOptions:
         goal_list: published list of goals.
         seeds: of the trainings of the main rows; the first one serves all other rows.
         preset, train_set: of every training but the paper's.
+        side_set: further settings of every training but the main ones and the paper's, so that many of them fit into
+            a day; each section that compares with the whole recipe then has a training of its own for it.
         planner_set: of every plan.
         minutes: of each of the four recordings.
         limit_s: simulated time per goal.
@@ -103,6 +107,7 @@ class MatrixOptions:
     seeds: tuple[int, ...] = (0, 1)
     preset: str = "strong"
     train_set: tuple[str, ...] = ()
+    side_set: tuple[str, ...] = ()
     planner_set: tuple[str, ...] = ()
     minutes: float = STANDARD_MINUTES
     limit_s: float = 50.0
@@ -215,7 +220,13 @@ class _Plan:
     def add_switches(self) -> None:
         for goal_class in self.options.hard_classes:
             self._evaluate("switches", "everything", self._main(), goal_class)
+        if self.options.side_set:
+            model = self._train("side", "standard", (), section="switches", label=SHORT)
+            for goal_class in self.options.hard_classes:
+                self._evaluate("switches", SHORT, model, goal_class)
         for label, extra in TRAINED_SWITCHES.items():
+            if set(extra) <= set(self.options.side_set):
+                continue  # that part is away in all of them
             model = self._train(f"without-{_slug(label)}", "standard", extra, section="switches", label=label)
             for goal_class in self.options.hard_classes:
                 self._evaluate("switches", label, model, goal_class)
@@ -277,12 +288,13 @@ class _Plan:
         label: str = "",
     ) -> str:
         options, needs = self.options, self._dataset(data)
+        is_side = section != "main" and not preset
         spec = {
             "method": "haptic_play",
             "dataset": str(options.out / "data" / data),
             "bundle": str(options.out / "bundles" / name),
             "preset": preset or options.preset,
-            "set": [*(() if preset else options.train_set), *extra],
+            "set": [*(() if preset else options.train_set), *(options.side_set if is_side else ()), *extra],
             "seed": options.seeds[0] if seed is None else seed,
         }
         step = Step(name=f"train-{name}", kind="train", spec=spec, section=section, label=label, needs=(needs,))

@@ -95,6 +95,12 @@ def _head(options: MatrixOptions, steps: Sequence[Step], found: Mapping[str, Out
         "Success: position within 1.5 cm and turn within 20 degrees at a skill boundary, at an instant; `stays` is "
         "counted a second later. Intervals are Wilson's, 95 %. These are numbers of this simulation, not of any paper.",
     ]
+    if options.side_set:
+        lines.append(
+            "\nEvery training but those of the whole recipe and of the paper's values also has "
+            f"`{' '.join(options.side_set)}`, so that all of them fit into the time; their rows compare with each "
+            "other, not with the whole recipe."
+        )
     if min(options.goals, options.realtime_goals) < FEWEST_GOALS:
         lines.append(f"\n**Some rows have fewer than {FEWEST_GOALS} goals: they show that it runs, and nothing else.**")
     failed = [f"- {step.name}: {found[step.name].message}" for step in steps if found[step.name].state == "failed"]

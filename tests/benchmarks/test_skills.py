@@ -62,6 +62,18 @@ def test_every_step_comes_after_what_it_needs_and_is_named_once(tmp_path: Path) 
     assert len(trained) == 10
 
 
+def test_side_settings_leave_the_whole_recipe_alone(tmp_path: Path) -> None:
+    side = ("rounds.count=0", "stage_1.seconds=60")
+    options = MatrixOptions(out=tmp_path, side_set=side, sections=("main", "switches", "paper"))
+    trained = {step.name: step.spec["set"] for step in make_matrix(options) if step.kind == "train"}
+    assert trained["train-main-0"] == [] and trained["train-side"] == list(side)
+    assert not set(side[:1]) & set(trained["train-paper"])
+    assert trained["train-without-no-chains"] == [*side, "chains.steps=0"]
+    assert "train-without-no-on-policy-rounds" not in trained  # that part is away in all of them
+    write_report(tmp_path, options, make_matrix(options), {})
+    assert "`rounds.count=0 stage_1.seconds=60`" in (tmp_path / "report.md").read_text()
+
+
 @pytest.mark.timeout(1800)
 def test_a_toy_from_play_to_report_is_not_done_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "bench"
