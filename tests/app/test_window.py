@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.app.pace import ViewRate
@@ -287,6 +287,22 @@ def test_the_palette_finds_runs_and_says_why_not(probes: StudioWindow, qtbot: Qt
     assert reasons["studio.redo"] == "nothing here to take back"
     press(probes, KEY.Key_Return)
     assert probes.palette_layer.isVisible(), "a blocked command is not run"
+
+
+def test_keys_reach_the_screen_after_the_palette_closes(probes: StudioWindow, qtbot: QtBot) -> None:
+    """Also where the screen has a text field, which Qt would give them to; it gets them back when it had them."""
+    field = QLineEdit(panel(probes))
+    field.show()
+    probes.setFocus()
+    press(probes, KEY.Key_K, CTRL)
+    QTest.keyClicks(probes.palette_layer.field, "gong hit the gong")
+    press(probes, KEY.Key_Return)
+    assert calls(probes) == ["hit"] and not field.hasFocus()
+    field.setFocus()
+    press(probes, KEY.Key_K, CTRL)
+    assert not field.hasFocus()
+    press(probes, KEY.Key_K, CTRL)
+    assert field.hasFocus()
 
 
 def test_a_command_of_another_screen_opens_it_first(probes: StudioWindow) -> None:

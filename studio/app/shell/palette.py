@@ -30,6 +30,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )  # fmt: skip
+from shiboken6 import isValid
 
 from studio.app.commands import Command, Commands
 from studio.app.shell.painting import draw_icon, draw_key, draw_keys, key_width
@@ -219,6 +220,7 @@ class Palette(QWidget):
     def __init__(self, commands: Commands, parent: QWidget) -> None:
         super().__init__(parent)
         self._commands, self._screen = commands, ""
+        self._before: QWidget | None = None
         self._model, self._delegate = RowModel(), RowDelegate()
         self.card = QFrame(self)
         self.card.setObjectName("palette")
@@ -273,6 +275,8 @@ class Palette(QWidget):
     def open(self, screen: str, query: str = "") -> None:
         """Show with a query; the commands of the screen on top come first."""
         self._screen = screen
+        if not self.isVisible():
+            self._before = self.window().focusWidget()
         self.field.setText(query)
         self._search(query)
         self.show()
@@ -281,8 +285,15 @@ class Palette(QWidget):
 
     def close_palette(self) -> None:
         if self.isVisible():
+            self._give_keys_back()
             self.hide()
             self.closed.emit()
+
+    def _give_keys_back(self) -> None:
+        """To whom they belonged before; left to Qt, the next text field on the screen would get them and keep them."""
+        before, self._before = self._before, None
+        is_there = before is not None and isValid(before) and before.isVisible()
+        (before if is_there else self.window()).setFocus()
 
     def place(self, area: QRect) -> None:
         """Cover the area between the bars; the card stays centred and shrinks when there is no room."""
