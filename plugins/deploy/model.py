@@ -39,6 +39,7 @@ class DeployModel:
         self.preset = "default"
         self.settings: PlannerConfig = planner_preset("default")
         self.pose = ""  # of `POSE_SOURCES`
+        self.prior = ""  # of the bundle's `priors`; empty: its own choice
         self.deployed = False
         self.problem = ""
         self.attempt: Attempt | None = None
@@ -128,6 +129,11 @@ class DeployModel:
         self.pose = pose
         self.changed.emit()
 
+    def choose_prior(self, prior: str) -> None:
+        """Which prior's skills are sampled, from the next *Deploy* on; empty is the bundle's own choice."""
+        self.prior = prior
+        self.changed.emit()
+
     def _look_for_tags(self) -> None:
         """The camera reads tags only while it is asked; another screen may have told it to rest."""
         now_s = time.monotonic()
@@ -136,7 +142,9 @@ class DeployModel:
             self.studio.workers.send("camera", Message(name="tags", values={"on": True}))
 
     def _keep_possible(self) -> None:
-        """Another bundle may have no actor; then sampling plans again."""
+        """Another bundle may have no actor; then sampling plans again. It may not have the chosen prior either."""
+        if self.bundle is None or self.prior not in self.bundle.priors:
+            self.prior = ""
         reason = self.preset_problem(self.preset)
         if reason:
             self.preset, self.settings, self.problem = "default", planner_preset("default"), reason
@@ -189,6 +197,8 @@ class DeployModel:
         if self.pose and self.may_choose_pose:
             values["pose"] = self.pose
             self._look_for_tags()
+        if self.prior:
+            values["prior"] = self.prior
         self.problem, self.dropped_plans = "", 0
         self.plan_age_s, self.reason = float("nan"), "loading the bundle"
         self.studio.planning.deploy(values)

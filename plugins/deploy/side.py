@@ -178,22 +178,16 @@ class SidePanel(ScrollPanel):
             grid.addWidget(label, 2 * (index // 3), index % 3)
             grid.addWidget(field, 2 * (index // 3) + 1, index % 3)
             self.fields[name] = field
-        self.pose_box = QComboBox()
+        self.pose_box, self.pose_row = _make_choice("Box pose from")
         self.pose_box.addItems([words for _, words in POSE_SOURCES])
-        self.pose_box.setAccessibleName("Box pose from")
-        self.pose_box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.pose_box.activated.connect(lambda index: self.model.choose_pose(POSE_SOURCES[index][0]))
-        self.pose_row = QWidget()
-        pose_row = QHBoxLayout(self.pose_row)
-        pose_row.setContentsMargins(0, 0, 0, 0)
-        words = QLabel("Box pose from")
-        set_property(words, "type", "hint")
-        set_property(words, "tone", "2")
-        pose_row.addWidget(words)
-        pose_row.addWidget(self.pose_box, 1)
+        self.prior_box, self.prior_row = _make_choice("Prior")
+        self.prior_box.setToolTip("Which density of skills the planner draws from")
+        self.prior_box.activated.connect(lambda index: self.model.choose_prior(self.prior_box.itemData(index)))
         self.column.addWidget(heading)
         self.column.addLayout(row)
         self.column.addWidget(self.pose_row)
+        self.column.addWidget(self.prior_row)
         self.column.addLayout(grid)
 
     def _add_buttons(self) -> None:
@@ -232,6 +226,7 @@ class SidePanel(ScrollPanel):
         self.pose_row.setVisible(model.may_choose_pose)
         self.pose_box.setEnabled(not model.deployed)
         self.pose_box.setCurrentIndex([value for value, _ in POSE_SOURCES].index(model.pose))
+        self._show_priors()
         self.preset_note.setText("changed" if model.changed_settings() else "")
         blocked = "" if model.deployed else model.blocked_deploy()
         if model.problem:
@@ -256,6 +251,21 @@ class SidePanel(ScrollPanel):
             item.setToolTip(problem)
             item.setText(f"{name} (no actor)" if problem else name)
         self.preset_box.setCurrentIndex(self.model.preset_names().index(self.model.preset))
+
+    def _show_priors(self) -> None:
+        """Only where the bundle has more than one."""
+        bundle, box = self.model.bundle, self.prior_box
+        names = bundle.priors if bundle is not None else ()
+        own = str(bundle.data.get("prior") or "") if bundle is not None else ""
+        rows = [("", f"as trained ({own})" if own else "as trained"), *((name, name) for name in names if name != own)]
+        if [box.itemData(index) for index in range(box.count())] != [name for name, _ in rows]:
+            box.clear()
+            for name, words in rows:
+                box.addItem(words, name)
+        box.setItemText(0, rows[0][1])
+        box.setCurrentIndex(max(0, box.findData(self.model.prior)))
+        box.setEnabled(not self.model.deployed)
+        self.prior_row.setVisible(len(names) > 1 and self.model.samples_plans)
 
     def _show_limits(self) -> None:
         model, robot, task = self.model, self.studio.robot, self.studio.task
@@ -348,3 +358,17 @@ class SidePanel(ScrollPanel):
     def _set_enabled(self) -> None:
         sync_button(self.studio, self.main, f"deploy.{'hold' if self.model.deployed else 'deploy'}")
         sync_button(self.studio, self.take_over, "deploy.take_over")
+
+
+def _make_choice(words: str) -> tuple[QComboBox, QWidget]:
+    """A named box to choose from, and the row with both."""
+    box, row, label = QComboBox(), QWidget(), QLabel(words)
+    box.setAccessibleName(words)
+    box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    set_property(label, "type", "hint")
+    set_property(label, "tone", "2")
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(label)
+    layout.addWidget(box, 1)
+    return box, row

@@ -51,6 +51,15 @@ class BundleInfo:
         """Whether `train offline_rl` has put a network beside the skills that chooses them without sampling."""
         return "agent" in dict(self.data.get("parts") or {})
 
+    @property
+    def priors(self) -> tuple[str, ...]:
+        """What can take the place of its own prior, as `evaluate --prior` names it; the flows lie under part names."""
+        parts = list(dict(self.data.get("parts") or {}))
+        known = {"prior": "gaussian", "flow": "flow", "reference": "reference"}
+        names = [known[part] for part in ("prior", "flow") if part in parts]
+        names += sorted(part.replace("_", ":") for part in parts if part.startswith("flow_"))
+        return (*names, *(known[part] for part in parts if part == "reference"))
+
 
 def load_bundle_info(path: Path | str) -> BundleInfo:
     """Read the description of a bundle.

@@ -13,18 +13,20 @@ from tests.plugins.feed import Feed
 TASK = load_task("move_box")
 
 
-def write_bundle(folder: Path, *, robot: str = "dual_arm_ak60", actor: bool = False) -> Path:
+def write_bundle(
+    folder: Path, *, robot: str = "dual_arm_ak60", actor: bool = False, priors: tuple[str, ...] = ()
+) -> Path:
     """A bundle as far as the window reads it: its description and a file per part."""
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"x")
     parts = {"model": {"file": "model.safetensors"}}
-    if actor:
-        (folder / "agent.safetensors").write_bytes(b"x")
-        parts["agent"] = {"file": "agent.safetensors"}
+    for part in (*(("agent",) if actor else ()), *priors):
+        (folder / f"{part}.safetensors").write_bytes(b"x")
+        parts[part] = {"file": f"{part}.safetensors"}
     description = {
         "format_version": 1, "method": "haptic_play", "name": folder.name, "rate_hz": 100.0, "window": 20,
         "task": {**TASK.to_json(), "robot": robot}, "robot": robot, "streams": ["control", "object_pose.world"],
-        "parts": parts,
+        "parts": parts, "prior": "flow",
     }  # fmt: skip
     (folder / "bundle.json").write_text(json.dumps(description))
     return folder

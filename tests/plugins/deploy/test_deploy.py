@@ -177,6 +177,29 @@ def test_where_the_boxs_pose_comes_from_is_switched(panel: Any, feed: Feed, wire
     assert not wire.sent_to("camera", "tags")
 
 
+def test_the_prior_is_chosen_where_a_bundle_has_several(panel: Any, feed: Feed, wire: Wire) -> None:
+    ready(panel, feed)
+    run(feed, panel, 0.2)
+    one = panel.model.bundle.name
+    assert not panel.side.prior_row.isVisible()
+    write_bundle(feed.studio.project.folder("bundles") / "several", priors=("prior", "flow", "flow_2", "flow_1", "reference"))
+    panel.shown()
+    names = [bundle.name for bundle in panel.model.bundles]
+    panel.model.choose_bundle(names.index("several"))
+    box = panel.side.prior_box
+    assert panel.side.prior_row.isVisible() and box.currentText() == "as trained (flow)"
+    shown = [box.itemData(index) for index in range(box.count())]
+    assert shown == ["", "gaussian", "flow:1", "flow:2", "reference"]
+    box.activated.emit(box.findData("gaussian"))
+    QTest.mouseClick(panel.side.main, Qt.MouseButton.LeftButton)
+    for worker in ("planner", "policy"):
+        assert next(message.values for name, message in wire.sent if name == worker)["prior"] == "gaussian"
+    assert not box.isEnabled() and box.currentText() == "gaussian"
+    panel.model.hold()
+    panel.model.choose_bundle(names.index(one))
+    assert panel.model.prior == "" and not panel.side.prior_row.isVisible()
+
+
 def test_deploy_hands_over_bundle_settings_and_driver(panel: Any, feed: Feed, wire: Wire) -> None:
     ready(panel, feed)
     run(feed, panel, 0.2)
@@ -218,7 +241,7 @@ def test_a_setting_out_of_range_is_refused_in_words(panel: Any) -> None:
     field = panel.side.fields["control_limit"]
     field.setText("7")
     field.editingFinished.emit()
-    assert panel.model.settings.control_limit == 0.7
+    assert panel.model.settings.control_limit == 0.95
     assert "control_limit is 7; allowed 0.01 to 1" in panel.side.problem.text()
     field.setText("0.9")
     field.editingFinished.emit()
