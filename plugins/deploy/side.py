@@ -367,6 +367,7 @@ def _make_choice(words: str) -> tuple[QComboBox, QWidget]:
     box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     set_property(label, "type", "hint")
     set_property(label, "tone", "2")
+    label.setMinimumWidth(78)  # boxes under each other begin in one line
     layout = QHBoxLayout(row)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.addWidget(label)
