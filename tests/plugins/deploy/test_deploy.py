@@ -182,7 +182,9 @@ def test_the_prior_is_chosen_where_a_bundle_has_several(panel: Any, feed: Feed, 
     run(feed, panel, 0.2)
     one = panel.model.bundle.name
     assert not panel.side.prior_row.isVisible()
-    write_bundle(feed.studio.project.folder("bundles") / "several", priors=("prior", "flow", "flow_2", "flow_1", "reference"))
+    write_bundle(
+        feed.studio.project.folder("bundles") / "several", priors=("prior", "flow", "flow_2", "flow_1", "reference")
+    )
     panel.shown()
     names = [bundle.name for bundle in panel.model.bundles]
     panel.model.choose_bundle(names.index("several"))
