@@ -1,4 +1,4 @@
-"""What an episode really did, kept for training: the state at every policy tick and each skill that was begun."""
+"""What an episode really did, kept for training: its goal, every policy tick's state, and each skill begun."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.core.geometry import FloatArray
+from studio.core.task import Goal
 
 Single = NDArray[np.float32]
 
 
 class SkillTrace:
-    """Collects one episode; `save` writes `states` [T, S], `starts` [n] and `skills` [n, d] as plain NumPy arrays."""
+    """Collects one episode on the way to `goal`.
 
-    def __init__(self) -> None:
+    `save` writes `states` [T, S], `starts` [n], `skills` [n, d] and `goal` [12] (position, row-major rotation) as plain
+    NumPy arrays.
+    """
+
+    def __init__(self, goal: Goal) -> None:
+        self._goal = np.concatenate([goal.position_m, goal.matrix().flatten()]).astype(np.float32)
         self._states: list[Single] = []
         self._starts: list[int] = []
         self._skills: list[Single] = []
@@ -37,5 +43,6 @@ class SkillTrace:
                 states=np.stack(self._states) if self._states else np.zeros((0, 0), dtype=np.float32),
                 starts=np.array(self._starts, dtype=np.int64),
                 skills=np.stack(self._skills) if self._skills else np.zeros((0, 0), dtype=np.float32),
+                goal=self._goal,
             )
         temporary.replace(path)

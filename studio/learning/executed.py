@@ -6,6 +6,7 @@ posterior is needed; unlike play, these are the skills that a planner really pic
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,24 +17,27 @@ import torch
 from torch import Tensor
 
 from studio.core.errors import DataError
+from studio.core.task import Task
 from studio.learning.cvae import Statistics
 from studio.learning.skill_networks import SkillNetworks
 from studio.learning.windows import WindowTensors
 
-_NAMES = ("states", "starts", "skills")
+_NAMES = ("states", "starts", "skills", "goal")
 
 
 @dataclass(frozen=True)
 class ExecutedSkills:
     """States [T, S] of all episodes, and of each executed skill its start row [n] and z [n, d].
 
-    `rows` [m] are the rows from which a whole window follows in the same episode.
+    `rows` [m] are the rows from which a whole window follows in the same episode; `goals` [T, 12] what the episode of
+    each row was to reach (position, row-major rotation).
     """
 
     states: Tensor
     starts: Tensor
     skills: Tensor
     rows: Tensor
+    goals: Tensor
     window: int
 
     def chains(self, skills: int) -> Tensor:
@@ -48,6 +52,15 @@ class ExecutedSkills:
         """The same episodes for what needs states only; actions [T, `actions`] are zeros."""
         return WindowTensors(self.states, torch.zeros(len(self.states), actions), self.rows, self.window)
 
+    def at_goals(self, task: Task, actions: int) -> WindowTensors:
+        """As `as_windows`, with the object of every row where its episode was to bring it."""
+        states = self.states.clone()
+        for block in task.state:
+            part = {"position": self.goals[:, :3], "rotation": self.goals[:, 3:]}.get(block.kind)
+            if part is not None:
+                states[:, task.span(block.name)] = part
+        return dataclasses.replace(self.as_windows(actions), states=states)
+
 
 def load_executed(files: Sequence[Path], *, window: int, skill_size: int) -> ExecutedSkills:
     """Join the episodes of `files` (see `studio.evaluation.trace`).
@@ -56,6 +69,7 @@ def load_executed(files: Sequence[Path], *, window: int, skill_size: int) -> Exe
         DataError: a file is damaged, or all of them together hold no whole skill.
     """
     states: list[np.ndarray] = []
+    goals: list[np.ndarray] = []
     starts, skills, rows = ([np.zeros(0, dtype=np.int64)] for _ in range(3))
     skills = [np.zeros((0, skill_size), dtype=np.float32)]
     offset = 0
@@ -65,13 +79,14 @@ def load_executed(files: Sequence[Path], *, window: int, skill_size: int) -> Exe
         if not whole.any():
             continue
         states.append(episode["states"])
+        goals.append(np.tile(episode["goal"].astype(np.float32), (len(episode["states"]), 1)))
         starts.append(episode["starts"][whole] + offset)
         skills.append(episode["skills"][whole])
         rows.append(np.arange(len(episode["states"]) - window) + offset)
         offset += len(episode["states"])
     if not states:
         raise DataError(f"No executed skill in {len(files)} episodes. The round made nothing to learn from.")
-    tensors = (np.concatenate(parts) for parts in (states, starts, skills, rows))
+    tensors = (np.concatenate(parts) for parts in (states, starts, skills, rows, goals))
     return ExecutedSkills(*(torch.from_numpy(array) for array in tensors), window=window)
 
 

@@ -46,6 +46,8 @@ class ValueSettings:
             near by, and planners hovered. The rest of the goals are poses from anywhere.
         near_m: spread of that shift in each direction; `near_turn_rad` the largest turn.
         future_s: mean of how much later.
+        commanded_share: where episodes had a goal that they were to reach, the share of pairs with that goal; the other
+            kinds share the rest. A planner goes on asking for it, so this is where hope has to be unlearned.
     """
 
     discount: float = 0.99
@@ -57,9 +59,11 @@ class ValueSettings:
     near_m: float = 0.08
     near_turn_rad: float = 0.8
     future_s: float = 3.0
+    commanded_share: float = 0.5
 
     def __post_init__(self) -> None:
         check_range("value", "future_share", self.future_share, 0.0, 1.0)
+        check_range("value", "commanded_share", self.commanded_share, 0.0, 1.0)
         check_range("value", "near_share", self.near_share, 0.0, 1.0 - self.future_share + 1e-9)
 
 
@@ -146,10 +150,19 @@ class HindsightGoals:
     Args:
         windows: training windows; a stretch is a run of consecutive starts.
         tick_s: length of a tick, for `settings.future_s`.
+        commanded: states [T, S] like those of the windows, with the object where the row's episode was to bring it.
     """
 
-    def __init__(self, windows: WindowTensors, task: Task, settings: ValueSettings, *, tick_s: float) -> None:
-        self._windows, self._settings = windows, settings
+    def __init__(
+        self,
+        windows: WindowTensors,
+        task: Task,
+        settings: ValueSettings,
+        *,
+        tick_s: float,
+        commanded: Tensor | None = None,
+    ) -> None:
+        self._windows, self._settings, self._commanded = windows, settings, commanded
         self._low = torch.tensor([task.area_x_m[0], task.area_y_m[0]])
         self._high = torch.tensor([task.area_x_m[1], task.area_y_m[1]])
         self._sampler = StartSampler(windows, task, moving_share=0.35)
@@ -161,17 +174,17 @@ class HindsightGoals:
         states = self._windows.states
         starts = self._sampler.draw(count, generator)
         starts = starts[torch.randperm(count, generator=generator)]  # the moving ones would otherwise come last
-        future = round(count * self._settings.future_share)
-        near = round(count * self._settings.near_share)
+        asked = 0 if self._commanded is None else round(count * self._settings.commanded_share)
+        future = round((count - asked) * self._settings.future_share)
+        near = round((count - asked) * self._settings.near_share)
+        anywhere = count - asked - future - near
         rows = self._later(starts[:future], value, generator)
         here = value.goals_at(states[starts[future : future + near]])
-        goals = torch.cat(
-            [
-                value.goals_at(states[rows]),
-                self._beside(here, generator),
-                value.goals_at(self._anywhere(count - future - near, generator)),
-            ]
-        )
+        parts = [value.goals_at(states[rows]), self._beside(here, generator)]
+        parts.append(value.goals_at(self._anywhere(anywhere, generator)))
+        if self._commanded is not None:
+            parts.append(value.goals_at(self._commanded[starts[count - asked :]]))
+        goals = torch.cat(parts)
         least = torch.full((count,), -torch.inf)
         least[:future] = discounted_steps((rows - starts[:future]) / self._windows.window, self._settings.discount)
         return GoalBatch(starts=starts, goals=goals, least=least)

@@ -68,7 +68,7 @@ class RayTrial:
 
         if self._trial is None:
             self._trial = make_trial(self._config)
-        kept = SkillTrace() if self._config.keep_skills else None
+        kept = SkillTrace(case.goal) if self._config.keep_skills else None
         result = self._trial.run(case, lambda: False, kept)
         skills = b""
         if kept is not None:

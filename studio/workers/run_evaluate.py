@@ -197,7 +197,7 @@ def run_child(folder: Path) -> None:
         cases = make_evaluation_cases(load_task(TASK), config)
         claims = GoalClaims(folder, len(cases))
         while not stop() and (index := claims.claim()) is not None:
-            kept = SkillTrace() if config.keep_skills else None
+            kept = SkillTrace(cases[index].goal) if config.keep_skills else None
             try:
                 result = trial.run(cases[index], stop, kept)
             except StoppedError:

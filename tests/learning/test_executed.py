@@ -20,7 +20,8 @@ WINDOW, SKILL = 10, 4
 def write(path: Path, *, ticks: int, starts: list[int], seed: int = 0) -> Path:
     states, _ = pushed_box(seed, ticks)
     skills = np.random.default_rng(seed).standard_normal((len(starts), SKILL)).astype(np.float32)
-    np.savez(path, states=states, starts=np.array(starts, dtype=np.int64), skills=skills)
+    goal = np.array([0.01 * (seed + 1), 0.02, 0.05, *np.eye(3).flatten()], dtype=np.float32)
+    np.savez(path, states=states, starts=np.array(starts, dtype=np.int64), skills=skills, goal=goal)
     return path
 
 
@@ -40,6 +41,20 @@ def test_joined_episodes_keep_their_borders(tmp_path: Path) -> None:
     assert torch.equal(windows.states[41], torch.from_numpy(pushed_box(1, 36)[0][0]))
 
 
+def test_every_row_knows_where_its_episode_was_to_bring_the_object(tmp_path: Path) -> None:
+    files = [write(tmp_path / "0.npz", ticks=31, starts=[0]), write(tmp_path / "1.npz", ticks=21, starts=[0], seed=1)]
+    joined, task = load_executed(files, window=WINDOW, skill_size=SKILL), load_task("move_box")
+    assert joined.goals.shape == (52, 12)
+    asked, windows = joined.at_goals(task, 16), joined.as_windows(16)
+    place, turn = task.span("object_position"), task.span("object_rotation")
+    torch.testing.assert_close(asked.states[[0, 30, 31, 51], place][:, 0], torch.tensor([0.01, 0.01, 0.02, 0.02]))
+    assert torch.equal(asked.states[:, turn], torch.eye(3).flatten().expand(52, 9))
+    others = [i for i in range(task.state_size) if i not in range(place.start, place.stop)]
+    others = [i for i in others if i not in range(turn.start, turn.stop)]
+    assert torch.equal(asked.states[:, others], windows.states[:, others])
+    assert torch.equal(asked.starts, windows.starts)
+
+
 def test_every_tenth_episode_is_held_out() -> None:
     files = [Path(f"{index:02d}.npz") for index in range(25)]
     train, held_out = split_executed(files)
@@ -54,7 +69,7 @@ def test_known_skills_teach_the_dynamics_what_play_does_not_say(tmp_path: Path) 
     states = np.repeat(pushed_box(0, 1)[0], 200 * WINDOW + 1, axis=0)
     for index in range(200):
         states[(index + 1) * WINDOW :, :SKILL] += 0.02 * skills[index]
-    np.savez(tmp_path / "0.npz", states=states, starts=np.arange(200) * WINDOW, skills=skills)
+    np.savez(tmp_path / "0.npz", states=states, starts=np.arange(200) * WINDOW, skills=skills, goal=np.zeros(12))
     executed = load_executed([tmp_path / "0.npz"], window=WINDOW, skill_size=SKILL)
     sizes = NetworkSizes(skill_size=SKILL, dynamics_hidden=(32,), flow_hidden=16, flow_context_hidden=(8,))
     networks = SkillNetworks(load_task("move_box"), GEOMETRY, 16, WINDOW, sizes)

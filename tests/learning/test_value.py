@@ -179,3 +179,17 @@ def test_a_bundle_carries_its_value(tmp_path: Path) -> None:
     save_bundle(tmp_path / "wrong", {**info, "value": {"hidden": [8]}}, parts)
     with pytest.raises(DataError, match="its value does not fit"):
         make_learned_value(load_bundle(tmp_path / "wrong"), model)
+
+
+def test_what_an_episode_was_to_reach_is_a_share_of_the_goals() -> None:
+    windows, value = make_windows(), GoalValue(TASK, 4, (8,))
+    asked = windows.states.clone()
+    asked[:, 2] = 0.5 + 1e-4 * torch.arange(len(asked))  # nowhere else, and another one for every row
+    settings = ValueSettings(commanded_share=0.4)
+    goals = HindsightGoals(windows, TASK, settings, tick_s=0.02, commanded=asked)
+    batch = goals.draw(100, value, torch.Generator().manual_seed(3))
+    assert torch.equal(batch.goals[60:, 0], asked[batch.starts[60:], 2]) and float(batch.goals[:60, 0].max()) < 0.2
+    assert torch.isinf(batch.least[60:]).all()  # nobody is known to have come there
+    assert int(torch.isfinite(batch.least).sum()) == 36  # 60 % of what is left are later poses of the same stretch
+    plain = HindsightGoals(windows, TASK, settings, tick_s=0.02).draw(100, value, torch.Generator().manual_seed(3))
+    assert float(plain.goals[:, 0].max()) < 0.2

@@ -220,9 +220,11 @@ class Rounds:
             own.clear()
             self._need(index)
             if self.executed is not None:
-                plain = self.executed.as_windows(self._networks.action_size)
-                windows = with_mirror(plain, self._networks.task, features.geometry)
-                own.append((windows, HindsightGoals(windows, self._networks.task, settings, tick_s=tick_s)))
+                task, actions = self._networks.task, self._networks.action_size
+                windows = with_mirror(self.executed.as_windows(actions), task, features.geometry)
+                asked = with_mirror(self.executed.at_goals(task, actions), task, features.geometry).states
+                goals = HindsightGoals(windows, task, settings, tick_s=tick_s, commanded=asked)
+                own.append((windows, goals))
 
         def loss(generator: torch.Generator) -> tuple[Tensor, Any]:
             value.follow(settings.target_rate)
