@@ -109,8 +109,9 @@ def stage_1_only(config: HapticPlayConfig, skill_updates: int) -> HapticPlayConf
     if not skill_updates:
         return config
     stage_1 = dataclasses.replace(config.stage_1, steps=skill_updates, seconds=0.0)
+    single = dataclasses.replace(config.single, steps=min(config.single.steps, skill_updates), seconds=0.0)
     chains = dataclasses.replace(config.chains, steps=min(config.chains.steps, skill_updates // 4), seconds=0.0)
-    return dataclasses.replace(config, stage_1=stage_1, chains=chains)
+    return dataclasses.replace(config, stage_1=stage_1, single=single, chains=chains)
 
 
 def bundle_config(bundle: str) -> HapticPlayConfig:

@@ -36,6 +36,8 @@ TRAINED_SWITCHES: dict[str, tuple[str, ...]] = {
     "no mirror image": ("mirror=false",),
     "no contact features": ("contact_features=false",),
     "no chains": ("chains.steps=0",),
+    "no single skills": ("single.steps=0", "rounds.single.steps=0"),
+    "no commanded goals": ("rounds.commanded_share=0",),
     "one dynamics network": ("dynamics_members=1",),
     "no learned value (distance)": ("value.steps=0",),
     "no on-policy rounds": ("rounds.count=0",),
@@ -225,7 +227,8 @@ class _Plan:
             for goal_class in self.options.hard_classes:
                 self._evaluate("switches", SHORT, model, goal_class)
         for label, extra in TRAINED_SWITCHES.items():
-            if set(extra) <= set(self.options.side_set):
+            away = "rounds.count=0" in self.options.side_set and all(one.startswith("rounds.") for one in extra)
+            if away or set(extra) <= set(self.options.side_set):
                 continue  # that part is away in all of them
             model = self._train(f"without-{_slug(label)}", "standard", extra, section="switches", label=label)
             for goal_class in self.options.hard_classes:

@@ -19,7 +19,8 @@ _WORDS = {
     "value": ("Worth of a state", "mean, minus the skills to go"),
     "nll_flow": ("Likely skills: flow", "nats, lower is better"), "nll_gaussian": ("Likely skills: Gaussian", "nats"),
 }  # fmt: skip
-STAGE_WORDS = {"windows": "reading", "skills": "skills", "chains": "chains of skills", "flow": "likely skills",
+STAGE_WORDS = {"windows": "reading", "skills": "skills", "single skills": "single skills",
+               "chains": "chains of skills", "flow": "likely skills",
                "held out": "measuring", "value": "worth of a state"}  # fmt: skip
 _UNITS = (
     ("_mm", "mm"),

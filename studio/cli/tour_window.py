@@ -120,7 +120,7 @@ class _Walk:
             tour.notes.append(
                 f"This machine is slow: training was cut to {share:.0f} s, to stay within the tour's time."
             )
-        shares = {"stage_1": 0.5, "chains": 0.15, "stage_2": 0.15, "value": 0.2}
+        shares = {"stage_1": 0.45, "single": 0.05, "chains": 0.15, "stage_2": 0.15, "value": 0.2}
         settings = [f"{part}.seconds={part_share * share}" for part, part_share in shares.items()]
         run = studio.jobs.start("train", {
             "method": "haptic_play", "dataset": str(tour.dataset.resolve()), "bundle": str(tour.bundle.resolve()),

@@ -22,6 +22,7 @@ from tests.patience import PATIENCE_S
 TINY = (
     "stage_1.steps=12",
     "stage_1.batch=32",
+    "single.steps=4",
     "chains.steps=4",
     "chains.batch=16",
     "stage_2.steps=8",
@@ -59,7 +60,7 @@ def test_every_step_comes_after_what_it_needs_and_is_named_once(tmp_path: Path) 
     assert {row.spec["seed"] for row in rows} == {1}
     assert len([row for row in rows if row.section == "kl" and row.tags["planner"] == "mppi"]) == 8
     trained = {json.dumps(step.spec["set"]) for step in steps if step.section == "switches" and step.kind == "train"}
-    assert len(trained) == 10
+    assert len(trained) == 12
 
 
 def test_side_settings_leave_the_whole_recipe_alone(tmp_path: Path) -> None:
@@ -70,6 +71,7 @@ def test_side_settings_leave_the_whole_recipe_alone(tmp_path: Path) -> None:
     assert not set(side[:1]) & set(trained["train-paper"])
     assert trained["train-without-no-chains"] == [*side, "chains.steps=0"]
     assert "train-without-no-on-policy-rounds" not in trained  # that part is away in all of them
+    assert "train-without-no-commanded-goals" not in trained  # and so is this one
     write_report(tmp_path, options, make_matrix(options), {})
     assert "`rounds.count=0 stage_1.seconds=60`" in (tmp_path / "report.md").read_text()
 

@@ -22,7 +22,8 @@ from tests.learning.toy import GEOMETRY, box_windows, vector_windows
 TINY = HapticPlayConfig(
     window_ticks=10, threads=1, skill_size=4, policy_hidden=(48,), posterior_hidden=(48,), dynamics_hidden=(64, 64),
     prior_hidden=(48,), flow_hidden=32, flow_context_hidden=(16,), chain_skills=3, held_out_every_s=1000.0,
-    stage_1=PhaseConfig(steps=150, batch=64, learning_rate=3e-3), chains=PhaseConfig(steps=15, batch=32),
+    stage_1=PhaseConfig(steps=150, batch=64, learning_rate=3e-3), single=PhaseConfig(steps=10),
+    chains=PhaseConfig(steps=15, batch=32),
     stage_2=PhaseConfig(steps=60, batch=128, learning_rate=3e-3), value=PhaseConfig(steps=0),
 )  # fmt: skip
 
@@ -56,10 +57,10 @@ def test_box_play_is_learned_and_the_bundle_predicts(tmp_path: Path) -> None:
     before = torch.cat([p.flatten() for p in method.networks.flow.parameters()]).clone()
     untrained, listener = losses_on_train(method), Silent()
     result = method.train(listener, None)
-    assert result.phase_steps == {"skills": 150, "chains": 15, "flow": 60}
+    assert result.phase_steps == {"skills": 150, "single skills": 10, "chains": 15, "flow": 60}
     after = losses_on_train(method)
     assert after["action"] < 0.8 * untrained["action"] and after["goal"] < 0.8 * untrained["goal"]
-    assert {row["stage"] for row in listener.rows} == {"skills", "chains", "flow"}
+    assert {row["stage"] for row in listener.rows} == {"skills", "single skills", "chains", "flow"}
     assert method.held_out["unexplained_joint_position"] < 0.8  # 1 explains nothing
     assert not torch.equal(before, torch.cat([p.flatten() for p in method.networks.flow.parameters()]))
     method.save(tmp_path / "b", result, 0.0)
@@ -139,7 +140,7 @@ def test_checkpoints_and_the_reference_are_in_the_bundle_and_can_be_picked(
     monkeypatch.setattr(StartSampler, "draw", lambda self, n, g: (drawn_batches.append(n), draw(self, n, g))[1])
     method = HapticPlay(config, windows, GEOMETRY, seed=0)
     result = method.train(Silent(), None)
-    assert result.phase_steps == {"skills": 30, "chains": 15, "flow": 60, "reference": 40}
+    assert result.phase_steps == {"skills": 30, "single skills": 10, "chains": 15, "flow": 60, "reference": 40}
     assert drawn_batches[-41:] == [128, *(40 * [32])]  # the reference has a batch of its own
     names = [row["prior"] for row in method.priors]
     assert names == ["gaussian", "flow", *(f"flow:{k}" for k in range(1, 7)), "reference"]

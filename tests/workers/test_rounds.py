@@ -44,6 +44,7 @@ def test_a_round_plays_is_killed_goes_on_and_is_learned_from(play: Path, tmp_pat
     assert wait_for(resume_run(run), timeout_s=PATIENCE_S).state == "done", run.log_tail()
     assert run.result()["phase_steps"] == {
         "skills": 40,
+        "single skills": 8,
         "chains": 15,
         "flow": 20,
         "value": 10,

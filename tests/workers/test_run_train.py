@@ -42,6 +42,7 @@ TINY = [
 SHORT = [
     *TINY,
     "stage_1.steps=40",
+    "single.steps=8",
     "chains.steps=15",
     "stage_2.steps=20",
     "value.steps=10",
@@ -93,8 +94,8 @@ def test_command_trains_and_writes_its_json(play: Path, tmp_path: Path, capsys: 
         words += ["--set", setting]
     assert command.run(words) == 0
     result = json.loads(result_path.read_text())
-    assert result["method"] == "haptic_play" and result["steps"] == 85 and result["bundle"] == str(out)
-    assert result["phase_steps"] == {"skills": 40, "chains": 15, "flow": 20, "value": 10}
+    assert result["method"] == "haptic_play" and result["steps"] == 93 and result["bundle"] == str(out)
+    assert result["phase_steps"] == {"skills": 40, "single skills": 8, "chains": 15, "flow": 20, "value": 10}
     for name in (
         "action",
         "goal",
@@ -124,6 +125,7 @@ def test_killed_training_is_said_and_resumed(play: Path, tmp_path: Path) -> None
         *TINY,
         "stage_1.steps=100000",
         "stage_1.seconds=6",
+        "single.steps=5",
         "chains.steps=5",
         "stage_2.steps=5",
         "value.steps=5",

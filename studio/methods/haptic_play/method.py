@@ -19,6 +19,7 @@ from studio.learning.cvae import LossWeights, chain_loss, fit_scales, make_polic
 from studio.learning.kinematics import ArmGeometry
 from studio.learning.latent_match import Discriminator
 from studio.learning.reconstruction import reconstruction_by_dimension
+from studio.learning.single_skills import SingleSkills, recorded_singles, singles_loss
 from studio.learning.skill_execution import PlaceableRig, SkillExecution, pick_windows
 from studio.learning.skill_metrics import full_metrics, pick_evenly, quick_chain, quick_likelihood, quick_losses
 from studio.learning.skill_model import SkillModel
@@ -29,7 +30,7 @@ from studio.learning.windows import StartSampler, WindowTensors, make_window_ten
 from studio.methods.haptic_play.card import choose_prior, make_card, prior_reason
 from studio.methods.haptic_play.config import HapticPlayConfig, PhaseConfig
 from studio.methods.haptic_play.flows import FlowStudy
-from studio.methods.haptic_play.rounds import Gather, Rounds
+from studio.methods.haptic_play.rounds import PREPARED_WINDOWS, Gather, Rounds
 
 _SCALE_WINDOWS = 20_000
 _REPORTING_WINDOWS = 200
@@ -105,7 +106,8 @@ class HapticPlay:
             checkpoint_every_s=self.config.checkpoint_every_s,
             held_out_every_s=self.config.held_out_every_s,
         )
-        phases = [self._skills_phase(), self._chains_phase(), *self.flows.extend(self._flow_phase(), self._flow_loss)]
+        phases = [self._skills_phase(), self._single_phase(), self._chains_phase()]
+        phases += self.flows.extend(self._flow_phase(), self._flow_loss)
         phases += [*self._value_phases(), *self._round_phases(folder)]
         extras = [self.value, self.flows if self.flows.holds_any else None]
         modules = [part for part in [self.networks, *extras, self.discriminator] if part is not None]
@@ -246,6 +248,24 @@ class HapticPlay:
         if self.discriminator is not None:
             trained.append(self.discriminator)
         return _make_phase("skills", trained, loss, held_out, config.stage_1, config, "loss")
+
+    def _single_phase(self) -> Phase:
+        """The dynamics alone on prepared windows; drifting over several skills is what the chains are for."""
+        config, prepared = self.config, list[SingleSkills]()
+
+        def begin() -> None:
+            starts = self._sampler().draw(PREPARED_WINDOWS, torch.Generator().manual_seed(self.seed))
+            prepared[:] = [recorded_singles(self.networks, self.train_windows, starts)]
+
+        def loss(generator: torch.Generator) -> Any:
+            count = config.single.batch * config.dynamics_members  # a whole batch for each
+            return singles_loss(self.networks, [(prepared[0], count)], generator)
+
+        def held_out() -> dict[str, float]:
+            return quick_chain(self.networks, self.choosing_windows, self.rate_hz)
+
+        phase = _make_phase("single skills", self.networks.dynamics, loss, held_out, config.single, config, "")
+        return dataclasses.replace(phase, begin=begin)
 
     def _chains_phase(self) -> Phase:
         config, windows = self.config, self.train_windows

@@ -22,14 +22,16 @@ from studio.learning.executed import (
     load_executed,
     split_executed,
 )
+from studio.learning.single_skills import SingleSkills, executed_singles, recorded_singles, singles_loss
 from studio.learning.skill_metrics import quick_chain
 from studio.learning.skill_networks import SkillNetworks
-from studio.learning.training import Phase
+from studio.learning.training import Loss, Phase
 from studio.learning.value import GoalValue, HindsightGoals, ValueSettings, value_loss
 from studio.learning.windows import StartSampler, WindowTensors, with_mirror
 from studio.methods.haptic_play.config import PhaseConfig, RoundsConfig
 
 _SETUP_S = 15.0  # processes that load a bundle and build a world
+PREPARED_WINDOWS = 100_000  # of play, for single skills: 37 MB
 _PACE = 5.0  # simulated seconds that two processes play in one second, planning included
 
 
@@ -80,11 +82,9 @@ class Rounds:
 
     def phases(self) -> list[Phase]:
         """Dynamics by single skills, then by chains of them, then the value, of each round."""
-        config = self._config
         found: list[Phase] = []
-        for index in range(config.count):
-            found.append(self._dynamics_phase(index, "single skills", config.single, skills=1))
-            found.append(self._dynamics_phase(index, "dynamics", config.dynamics, skills=config.chain_skills))
+        for index in range(self._config.count):
+            found += [self._single_phase(index), self._chains_phase(index)]
             if self._value is not None:
                 found.append(self._value_phase(index, self._value))
         return found
@@ -153,26 +153,49 @@ class Rounds:
         plays = self.plays(index)
         return sum(_SETUP_S + config.goals * config.limit_s / _PACE for _, config in plays)
 
-    def _dynamics_phase(self, index: int, name: str, limits: PhaseConfig, *, skills: int) -> Phase:
-        """On `skills` in a row; the first phase of a round that does anything plays it."""
-        config, first = self._config, skills == 1 or self._config.single.steps == 0
-        sampler = StartSampler(
-            self._windows,
-            self._networks.task,
-            moving_share=config.moving_share,
-            tilting_share=config.tilting_share,
-            chain=skills,
-        )
+    def _sampler(self, chain: int) -> StartSampler:
+        config, task = self._config, self._networks.task
+        moving, tilting = config.moving_share, config.tilting_share
+        return StartSampler(self._windows, task, moving_share=moving, tilting_share=tilting, chain=chain)
+
+    def _single_phase(self, index: int) -> Phase:
+        """On single skills, prepared when the phase begins; plays the round."""
+        config, networks = self._config, self._networks
+        prepared: list[tuple[SingleSkills, int]] = []
+
+        def begin() -> None:
+            self._need(index)
+            count = config.single.batch * networks.sizes.dynamics_members  # a whole batch for each
+            executed = 0 if self.executed is None else round(config.executed_share * count)
+            starts = self._sampler(1).draw(PREPARED_WINDOWS, torch.Generator().manual_seed(index))
+            prepared[:] = [(recorded_singles(networks, self._windows, starts), count - executed)]
+            if self.executed is not None and executed:
+                prepared.append((executed_singles(networks, self.executed), executed))
+
+        def loss(generator: torch.Generator) -> tuple[Tensor, Any]:
+            return singles_loss(networks, prepared, generator)
+
+        return self._phase(f"round {index + 1} single skills", config.single, loss, begin, self._expected_s(index))
+
+    def _chains_phase(self, index: int) -> Phase:
+        """On several skills in a row; plays the round where there was no phase of single skills."""
+        config, skills = self._config, self._config.chain_skills
+        sampler = self._sampler(skills)
 
         def loss(generator: torch.Generator) -> tuple[Tensor, Any]:
             members = self._networks.sizes.dynamics_members  # a whole batch for each
-            return self._dynamics_loss(limits.batch * members, skills, sampler, generator)
+            return self._dynamics_loss(config.dynamics.batch * members, skills, sampler, generator)
 
+        begin_s = 0.0 if config.single.steps else self._expected_s(index)
+        name = f"round {index + 1} dynamics"
+        return self._phase(name, config.dynamics, loss, lambda: self._need(index), begin_s)
+
+    def _phase(self, name: str, limits: PhaseConfig, loss: Loss, begin: Callable[[], None], begin_s: float) -> Phase:
         def held_out() -> dict[str, float]:
             return quick_chain(self._networks, self._choosing, self._rate_hz) | self.metrics()
 
         return Phase(
-            name=f"round {index + 1} {name}",
+            name=name,
             module=self._networks.dynamics,
             loss=loss,
             held_out=held_out,
@@ -181,8 +204,8 @@ class Rounds:
             learning_rate=limits.learning_rate,
             final_learning_rate=limits.final_learning_rate,
             average_decay=self._decay,
-            begin=lambda: self._need(index),
-            begin_s=self._expected_s(index) if first else 0.0,
+            begin=begin,
+            begin_s=begin_s,
         )
 
     def _need(self, index: int) -> None:
@@ -207,7 +230,8 @@ class Rounds:
         return (1.0 - share) * play + share * own, {**statistics, **more}
 
     def _value_phase(self, index: int, value: GoalValue) -> Phase:
-        limits, settings, features = self._config.value, ValueSettings(), self._networks.features
+        limits, features = self._config.value, self._networks.features
+        settings = ValueSettings(commanded_share=self._config.commanded_share)
         tick_s = 1.0 / self._rate_hz
         play = HindsightGoals(self._windows, self._networks.task, settings, tick_s=tick_s)
         unseen = HindsightGoals(self._choosing, self._networks.task, settings, tick_s=tick_s)

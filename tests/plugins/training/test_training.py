@@ -22,7 +22,8 @@ from tests.patience import PATIENCE_S
 from tests.plugins.recording import write_dataset
 
 SHORT = {
-    "stage_1.steps": "40", "stage_1.batch": "16", "chains.steps": "4", "chains.batch": "8", "stage_2.steps": "10",
+    "stage_1.steps": "40", "stage_1.batch": "16", "single.steps": "4", "chains.steps": "4", "chains.batch": "8",
+    "stage_2.steps": "10",
     "stage_2.batch": "16", "value.steps": "5", "threads": "1", "held_out_every_s": "0.5", "policy_hidden": "[16]",
     "posterior_hidden": "[16]", "dynamics_hidden": "[16]", "prior_hidden": "[16]", "flow_hidden": "16",
     "flow_context_hidden": "[8]",
