@@ -70,7 +70,7 @@ class RoundsConfig:
     chain_skills: int = 4
     single: PhaseConfig = field(default_factory=lambda: PhaseConfig(steps=60_000, seconds=60.0, learning_rate=2e-3))
     dynamics: PhaseConfig = field(
-        default_factory=lambda: PhaseConfig(steps=20_000, seconds=60.0, batch=256, learning_rate=5e-4)
+        default_factory=lambda: PhaseConfig(steps=20_000, seconds=60.0, batch=96, learning_rate=1e-3)
     )
     value: PhaseConfig = field(default_factory=lambda: PhaseConfig(steps=40_000, seconds=60.0, learning_rate=5e-4))
 
