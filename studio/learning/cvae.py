@@ -7,7 +7,7 @@ Stage 2:  -log p_flow(z | s_i), a fresh z ~ q for every batch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -116,18 +116,18 @@ def encode_windows(networks: SkillNetworks, windows: WindowTensors, starts: Tens
     state = windows.states[starts]
     frame = networks.features.frame(state)
     count = window if sizes.posterior == "bigru" else sizes.posterior_ticks
-    ticks = torch.tensor(even_ticks(window, count))
-    changes = networks.transition.encode(state[:, None], windows.states_at(starts, ticks))
+    ends = even_ticks(window, count)
+    changes = networks.transition.encode(state[:, None], windows.states_at(starts, torch.tensor(ends)))
     actions = networks.actions.encode(windows.actions_at(starts, torch.arange(window)))
     if count != window:
-        actions = _mean_between(actions, ticks)
+        actions = _mean_between(actions, ends)
     per_tick = torch.cat([changes, actions], dim=-1).clamp(-10.0, 10.0)
     return Encoded(starts, frame, networks.features(state, frame), per_tick, changes[:, -1])
 
 
-def _mean_between(actions: Tensor, ends: Tensor) -> Tensor:
+def _mean_between(actions: Tensor, ends: Sequence[int]) -> Tensor:
     """Mean actions [B, K, A] over the stretches that end at ticks `ends` [K], of actions [B, W, A]."""
-    edges = [0, *ends.tolist()]
+    edges = [0, *ends]
     return torch.stack([actions[:, a:b].mean(1) for a, b in pairwise(edges)], dim=1)
 
 

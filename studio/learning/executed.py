@@ -19,6 +19,7 @@ from torch import Tensor
 from studio.core.errors import DataError
 from studio.core.task import Task
 from studio.learning.cvae import Statistics
+from studio.learning.device import placed
 from studio.learning.skill_networks import SkillNetworks
 from studio.learning.windows import WindowTensors
 
@@ -87,7 +88,7 @@ def load_executed(files: Sequence[Path], *, window: int, skill_size: int) -> Exe
     if not states:
         raise DataError(f"No executed skill in {len(files)} episodes. The round made nothing to learn from.")
     tensors = (np.concatenate(parts) for parts in (states, starts, skills, rows, goals))
-    return ExecutedSkills(*(torch.from_numpy(array) for array in tensors), window=window)
+    return ExecutedSkills(*(placed(torch.from_numpy(array)) for array in tensors), window=window)
 
 
 def split_executed(files: Sequence[Path], held_out_every: int = 10) -> tuple[list[Path], list[Path]]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from studio.learning.cvae import posterior_skills
+from studio.learning.device import make_generator
 from studio.learning.distributions import gaussian_log_density
 from studio.learning.skill_metrics import pick_evenly
 from studio.learning.skill_networks import SkillNetworks
@@ -30,7 +31,7 @@ def negative_log_likelihoods(
     networks: SkillNetworks, windows: WindowTensors, models: Mapping[str, LogDensity], *, count: int = 4096
 ) -> dict[str, Tensor]:
     """NLL [n] in nats of each model on the same posterior skills, in the order of the recording."""
-    generator = torch.Generator().manual_seed(_SEED)
+    generator = make_generator(_SEED)
     starts = pick_evenly(windows.starts.sort().values, count)
     found: dict[str, list[Tensor]] = {name: [] for name in models}
     for part in starts.split(1024):

@@ -17,6 +17,7 @@ from studio.learning.cvae import (
     stage_1_loss,
     stage_2_loss,
 )
+from studio.learning.device import make_generator
 from studio.learning.distributions import gaussian_kl
 from studio.learning.features import JOINT_FIELD
 from studio.learning.skill_networks import SkillNetworks
@@ -39,7 +40,7 @@ def quick_losses(
     networks: SkillNetworks, windows: WindowTensors, weights: LossWeights, *, policy_ticks: int, count: int = 1024
 ) -> dict[str, float]:
     """Stage 1's terms on held-out windows, without noise and with the same draws every time."""
-    generator = torch.Generator().manual_seed(_SEED)
+    generator = make_generator(_SEED)
     starts = pick_evenly(windows.starts, count)
     sharp = dataclasses.replace(weights, feature_noise=0.0)
     statistics = stage_1_loss(
@@ -51,7 +52,7 @@ def quick_losses(
 @torch.no_grad()
 def quick_likelihood(networks: SkillNetworks, windows: WindowTensors, *, count: int = 2048) -> dict[str, float]:
     """Held-out negative log likelihood in nats of the flow and of the Gaussian prior on the same skills."""
-    generator = torch.Generator().manual_seed(_SEED)
+    generator = make_generator(_SEED)
     statistics = stage_2_loss(networks, windows, pick_evenly(windows.starts, count), generator=generator)[1]
     return {name: float(statistics[name]) for name in ("nll_flow", "nll_gaussian")}
 

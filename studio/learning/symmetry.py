@@ -13,6 +13,7 @@ from torch import Tensor
 
 from studio.core.errors import ConfigError
 from studio.core.geometry import cube_rotations
+from studio.learning.device import placed
 
 
 def symmetry_rotations(name: str) -> Tensor:
@@ -20,7 +21,7 @@ def symmetry_rotations(name: str) -> Tensor:
     if name == "none":
         return torch.eye(3)[None]
     if name == "cube":
-        return torch.from_numpy(cube_rotations()).float()
+        return placed(torch.from_numpy(cube_rotations()).float())
     raise ConfigError(f"Symmetry {name!r} is unknown; allowed none, cube. Change `symmetry` in the task.")
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from studio.learning.checkpoint import load_checkpoint, optimiser_tensors, restore_optimiser, save_checkpoint
+from studio.learning.device import placed
 
 _WARM_UP_STEPS = 100
 _MEASURING_STEPS = 10
@@ -245,7 +246,7 @@ class Training:
         if loaded is None:
             return
         tensors, state = loaded
-        self._generator.set_state(tensors["generator"])
+        self._generator.set_state(tensors["generator"].cpu())  # it is kept there, whatever it draws for
         self._index = int(state["phase"])
         self._loop = self._make_loop()
         self._networks.load_state_dict({n[4:]: t for n, t in tensors.items() if n.startswith("net.")})  # after `begin`
@@ -353,10 +354,11 @@ class _PhaseLoop:
 
     def restore(self, tensors: dict[str, Tensor], step: int, elapsed_s: float) -> None:
         restore_optimiser(self._optimiser, {n[4:]: t for n, t in tensors.items() if n.startswith("opt.")})
-        self._average = [tensors[f"avg.{index}"].clone() for index in range(len(self._parameters))]
+        self._average = [placed(tensors[f"avg.{index}"]).clone() for index in range(len(self._parameters))]
         known = tensors["best_value"].reshape(-1).tolist()  # older checkpoints have the value alone
         self._best_value, self._best_share, self._measured_share = (*known, 0.0, 0.0)[:3]
-        self._best = [tensors[f"best.{index}"].clone() for index in range(len(self._parameters)) if "best.0" in tensors]
+        best = [f"best.{index}" for index in range(len(self._parameters)) if "best.0" in tensors]
+        self._best = [placed(tensors[name]).clone() for name in best]
         self.step_count, self.elapsed_s, self._row_s = step, elapsed_s, elapsed_s
         self._kept = self._due()
 

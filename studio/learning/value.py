@@ -19,6 +19,7 @@ from studio.core.config import check_range
 from studio.core.errors import DataError
 from studio.core.task import Task
 from studio.learning.bundle import Bundle
+from studio.learning.device import make_generator
 from studio.learning.features import FeatureMap
 from studio.learning.networks import mlp
 from studio.learning.skill_model import SkillModel
@@ -250,7 +251,7 @@ def make_value_phase(
 
     def measure() -> dict[str, float]:
         with torch.no_grad():
-            drawn = unseen.draw(2048, value, torch.Generator().manual_seed(0))
+            drawn = unseen.draw(2048, value, make_generator(0))
             found = value_loss(value, see, held_out, drawn, settings)[1]
         return {name: float(number) for name, number in found.items()}
 

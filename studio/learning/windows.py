@@ -12,6 +12,7 @@ from torch import Tensor
 
 from studio.core.errors import DataError
 from studio.core.task import Task
+from studio.learning.device import placed
 from studio.learning.kinematics import ArmGeometry
 from studio.learning.symmetry import mirror_map
 
@@ -29,6 +30,10 @@ class WindowTensors:
     starts: Tensor
     window: int
 
+    def to(self, device: torch.device) -> WindowTensors:
+        """The same windows on another device."""
+        return WindowTensors(self.states.to(device), self.actions.to(device), self.starts.to(device), self.window)
+
     def states_at(self, starts: Tensor, ticks: Tensor) -> Tensor:
         """States [B, K, S] at `starts` [B] plus `ticks` [K] or [B, K]."""
         return self.states[starts[:, None] + ticks]
@@ -44,11 +49,12 @@ def make_window_tensors(windows: Any, starts: np.ndarray, *, what: str) -> Windo
             f"Only {len(starts)} {what} windows of {windows.window} ticks at {windows.rate_hz:g} Hz; at least "
             f"{_MINIMUM_WINDOWS} are needed. Record more play, or shorten the window."
         )
-    states = torch.from_numpy(np.array(windows.states, dtype=np.float32))
-    actions = torch.from_numpy(np.array(windows.actions, dtype=np.float32))
+    states = placed(torch.from_numpy(np.array(windows.states, dtype=np.float32)))
+    actions = placed(torch.from_numpy(np.array(windows.actions, dtype=np.float32)))
     if not (torch.isfinite(states).all() and torch.isfinite(actions).all()):
         raise DataError(f"The {what} windows hold values that are not numbers. Drop the damaged episode and try again.")
-    return WindowTensors(states, actions, torch.from_numpy(np.array(starts, dtype=np.int64)), windows.window)
+    rows = placed(torch.from_numpy(np.array(starts, dtype=np.int64)))
+    return WindowTensors(states, actions, rows, windows.window)
 
 
 def with_mirror(windows: WindowTensors, task: Task, geometry: ArmGeometry | None) -> WindowTensors:
@@ -56,7 +62,7 @@ def with_mirror(windows: WindowTensors, task: Task, geometry: ArmGeometry | None
     mapping = _mirror_of(task, geometry)
     if mapping is None:
         return windows
-    order, signs = torch.from_numpy(mapping[0]), torch.from_numpy(mapping[1]).float()
+    order, signs = placed(torch.from_numpy(mapping[0])), placed(torch.from_numpy(mapping[1]).float())
     states = _mirrored_states(windows.states, task, order, signs)
     joints = len(order)
     halves = windows.actions.unflatten(-1, (-1, joints))

@@ -82,17 +82,19 @@ def train(writer: RunWriter) -> None:
     windows = load_play(dataset, task, config)
     import torch
 
-    from studio.learning.kinematics import arm_geometry  # torch: only once the recordings are known to be readable
+    from studio.learning.device import choose_device, computing_on  # torch: only once the recordings are readable
+    from studio.learning.kinematics import arm_geometry
 
     geometry = arm_geometry(load_robot(task.robot)) if task.robot and task.features else None
     torch.set_flush_denormal(True)  # of this process: small gradients in denormals are slow
     reporter = RunReporter(writer)
     gather = SimulatedGather(writer.path / "rounds", reporter) if task.robot else None
-    method = entry.load()(config, windows, geometry, seed=int(spec.get("seed") or 0), gather=gather)
-    reporter.show = lambda: method.save_so_far(bundle_path)
-    result = method.train(reporter, writer.path / "checkpoint")
-    writer.update(stage="held out", message="Writing the bundle")
-    method.save(bundle_path, result, began_s)
+    with computing_on(choose_device(getattr(config, "device", "cpu"))):
+        method = entry.load()(config, windows, geometry, seed=int(spec.get("seed") or 0), gather=gather)
+        reporter.show = lambda: method.save_so_far(bundle_path)
+        result = method.train(reporter, writer.path / "checkpoint")
+        writer.update(stage="held out", message="Writing the bundle")
+        method.save(bundle_path, result, began_s)
     if not result.stopped and execution_windows(method, task):
         writer.update(stage="in the simulator", message="Doing held-out skills again")
         measure_execution(method, task, lambda: writer.asked() == "cancel")

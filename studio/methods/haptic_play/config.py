@@ -130,6 +130,8 @@ class HapticPlayConfig:
             feedback, where the task has one; 0 does none. Each takes about half a second.
         clip: largest norm of the gradient.
         threads: torch threads.
+        device: `auto` computes on a GPU where torch has one, `cpu` never, `cuda` or not at all. Planning and the
+            simulator stay on the processor.
     """
 
     rate_hz: float = 100.0  # [F] 400 costs four times as much and was not needed
@@ -172,6 +174,7 @@ class HapticPlayConfig:
     execution_windows: int = 24  # [ours]
     clip: float = 10.0  # [O]
     threads: int = 1  # [ours] networks this small are slower with two: 33 against 25 ms an update of stage 1
+    device: str = "auto"
     checkpoint_every_s: float = 20.0
     held_out_every_s: float = 15.0
     stage_1: PhaseConfig = field(default_factory=lambda: PhaseConfig(steps=60_000, seconds=270.0))
@@ -207,6 +210,7 @@ class HapticPlayConfig:
         _check_choice("latent", self.latent, ("kl", "mmd", "adversarial"))
         _check_choice("policy", self.policy, ("mlp", "gru"))
         _check_choice("posterior", self.posterior, ("mlp", "bigru"))
+        _check_choice("device", self.device, ("auto", "cpu", "cuda"))
         _check_choice("reduction", self.reduction, ("mean", "sum"))
 
 

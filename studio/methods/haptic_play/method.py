@@ -16,6 +16,7 @@ from studio.core.errors import ConfigError
 from studio.core.task import Task
 from studio.learning.bundle import Bundle, save_bundle
 from studio.learning.cvae import LossWeights, chain_loss, fit_scales, make_policy_noise, stage_1_loss, stage_2_loss
+from studio.learning.device import make_generator
 from studio.learning.kinematics import ArmGeometry
 from studio.learning.latent_match import Discriminator
 from studio.learning.reconstruction import reconstruction_by_dimension
@@ -70,8 +71,8 @@ class HapticPlay:
         self.mirrored = self.train_windows is not train
         held_out = make_window_tensors(windows, windows.held_out_starts, what="held-out")
         self.choosing_windows, self.held_out_windows = split_held_out(held_out)
-        self.generator = torch.Generator().manual_seed(seed)
-        self.seed = seed
+        self.generator = make_generator(seed)
+        self.seed, self.device = seed, str(torch.get_default_device())
         sizes = _network_sizes(config)
         self.networks = SkillNetworks(self.task, geometry, train.actions.shape[-1], train.window, sizes)
         fit_scales(self.networks, self.train_windows, pick_evenly(self.train_windows.starts, _SCALE_WINDOWS))
@@ -138,9 +139,10 @@ class HapticPlay:
 
     def measure_execution(self, rig: PlaceableRig, stop: Callable[[], bool] = lambda: False) -> None:
         """Held-out windows done again in the simulator; the errors join the other held-out numbers."""
-        starts = pick_windows(self.held_out_windows, self.task, self.config.execution_windows)
-        model = SkillModel(copy.deepcopy(self.networks), rate_hz=self.rate_hz, prior="gaussian")
-        self.held_out |= SkillExecution(rig, model, self.held_out_windows).measure(starts, stop)
+        windows = self.held_out_windows.to(torch.device("cpu"))  # a policy that runs at 100 Hz is quicker there
+        starts = pick_windows(windows, self.task, self.config.execution_windows)
+        model = SkillModel(copy.deepcopy(self.networks).cpu(), rate_hz=self.rate_hz, prior="gaussian")
+        self.held_out |= SkillExecution(rig, model, windows).measure(starts, stop)
 
     def summary(self) -> dict[str, Any]:
         """What the method itself adds to a run's result."""
@@ -196,6 +198,7 @@ class HapticPlay:
             "priors": self.priors,
             "reference_blocks": self.config.reference_blocks,
             "seed": self.seed,
+            "device": self.device,
             "settings": dataclasses.asdict(self.config),
             "mirrored": self.mirrored,
             "stopped_early": result.stopped,
@@ -254,7 +257,7 @@ class HapticPlay:
         config, prepared = self.config, list[SingleSkills]()
 
         def begin() -> None:
-            starts = self._sampler().draw(PREPARED_WINDOWS, torch.Generator().manual_seed(self.seed))
+            starts = self._sampler().draw(PREPARED_WINDOWS, make_generator(self.seed))
             prepared[:] = [recorded_singles(self.networks, self.train_windows, starts)]
 
         def loss(generator: torch.Generator) -> Any:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from studio.evaluation.config import EvaluateConfig
 from studio.learning.cvae import chain_loss
+from studio.learning.device import make_generator
 from studio.learning.executed import (
     ExecutedSkills,
     executed_chain_loss,
@@ -167,7 +168,7 @@ class Rounds:
             self._need(index)
             count = config.single.batch * networks.sizes.dynamics_members  # a whole batch for each
             executed = 0 if self.executed is None else round(config.executed_share * count)
-            starts = self._sampler(1).draw(PREPARED_WINDOWS, torch.Generator().manual_seed(index))
+            starts = self._sampler(1).draw(PREPARED_WINDOWS, make_generator(index))
             prepared[:] = [(recorded_singles(networks, self._windows, starts), count - executed)]
             if self.executed is not None and executed:
                 prepared.append((executed_singles(networks, self.executed), executed))
@@ -264,7 +265,7 @@ class Rounds:
 
         def measure() -> dict[str, float]:
             with torch.no_grad():
-                drawn = unseen.draw(2048, value, torch.Generator().manual_seed(0))
+                drawn = unseen.draw(2048, value, make_generator(0))
                 found = value_loss(value, see, self._choosing, drawn, settings)[1]
             return {name: float(number) for name, number in found.items()}
 
