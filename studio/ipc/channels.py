@@ -114,7 +114,8 @@ def make_guard_slot() -> RecordType:
     )
 
 
-def make_mailbox_slot(*, stages: int, skill_size: int, state_size: int) -> RecordType:
+def make_mailbox_slot(*, stages: int, skill_size: int, state_size: int, candidates: int = 0) -> RecordType:
+    """The newest plan; `candidate_count` of the candidates are to be weighed again by the policy."""
     return RecordType(
         "mailbox",
         10.0,
@@ -125,5 +126,21 @@ def make_mailbox_slot(*, stages: int, skill_size: int, state_size: int) -> Recor
             Field(name="controls", shape=(stages, skill_size), dtype="<f4"),
             Field(name="skill", shape=(skill_size,), dtype="<f4"),
             Field(name="state_goal", shape=(state_size,), dtype="<f4"),
+            Field(name="candidates", shape=(stages, max(1, candidates), skill_size), dtype="<f4"),
+            Field(name="candidate_count", dtype="<i4"),
+        ),
+    )
+
+
+def make_running_slot(*, stages: int, skill_size: int, state_size: int) -> RecordType:
+    """What the policy follows since its last window began: for the planner, which plans on from there."""
+    return RecordType(
+        "running",
+        10.0,
+        (
+            Field(name="plan_id", dtype="<i8"),
+            Field(name="stage", dtype="<i4"),  # of the plan's skills, the one that runs
+            Field(name="controls", shape=(stages, skill_size), dtype="<f4"),
+            Field(name="state_goal", shape=(state_size,), dtype="<f4"),  # where the running skill is predicted to end
         ),
     )

@@ -81,6 +81,9 @@ class ActorPlanner:
         )
         return TimedPlan(plan=plan, latency_s=time.perf_counter() - began_s)
 
+    def follow(self, controls: Tensor) -> None:
+        """Nothing is remembered."""
+
     def random_controls(self) -> Tensor:
         """Base controls [H, d] drawn from the prior within u_max."""
         uniform = torch.rand((self.settings.stages, self._skills.skill_size), generator=self._generator)

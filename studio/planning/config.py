@@ -51,6 +51,8 @@ class PlannerConfig:
         from_prediction: plan from where the running skill is predicted to end instead of from the measured state.
         serial: plan only while the arms hold, one skill per plan; for comparison (methods 1b: its delay destabilised
             the authors' robot and simulation).
+        candidates: best control sequences that go with a plan made from a prediction: the policy weighs them again
+            where the window really begins. 0 leaves that out.
         fan: rollouts published for the screen.
         engine: `torch` rolls out in torch, `native` in the library built from resources/native, `auto` in the
             library where there is a compiler and the model is of a kind it knows.
@@ -88,6 +90,7 @@ class PlannerConfig:
     hold_after_windows: float = 3.0
     from_prediction: bool = True
     serial: bool = False
+    candidates: int = 32
     fan: int = 140
     engine: str = "auto"
     precision: str = "float32"
@@ -127,6 +130,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "unstick_s": (0.0, 60.0),
     "unstick_skills": (0, 50),
     "hold_after_windows": (1.0, 100.0),
+    "candidates": (0, 256),
     "fan": (0, 140),
     "threads": (1, 64),
     "budget_s": (0.0, 60.0),
@@ -151,6 +155,7 @@ PRESETS: dict[str, PlannerConfig] = {
         approach_weight=0.0,
         unstick_s=0.0,
         from_prediction=False,
+        candidates=0,
         budget_s=0.0,
     ),
     "cem": PlannerConfig(algorithm="cem", passes=3),

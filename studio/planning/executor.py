@@ -7,6 +7,7 @@ policy worker.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +28,17 @@ class SkillPlan:
         plan_id: rises with every plan.
         state_t_ns: time of the measured state that the plan was made from; its age counts from here.
         controls: U* [H, d].
+        candidates: [H, K, d], to be weighed again where the window begins; None or K = 0 leaves U* as it is.
     """
 
     plan_id: int
     goal_id: int
     state_t_ns: int
     controls: Tensor
+    candidates: Tensor | None = None
+
+
+WeighAgain = Callable[[Tensor, SkillPlan], Tensor]  # state [S] and a plan with candidates -> controls [H, d]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +76,17 @@ class SkillExecutor:
         skills: the trained model.
         hold_after_windows: age of a plan, in windows, beyond which the arms hold.
         serial: every plan is used for one skill, then the arms hold until the next plan comes.
+        weigh_again: what to follow of a plan's candidates at the measured state, when the plan is taken.
     """
 
-    def __init__(self, skills: Skills, *, hold_after_windows: float = 3.0, serial: bool = False) -> None:
+    def __init__(
+        self,
+        skills: Skills,
+        *,
+        hold_after_windows: float = 3.0,
+        serial: bool = False,
+        weigh_again: WeighAgain | None = None,
+    ) -> None:
         joints = StateReader(skills.task).joints
         if joints is None or skills.action_size != 2 * (joints.stop - joints.start):
             raise ConfigError(
@@ -82,7 +96,7 @@ class SkillExecutor:
         self._skills = skills
         self._joints = joints
         self._size = joints.stop - joints.start
-        self._serial = serial
+        self._serial, self._weigh_again = serial, weigh_again
         self._limit_ns = round(hold_after_windows * window_ns(skills))
         self._object = object_spans(skills.task)
         self.reset()
@@ -96,6 +110,7 @@ class SkillExecutor:
         self._holding = True
         self._hold_rad: FloatArray | None = None
         self._skill = torch.zeros(self._skills.skill_size)
+        self._controls = torch.zeros(0, self._skills.skill_size)
         self._start = self._goal = torch.zeros(self._skills.state_size)
         self.outcome: SkillOutcome | None = None
 
@@ -122,6 +137,11 @@ class SkillExecutor:
     def state_goal(self) -> Tensor | None:
         """Where the running skill is predicted to end [S]; None while holding."""
         return None if self._holding else self._goal
+
+    @property
+    def controls(self) -> Tensor:
+        """What is followed of the plan [H, d]: U*, or what its candidates came to at the measured state."""
+        return self._controls
 
     @property
     def skill(self) -> Tensor | None:
@@ -158,7 +178,7 @@ class SkillExecutor:
 
     def _begin_window(self, measured: Tensor, t_ns: int, hold: bool) -> None:
         if self._newest is not None and self._newest is not self._plan:
-            self._plan, self._stage = self._newest, 0
+            self._plan, self._stage, self._controls = self._newest, 0, self._newest.controls
         elif self._serial:
             self._holding = True
             return
@@ -169,7 +189,9 @@ class SkillExecutor:
             self._holding = True
             return
         self._holding, self._hold_rad = False, None
-        control = plan.controls[min(self._stage, len(plan.controls) - 1)]
+        if self._stage == 0 and self._weigh_again is not None and plan.candidates is not None:
+            self._controls = self._weigh_again(measured, plan) if plan.candidates.numel() else plan.controls
+        control = self._controls[min(self._stage, len(self._controls) - 1)]
         with torch.inference_mode():
             here = measured[None]
             skill = self._skills.skill(control[None], here)

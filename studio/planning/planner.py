@@ -59,6 +59,10 @@ class Planner(Protocol):
         """See `GoalPlanner.plan`."""
         ...
 
+    def follow(self, controls: Tensor) -> None:
+        """What is executed of the last plan [H, d], where that differs from what was planned."""
+        ...
+
     def random_controls(self) -> Tensor:
         """Base controls [H, d] drawn from the prior within u_max."""
         ...
@@ -124,9 +128,7 @@ class GoalPlanner:
         """
         began_s = time.perf_counter()
         start = torch.from_numpy(np.asarray(state, dtype=np.float32))
-        self._score.set_goal(goal)
-        if self._quick is not None:
-            self._quick.set_goal(self._score.goal)
+        self._set_goal(goal)
         previous = None if self._previous is None else shift_controls(self._previous, skills_since_last)
         plan = self._sampling.plan(start, previous, whole_path=whole_path, samples=samples)
         if self._stillness.is_stuck(state, t_s):
@@ -134,16 +136,32 @@ class GoalPlanner:
         self._previous = plan.controls
         return TimedPlan(plan=plan, latency_s=time.perf_counter() - began_s)
 
+    def follow(self, controls: Tensor) -> None:
+        """See `Planner.follow`; the next warm start begins with it."""
+        if self._previous is not None:
+            self._previous = controls
+
+    def weigh_again(self, state: Tensor, goal: Goal, candidates: Tensor) -> Tensor:
+        """Controls [H, d] out of a plan's candidates [H, K, d], for the state [S] that the window begins with."""
+        self._set_goal(goal)
+        return self._sampling.weigh_again(state, candidates)
+
     def random_controls(self) -> Tensor:
         """Base controls [H, d] drawn from the prior within u_max."""
         return self._sampling.random_controls()
+
+    def _set_goal(self, goal: Goal) -> None:
+        self._score.set_goal(goal)
+        if self._quick is not None:
+            self._quick.set_goal(self._score.goal)
 
     @torch.inference_mode()
     def _random_plan(self, plan: Plan, start: Tensor) -> Plan:
         controls = self.random_controls()
         path = self._sampling.predict_path(start, controls)
         skill = self._skills.skill(controls[:1], start[None])[0]
-        return Plan(**{**plan.__dict__, "controls": controls, "path": path, "skill": skill, "state_goal": path[1]})
+        own = {"controls": controls, "path": path, "skill": skill, "state_goal": path[1]}
+        return Plan(**{**plan.__dict__, **own, "candidates": plan.candidates[:, :0]})  # chance is to stay chance
 
 
 class Stillness:

@@ -6,7 +6,7 @@ gets rollouts, which turn base controls into predicted states and returns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -29,6 +29,8 @@ class Plan:
         path: predicted states of U* [H + 1, S], or of its first skill only [2, S].
         fan: predicted states of the best samples, best first [F, H + 1, S].
         fan_returns: their returns [F].
+        candidates: U* and the best sequences of the last pass [H, K, d], to be weighed again at another state; K may
+            be 0.
     """
 
     controls: Tensor
@@ -40,6 +42,7 @@ class Plan:
     path: Tensor
     fan: Tensor
     fan_returns: Tensor
+    candidates: Tensor = field(default_factory=lambda: torch.zeros(0, 0, 0))
 
     def is_sound(self, control_limit: float) -> bool:
         """Finite numbers, and controls inside the box: what may be followed."""
@@ -98,7 +101,7 @@ class SamplingPlanner:
             samples: N of this plan; None takes that of the settings.
         """
         centre, spread = previous, None
-        rolled, weights = None, state  # replaced below; passes >= 1 is checked by the settings
+        rolled, weights, controls = None, state, state  # replaced below; passes >= 1 is checked by the settings
         for number in range(self.settings.passes):
             controls = self._propose(number, centre, spread, samples or self.settings.samples)
             rolled = self._rollouts.roll_out(state, controls, paths=number == self.settings.passes - 1)
@@ -107,7 +110,13 @@ class SamplingPlanner:
             spread = self._spread(controls, weights, centre)
         assert centre is not None
         assert rolled is not None
-        return self._finish(state, centre, rolled, weights, whole_path)
+        return self._finish(state, centre, rolled, weights, controls, whole_path)
+
+    @torch.inference_mode()
+    def weigh_again(self, state: Tensor, candidates: Tensor) -> Tensor:
+        """The mean [H, d] of sequences [H, K, d], weighed by what they lead to from `state` [S]."""
+        weights = self._weigh(self._rollouts.roll_out(state, candidates, paths=False).returns)
+        return torch.einsum("n,hnd->hd", weights, candidates)
 
     def random_controls(self) -> Tensor:
         """Base controls [H, d] drawn from the box, for random skills and for unsticking."""
@@ -156,7 +165,9 @@ class SamplingPlanner:
         variance = torch.einsum("n,hnd->hd", weights, (controls - centre[:, None]).square())
         return variance.sqrt().clamp_min(0.02)  # never narrower, or the next pass would find nothing new
 
-    def _finish(self, state: Tensor, centre: Tensor, rolled: Rolled, weights: Tensor, whole_path: bool) -> Plan:
+    def _finish(
+        self, state: Tensor, centre: Tensor, rolled: Rolled, weights: Tensor, controls: Tensor, whole_path: bool
+    ) -> Plan:
         """z0 and its end are computed again after averaging, exactly: they belong to U*, not to a sample."""
         returns, path = rolled.returns, rolled.path
         best = torch.topk(returns, min(self.settings.fan, returns.numel())).indices
@@ -176,10 +187,18 @@ class SamplingPlanner:
             path=predicted,
             fan=path[:, best].transpose(0, 1),
             fan_returns=returns[best],
+            candidates=self._candidates(centre, controls, returns),
         )
+
+    def _candidates(self, centre: Tensor, controls: Tensor, returns: Tensor) -> Tensor:
+        count = self.settings.candidates
+        if not count:
+            return centre[:, None][:, :0]
+        best = torch.topk(returns, min(count - 1, returns.numel())).indices
+        return torch.cat([centre[:, None], controls[:, best]], dim=1)
 
 
 def shift_controls(controls: Tensor, skills: int = 1) -> Tensor:
-    """U* [H, d] after `skills` of its skills have run: shifted, the last row repeated (methods 1c)."""
+    """U* [H, d], or several [H, K, d], after `skills` skills have run: shifted, the last row repeated (methods 1c)."""
     skills = min(max(skills, 0), len(controls) - 1)
-    return torch.cat([controls[skills:], controls[-1:].expand(skills, -1)])
+    return torch.cat([controls[skills:], controls[-1:].expand(skills, *controls.shape[1:])])

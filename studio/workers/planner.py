@@ -64,6 +64,10 @@ class Start:
     boundary_ns: int = 0
     predicted_error_m: float = float("nan")
 
+    @property
+    def is_predicted(self) -> bool:
+        return self.boundary_ns > 0
+
 
 class PlanPublisher:
     """Owner of the mailbox slot and the plan ring; numbers the plans, going on after a restart."""
@@ -72,7 +76,7 @@ class PlanPublisher:
         mailbox_path = link.session.slot_path("mailbox")
         self.plan_id = _last_plan_id(mailbox_path)
         sizes = {"stages": settings.stages, "skill_size": skills.skill_size}
-        self._mailbox_type = make_mailbox_slot(**sizes, state_size=skills.state_size)
+        self._mailbox_type = make_mailbox_slot(**sizes, state_size=skills.state_size, candidates=settings.candidates)
         self._plan_type = make_plan_record(**sizes, fan=settings.fan)
         self._ring = RingWriter(link.session.ring_path("plan"), self._plan_type)
         self._mailbox = SlotWriter(mailbox_path, self._mailbox_type)
@@ -81,10 +85,10 @@ class PlanPublisher:
         if self.plan_id:
             self._restore_id()
 
-    def write(self, plan: Plan, controls: Tensor, start: Start, goal: Goal, latency_s: float) -> int:
-        """Publish a plan to the policy first, then to the screens; returns its id."""
+    def write(self, plan: Plan, missed: int, start: Start, goal: Goal, latency_s: float) -> int:
+        """Publish a plan, shifted by `missed` windows, to the policy first, then to the screens; returns its id."""
         self.plan_id += 1
-        self._write_mailbox(plan, controls, start, goal)
+        self._write_mailbox(plan, missed, start, goal)
         self._write_ring(plan, start, goal, latency_s)
         return self.plan_id
 
@@ -97,11 +101,15 @@ class PlanPublisher:
         record["plan_id"] = self.plan_id  # a plan of time 0 is stale, so nobody follows it
         self._mailbox.write(record)
 
-    def _write_mailbox(self, plan: Plan, controls: Tensor, start: Start, goal: Goal) -> None:
+    def _write_mailbox(self, plan: Plan, missed: int, start: Start, goal: Goal) -> None:
         record = self._mailbox_type.empty()[0]
         record["t_ns"] = time.monotonic_ns()
         record["plan_id"], record["goal_id"], record["state_t_ns"] = self.plan_id, goal.goal_id, start.state_t_ns
-        record["controls"], record["skill"] = controls.numpy(), plan.skill.numpy()
+        record["controls"], record["skill"] = shift_controls(plan.controls, missed).numpy(), plan.skill.numpy()
+        count = plan.candidates.shape[1] if start.is_predicted else 0  # at the measured state U* is the best there is
+        record["candidate_count"] = count
+        if count:
+            record["candidates"][:, :count] = shift_controls(plan.candidates, missed).numpy()
         record["state_goal"] = plan.state_goal.numpy()
         self._mailbox.write(record)
 
@@ -148,6 +156,7 @@ class DeployedPlanner:
         self._publisher = PlanPublisher(link, deployment.model, settings)
         self._surroundings = Surroundings(link.session, deployment)
         self._target = Tap(link.session.slot_path("target"))
+        self._running = Tap(link.session.slot_path("running"))
         self._delay_s = delay_s
         self._window_ns = window_ns(deployment.model)
         self._goal_id = 0
@@ -204,10 +213,9 @@ class DeployedPlanner:
         now_ns = time.monotonic_ns()
         missed = (now_ns - start.boundary_ns) // self._window_ns if start.boundary_ns else 0
         self.overruns += missed > 0
-        controls = shift_controls(timed.plan.controls, int(missed))
         self.latency_s, self.effective_samples = (now_ns - start.state_t_ns) * 1e-9, timed.plan.effective_samples
-        self._publisher.write(timed.plan, controls, start, goal, self.latency_s)
-        self._controls, self.plans = controls, self.plans + 1
+        self._publisher.write(timed.plan, int(missed), start, goal, self.latency_s)
+        self._controls, self.plans = shift_controls(timed.plan.controls, int(missed)), self.plans + 1
 
     def _refuse(self) -> None:
         """A plan with numbers that are none is not published; the policy goes on with the last one, then holds."""
@@ -234,19 +242,27 @@ class DeployedPlanner:
         self._publisher.close()
         self._surroundings.close()
         self._target.close()
+        self._running.close()
 
     def _start_at_next_boundary(self, measured: FloatArray, t_ns: int) -> Start:
+        """From where the running skill is predicted to end: by the policy, which began it, or by its plan."""
         assert self._controls is not None
-        here = torch.from_numpy(measured.astype(np.float32))[None]
-        with torch.inference_mode():
-            ahead = self.skills.predict(here, self.skills.skill(self._controls[:1], here))[0].numpy()
+        running, skills = self._running.read(), 1
         gap_m = self._gap_m(measured)
-        self._expected = ahead.astype(np.float64)
+        if running is not None and int(running["plan_id"]) == self._publisher.plan_id:
+            self._expected = running["state_goal"].astype(np.float64)
+            self._planner.follow(torch.from_numpy(running["controls"].copy()))
+            skills = 1 + int(running["stage"])
+        else:
+            here = torch.from_numpy(measured.astype(np.float32))[None]
+            with torch.inference_mode():
+                ahead = self.skills.predict(here, self.skills.skill(self._controls[:1], here))[0].numpy()
+            self._expected = ahead.astype(np.float64)
         return Start(
             state=self._expected,
             measured=measured,
             state_t_ns=t_ns,
-            skills=1,
+            skills=skills,
             boundary_ns=t_ns,
             predicted_error_m=gap_m,
         )

@@ -11,20 +11,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from studio.core.clock import WallClock
 from studio.core.errors import ConfigError, StudioError
 from studio.core.geometry import FloatArray
 from studio.core.observation import StateReader
 from studio.core.task import Goal
-from studio.ipc.channels import make_target_slot
+from studio.ipc.channels import make_running_slot, make_target_slot
 from studio.ipc.messages import Message
 from studio.ipc.slot import SlotWriter
 from studio.ipc.worker_link import WorkerLink, run_worker
 from studio.planning.arrival import Arrival
+from studio.planning.config import PlannerConfig
 from studio.planning.executor import Motion, SkillExecutor, SkillPlan
+from studio.planning.planner import GoalPlanner
 from studio.planning.skills import window_ns
 from studio.workers.deployment import Deployment, Surroundings, load_deployment, make_settings, newest_deploy
+from studio.workers.planning_engine import make_goal_planner
 from studio.workers.priority import keep_memory, obtain_niceness
 from studio.workers.skill_run import SkillRun
 from studio.workers.tap import Tap
@@ -44,9 +48,14 @@ class DeployedPolicy:
         if joints is None:
             raise ConfigError(f"Bundle {deployment.path.name}: task {task.name} has no joints. Pick another bundle.")
         settings = make_settings(deployment.values)
+        self._planner = _make_second_look(deployment, settings)
         self.executor = SkillExecutor(
-            deployment.model, hold_after_windows=settings.hold_after_windows, serial=settings.serial
+            deployment.model,
+            hold_after_windows=settings.hold_after_windows,
+            serial=settings.serial,
+            weigh_again=None if self._planner is None else self._weigh_again,
         )
+        self._goal: Goal | None = None
         self._link = link
         self._skill_run: SkillRun | None = None
         self.tick_ns = round(1e9 / deployment.model.rate_hz)
@@ -56,6 +65,9 @@ class DeployedPolicy:
         self._type = make_target_slot(joints.stop - joints.start)
         self._target = SlotWriter(link.session.slot_path("target"), self._type)
         self._record = self._type.empty()[0]
+        sizes = {"stages": settings.stages, "skill_size": self.skills.skill_size, "state_size": self.skills.state_size}
+        self._running_type = make_running_slot(**sizes)
+        self._running = SlotWriter(link.session.slot_path("running"), self._running_type)
         self._arrival = Arrival(task)
         self._goal_id = 0
         self._outcomes: list[float] = []
@@ -75,16 +87,27 @@ class DeployedPolicy:
         if self._skill_run is not None:
             self._step_skill(self._skill_run, state, now_ns)
             return
-        goal = self._surroundings.goal()
+        goal = self._goal = self._surroundings.goal()
         self._take_plan(goal)
         hold = held or goal is None or self._arrival.look(state, goal)
         boundary = self.executor.at_boundary
         motion = self.executor.step(state, now_ns, hold=hold)
         if boundary:
             self._note_boundary(motion)
+            self._tell_planner(now_ns)
         self._explain(motion, now_ns, held=held, goal=goal)
         self._write(motion, now_ns)
         self.longest_tick_s = max(self.longest_tick_s, time.perf_counter() - began_s)
+
+    def warm_up(self) -> None:
+        """First calls allocate and load kernels; better now than in the first window."""
+        _warm_up(self.skills)
+        if self._planner is not None:
+            settings, skills = self._planner.settings, self.skills
+            candidates = torch.zeros(settings.stages, settings.candidates, skills.skill_size)
+            here = Goal(position_m=(0.0, 0.0, 0.0), orientation_xyzw=(0.0, 0.0, 0.0, 1.0))
+            for _ in range(3):
+                self._planner.weigh_again(torch.zeros(skills.state_size), here, candidates)
 
     def do_skill(self, values: dict[str, Any]) -> None:
         """Execute one skill once, as soon as the arms are engaged; another one that runs is ended."""
@@ -122,6 +145,7 @@ class DeployedPolicy:
     def close(self) -> None:
         self.end_skill()
         self._target.close()
+        self._running.close()
         self._mailbox.close()
         self._surroundings.close()
 
@@ -144,8 +168,24 @@ class DeployedPolicy:
             goal_id=int(record["goal_id"]),
             state_t_ns=int(record["state_t_ns"]),
             controls=controls,
+            candidates=torch.from_numpy(record["candidates"][:, : int(record["candidate_count"])].copy()),
         )
         self.executor.offer(plan)
+
+    def _weigh_again(self, measured: Tensor, plan: SkillPlan) -> Tensor:
+        """The plan was made for a predicted state; this is the state that came."""
+        assert self._planner is not None and self._goal is not None and plan.candidates is not None
+        return self._planner.weigh_again(measured, self._goal, plan.candidates)
+
+    def _tell_planner(self, now_ns: int) -> None:
+        """Which controls are followed, and where the skill that begins now should end; before the target says so."""
+        state_goal, controls = self.executor.state_goal, self.executor.controls
+        if state_goal is None or controls.shape != self._running_type.empty()[0]["controls"].shape:
+            return
+        record = self._running_type.empty()[0]
+        record["t_ns"], record["plan_id"], record["stage"] = now_ns, self.executor.plan_id, self.executor.stage
+        record["controls"], record["state_goal"] = controls.numpy(), state_goal.numpy()
+        self._running.write(record)
 
     def _note_boundary(self, motion: Motion) -> None:
         if self.executor.outcome is not None:
@@ -245,7 +285,7 @@ class PolicyWorker:
         except StudioError as error:
             self._link.say("error", str(error), error.detail)
             return
-        _warm_up(self._deployed.skills)
+        self._deployed.warm_up()
         ready = {"bundle": str(deployment.path), "rate_hz": deployment.model.rate_hz, "window": deployment.model.window}
         self._link.send(Message(name="ready", values=ready))
 
@@ -255,8 +295,15 @@ class PolicyWorker:
             self._deployed = None
 
 
+def _make_second_look(deployment: Deployment, settings: PlannerConfig) -> GoalPlanner | None:
+    """What weighs a plan's candidates again; None where there are none."""
+    if not settings.candidates or settings.algorithm == "rl" or settings.serial:
+        return None
+    planner = make_goal_planner(deployment.model, settings, seed=0, value=deployment.value)
+    return planner if isinstance(planner, GoalPlanner) else None
+
+
 def _warm_up(skills: Any) -> None:
-    """First calls allocate and load kernels; better now than in the first window."""
     state = torch.zeros(skills.state_size)
     skill = skills.skill(torch.zeros(1, skills.skill_size), state[None])[0]
     skills.start_policy(state)

@@ -51,6 +51,37 @@ class Bench:
         return motions
 
 
+def test_candidates_are_weighed_once_where_the_window_begins() -> None:
+    skills, seen = ToySkills(), []
+
+    def choose(measured: torch.Tensor, plan: SkillPlan) -> torch.Tensor:
+        seen.append((float(measured[2]), plan.plan_id))
+        assert plan.candidates is not None
+        return plan.candidates[:, 1]
+
+    executor = SkillExecutor(skills, weigh_again=choose)
+    planned, other = torch.full((3, 2), 0.5), torch.tensor([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
+    both = torch.stack([planned, other], dim=1)
+    executor.offer(SkillPlan(plan_id=1, goal_id=1, state_t_ns=0, controls=planned, candidates=both))
+    for tick in range(skills.window + 1):
+        executor.step(toy_state(0.03), TICK_NS * tick)
+    assert seen == [(pytest.approx(0.03), 1)]  # once, although two of its skills have begun
+    assert torch.equal(executor.controls, other) and executor.stage == 1
+    assert torch.allclose(executor.skill, 0.25 * other[1])
+    plain = SkillPlan(plan_id=2, goal_id=1, state_t_ns=TICK_NS * 10, controls=planned, candidates=both[:, :0])
+    executor.offer(plain)
+    for tick in range(skills.window):
+        executor.step(toy_state(), TICK_NS * (tick + 11))
+    assert len(seen) == 1 and torch.equal(executor.controls, planned)
+
+
+def test_a_stale_plan_is_not_weighed_again() -> None:
+    executor = SkillExecutor(ToySkills(), weigh_again=lambda *_: pytest.fail("it is not followed"))
+    controls = torch.zeros(3, 2)
+    executor.offer(SkillPlan(plan_id=1, goal_id=1, state_t_ns=0, controls=controls, candidates=controls[:, None]))
+    assert executor.step(toy_state(), 10_000_000_000).hold
+
+
 def test_without_a_plan_the_arms_hold_where_they_are() -> None:
     bench = Bench()
     motions = bench.run(25)

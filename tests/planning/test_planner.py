@@ -62,6 +62,34 @@ def test_an_unsticking_plan_is_consistent() -> None:
     plan = planner.plan(toy_state(), toy_goal(0.05, 0.0), t_s=0.2).plan
     assert torch.allclose(plan.skill, plan.controls[0] * 0.25)
     assert torch.allclose(plan.state_goal, plan.path[1])
+    assert plan.candidates.numel() == 0  # chance is to stay chance
+
+
+def test_candidates_are_the_plan_and_its_best_samples_and_are_weighed_at_another_state() -> None:
+    settings = dataclasses.replace(SMALL, candidates=9, temperature=1e-6)
+    planner = GoalPlanner(ToySkills(), settings, seed=0)
+    plan = planner.plan(toy_state(), toy_goal(0.05, 0.0), t_s=0.0).plan
+    assert plan.candidates.shape == (6, 9, 2) and torch.equal(plan.candidates[:, 0], plan.controls)
+    back, on = torch.full((6, 2), 0.0), torch.full((6, 2), 0.0)
+    back[0, 0], on[0, 0] = -0.8, 0.8  # 2 cm to one side or the other, and stay
+    both = torch.stack([back, on], dim=1)
+    goal = toy_goal(0.05, 0.0)
+    for x_m, wanted in ((0.03, on), (0.07, back)):
+        state = torch.from_numpy(toy_state(x_m)).float()
+        torch.testing.assert_close(planner.weigh_again(state, goal, both), wanted)
+    none = GoalPlanner(ToySkills(), dataclasses.replace(SMALL, candidates=0), seed=0)
+    assert none.plan(toy_state(), goal, t_s=0.0).plan.candidates.numel() == 0
+
+
+def test_the_warm_start_is_what_was_followed() -> None:
+    settings = dataclasses.replace(SMALL, passes=1, temperature=1e-9, base_share=1.0, samples=8)
+    planner = GoalPlanner(ToySkills(), settings, seed=0)
+    planner.plan(toy_state(), toy_goal(0.1, 0.1), t_s=0.0)
+    followed = torch.zeros(6, 2)
+    followed[1] = 0.8  # after one skill has run: 2 cm along each axis, exactly to the goal
+    planner.follow(followed)
+    plan = planner.plan(toy_state(), toy_goal(0.02, 0.02), t_s=0.2).plan
+    torch.testing.assert_close(plan.controls, torch.cat([followed[1:], followed[-1:]]))
 
 
 def test_the_number_of_samples_may_change_from_plan_to_plan() -> None:

@@ -177,6 +177,32 @@ def test_without_delay_the_plan_ring_shows_fans_and_ages_stay_small(stage: Stage
     assert max(policy_ages_s(stage)) <= 0.6 + longest_window_s  # at most three windows and the rest of one
 
 
+def test_the_policy_weighs_candidates_and_the_planner_goes_on_from_there(stage: Stage, bundle: Path) -> None:
+    stage.set_goal(0.08)
+    stage.deploy(bundle)
+    mailbox, running = (Tap(stage.session.slot_path(name)) for name in ("mailbox", "running"))
+    seen: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    planned: dict[int, np.ndarray] = {}
+
+    def look() -> bool:
+        plan, record = mailbox.read(), running.read()
+        if plan is not None and int(plan["candidate_count"]):
+            assert int(plan["candidate_count"]) == 32 and plan["candidates"].shape == (4, 32, 8)
+            assert (np.abs(plan["candidates"]) <= 0.95 + 1e-6).all()
+            planned[int(plan["plan_id"])] = plan["controls"].copy()
+        if record is not None:
+            seen[int(record["plan_id"])] = (record["controls"].copy(), record["state_goal"].copy())
+        return len(seen.keys() & planned.keys()) >= 4
+
+    stage.until(look, "four plans with candidates were taken")
+    both = seen.keys() & planned.keys()
+    assert any(not np.allclose(seen[number][0], planned[number]) for number in both), "weighed at another state"
+    assert all(np.isfinite(part).all() for pair in seen.values() for part in pair)
+    assert not stage.heard("policy", "error") and not stage.heard("planner", "error")
+    mailbox.close()
+    running.close()
+
+
 def policy_ages_s(stage: Stage) -> list[float]:
     """Of the plans that the policy said it was executing."""
     return [report.values["plan_age_s"] for report in stage.heard("policy", "state") if not report.values["hold"]]

@@ -104,7 +104,7 @@ def test_a_wrong_value_keeps_training_from_starting(panel, model, studio: Studio
 
 def test_all_settings_open_piece_by_piece(panel, model, qtbot) -> None:
     qtbot.mouseClick(panel.form.all, Qt.MouseButton.LeftButton)
-    for k in range(30):
+    for k in range(60):
         panel.tick(time.monotonic() + k)
     assert set(panel.form.rows) == set(model.entries.texts)
     row = panel.form.rows["stage_1.batch"]
