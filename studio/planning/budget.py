@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from studio.planning.config import PlannerConfig
 
-_CALM = 0.6  # of the budget: below this there is room for more
+_CALM = 0.75  # of the budget: below this there is room for more
 _GROWTH = 1.15
 _SHARPEST = 0.5
 

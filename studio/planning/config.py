@@ -95,7 +95,7 @@ class PlannerConfig:
     engine: str = "auto"
     precision: str = "float32"
     threads: int = 1
-    budget_s: float = 0.08
+    budget_s: float = 0.1
     least_samples: int = 48
 
     def __post_init__(self) -> None:
