@@ -14,8 +14,6 @@ from torch import Tensor
 
 from studio.core.errors import ConfigError
 
-DEVICES = ("auto", "cpu", "cuda")
-
 
 def choose_device(wanted: str) -> torch.device:
     """`auto` is the GPU where there is one.

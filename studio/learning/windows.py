@@ -125,7 +125,7 @@ class StartSampler:
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Starts [count]."""
-        counts = [round(count * share) for share, _ in self._parts]
+        counts = [int(count * share + 1e-9) for share, _ in self._parts]  # rounded up, they could be more than all
         picks = [_pick(self.starts, count - sum(counts), generator)]
         picks += [_pick(starts, part, generator) for part, (_, starts) in zip(counts, self._parts, strict=True)]
         return torch.cat(picks)

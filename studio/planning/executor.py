@@ -189,8 +189,8 @@ class SkillExecutor:
             self._holding = True
             return
         self._holding, self._hold_rad = False, None
-        if self._stage == 0 and self._weigh_again is not None and plan.candidates is not None:
-            self._controls = self._weigh_again(measured, plan) if plan.candidates.numel() else plan.controls
+        if self._stage == 0 and self._weigh_again and plan.candidates is not None and plan.candidates.numel():
+            self._controls = self._weigh_again(measured, plan)
         control = self._controls[min(self._stage, len(self._controls) - 1)]
         with torch.inference_mode():
             here = measured[None]

@@ -180,9 +180,9 @@ class DeployedPolicy:
     def _tell_planner(self, now_ns: int) -> None:
         """Which controls are followed, and where the skill that begins now should end; before the target says so."""
         state_goal, controls = self.executor.state_goal, self.executor.controls
-        if state_goal is None or controls.shape != self._running_type.empty()[0]["controls"].shape:
-            return
         record = self._running_type.empty()[0]
+        if state_goal is None or controls.shape != record["controls"].shape:
+            return
         record["t_ns"], record["plan_id"], record["stage"] = now_ns, self.executor.plan_id, self.executor.stage
         record["controls"], record["state_goal"] = controls.numpy(), state_goal.numpy()
         self._running.write(record)

@@ -10,7 +10,7 @@ import torch
 
 from studio.core.errors import DataError
 from studio.core.task import load_task
-from studio.learning.executed import executed_chain_loss, executed_errors, load_executed, split_executed
+from studio.learning.executed import ExecutedSkills, executed_chain_loss, executed_errors, load_executed, split_executed
 from studio.learning.skill_networks import NetworkSizes, SkillNetworks
 from tests.learning.toy import GEOMETRY, pushed_box
 
@@ -23,6 +23,16 @@ def write(path: Path, *, ticks: int, starts: list[int], seed: int = 0) -> Path:
     goal = np.array([0.01 * (seed + 1), 0.02, 0.05, *np.eye(3).flatten()], dtype=np.float32)
     np.savez(path, states=states, starts=np.array(starts, dtype=np.int64), skills=skills, goal=goal)
     return path
+
+
+def joints_moved_by_skills(path: Path) -> ExecutedSkills:
+    """200 skills in a row; each says by how much the first joints move, and the box stands still."""
+    skills = np.random.default_rng(3).uniform(-1, 1, (200, SKILL)).astype(np.float32)
+    states = np.repeat(pushed_box(0, 1)[0], 200 * WINDOW + 1, axis=0)
+    for index in range(200):
+        states[(index + 1) * WINDOW :, :SKILL] += 0.02 * skills[index]
+    np.savez(path, states=states, starts=np.arange(200) * WINDOW, skills=skills, goal=np.zeros(12))
+    return load_executed([path], window=WINDOW, skill_size=SKILL)
 
 
 def test_joined_episodes_keep_their_borders(tmp_path: Path) -> None:
@@ -64,13 +74,7 @@ def test_every_tenth_episode_is_held_out() -> None:
 def test_known_skills_teach_the_dynamics_what_play_does_not_say(tmp_path: Path) -> None:
     """The skill says by how much the joints move; the loss must find that, and only the dynamics may change."""
     torch.manual_seed(0)
-    rng = np.random.default_rng(3)
-    skills = rng.uniform(-1, 1, (200, SKILL)).astype(np.float32)
-    states = np.repeat(pushed_box(0, 1)[0], 200 * WINDOW + 1, axis=0)
-    for index in range(200):
-        states[(index + 1) * WINDOW :, :SKILL] += 0.02 * skills[index]
-    np.savez(tmp_path / "0.npz", states=states, starts=np.arange(200) * WINDOW, skills=skills, goal=np.zeros(12))
-    executed = load_executed([tmp_path / "0.npz"], window=WINDOW, skill_size=SKILL)
+    executed = joints_moved_by_skills(tmp_path / "0.npz")
     sizes = NetworkSizes(skill_size=SKILL, dynamics_hidden=(32,), flow_hidden=16, flow_context_hidden=(8,))
     networks = SkillNetworks(load_task("move_box"), GEOMETRY, 16, WINDOW, sizes)
     networks.transition.scale.fill_(0.02)

@@ -14,7 +14,7 @@ from studio.learning.executed import executed_errors, load_executed
 from studio.learning.single_skills import executed_singles, recorded_singles, singles_loss
 from studio.learning.skill_networks import NetworkSizes, SkillNetworks
 from studio.learning.windows import WindowTensors
-from tests.learning.test_executed import SKILL, WINDOW, write
+from tests.learning.test_executed import SKILL, WINDOW, joints_moved_by_skills, write
 from tests.learning.toy import GEOMETRY, pushed_box
 
 SIZES = {"skill_size": SKILL, "dynamics_hidden": (32,), "flow_hidden": 16, "flow_context_hidden": (8,)}
@@ -82,13 +82,7 @@ def test_skills_are_drawn_from_their_posterior_and_executed_ones_are_kept(play: 
 
 
 def test_members_learn_from_prepared_skills_and_nothing_else_moves(tmp_path: Path) -> None:
-    rng = np.random.default_rng(3)
-    skills = rng.uniform(-1, 1, (200, SKILL)).astype(np.float32)
-    states = np.repeat(pushed_box(0, 1)[0], 200 * WINDOW + 1, axis=0)
-    for index in range(200):
-        states[(index + 1) * WINDOW :, :SKILL] += 0.02 * skills[index]
-    np.savez(tmp_path / "0.npz", states=states, starts=np.arange(200) * WINDOW, skills=skills, goal=np.zeros(12))
-    executed = load_executed([tmp_path / "0.npz"], window=WINDOW, skill_size=SKILL)
+    executed = joints_moved_by_skills(tmp_path / "0.npz")
     networks = make_networks(members=3)
     networks.transition.scale.fill_(0.02)
     before = {name: value.clone() for name, value in networks.state_dict().items()}

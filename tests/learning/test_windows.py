@@ -68,6 +68,8 @@ def test_tilting_is_another_direction_up_and_not_yaw() -> None:
     assert sampler.tilting.tolist() == [start for start in range(rows - 5) if start + 5 > 21]
     assert len(sampler.moving) == rows - 5
     drawn = sampler.draw(400, torch.Generator().manual_seed(0))
+    halves = StartSampler(windows, task, moving_share=0.5, tilting_share=0.5)
+    assert len(halves.draw(3, torch.Generator().manual_seed(0))) == 3
     assert len(drawn) == 400 and set(drawn[300 - 100 :].tolist()) <= set(sampler.tilting.tolist())
 
 

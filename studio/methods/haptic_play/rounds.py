@@ -77,6 +77,7 @@ class Rounds:
         self._windows, self._choosing = windows, choosing
         self._gather, self._folder, self._save = gather, folder, save
         self._rate_hz, self._decay = rate_hz, average_decay
+        self._samplers: dict[int, StartSampler] = {}  # they look at every window, so one serves all rounds
         self.executed: ExecutedSkills | None = None
         self.held_out: ExecutedSkills | None = None
         self._played = 0  # rounds, so far
@@ -155,9 +156,12 @@ class Rounds:
         return sum(_SETUP_S + config.goals * config.limit_s / _PACE for _, config in plays)
 
     def _sampler(self, chain: int) -> StartSampler:
-        config, task = self._config, self._networks.task
-        moving, tilting = config.moving_share, config.tilting_share
-        return StartSampler(self._windows, task, moving_share=moving, tilting_share=tilting, chain=chain)
+        if chain not in self._samplers:
+            config, task = self._config, self._networks.task
+            moving, tilting = config.moving_share, config.tilting_share
+            made = StartSampler(self._windows, task, moving_share=moving, tilting_share=tilting, chain=chain)
+            self._samplers[chain] = made
+        return self._samplers[chain]
 
     def _single_phase(self, index: int) -> Phase:
         """On single skills, prepared when the phase begins; plays the round."""
