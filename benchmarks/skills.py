@@ -47,6 +47,7 @@ class SkillsArguments:
         paper_seconds: limit of each stage of the paper's training; 0 = its 200,000 updates.
         rl_seconds: training time of each actor.
         workers: processes of an evaluation; 0 takes one per core (with real time one per two cores).
+        side_by_side: plays and trainings at a time; each computes on one core.
         list: only show what would run.
         json: write the whole report as JSON to this path, - for standard output.
     """
@@ -71,6 +72,7 @@ class SkillsArguments:
     paper_seconds: float = 1200.0
     rl_seconds: float = 480.0
     workers: int = 0
+    side_by_side: int = 1
     list: bool = False
     json: str | None = None
 
@@ -87,7 +89,7 @@ def run(arguments: list[str]) -> int:
         raise ConfigError(f"--out {options.out} has been used already. Add --resume, or choose another folder.")
     options.out.mkdir(parents=True, exist_ok=True)
     end_s = time.monotonic() + 60.0 * given.budget_minutes if given.budget_minutes else None
-    runner = Runner(options.out, end_s=end_s, say=lambda text: print(text, file=sys.stderr, flush=True))
+    runner = Runner(options.out, end_s=end_s, say=_say, side_by_side=given.side_by_side)
     report = write_report(options.out, options, steps, {})
     runner.run_all(steps, lambda: write_report(options.out, options, steps, runner.outcomes))
     states = [outcome.state for outcome in runner.outcomes.values()]
@@ -96,10 +98,15 @@ def run(arguments: list[str]) -> int:
     return 1 if "failed" in states else 0
 
 
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 def _check(given: SkillsArguments) -> MatrixOptions:
     """Everything that can be wrong is said before the first hour."""
-    for name, low, high in (("goals", 1, 100_000), ("realtime_goals", 1, 100_000), ("checkpoints", 1, 50)):
-        check_range("bench skills", name, getattr(given, name), low, high)
+    highest = {"goals": 100_000, "realtime_goals": 100_000, "checkpoints": 50, "side_by_side": 64}
+    for name, high in highest.items():
+        check_range("bench skills", name, getattr(given, name), 1, high)
     check_range("bench skills", "minutes", given.minutes, 0.15, 24 * 60, " min")
     check_range("bench skills", "budget_minutes", given.budget_minutes, 0, 1e6, " min")
     apply_settings(find_method("haptic_play").make_config(given.preset), [*given.train_set, *given.side_set])

@@ -16,6 +16,7 @@ from studio.data.dataset import DATASET_FILE
 from studio.jobs.queue import resume_run, start_run, wait_for
 from studio.jobs.run import Run, RunStatus
 
+_ONE_CORE = ("play", "train")
 _STOP_S = 900.0  # a job that was asked to stop may finish writing
 
 
@@ -29,45 +30,75 @@ class Outcome:
 
 
 class Runner:
-    """Runs one step after the other.
+    """Runs the steps in their order, what computes on one core side by side with its like.
 
     Args:
         folder: `runs/<step>` lies in it.
         end_s: of `time.monotonic`, after which nothing new starts and what runs is asked to stop; None = never.
         say: one line for a person.
+        side_by_side: plays and trainings at a time (each computes on one core). An evaluation takes all cores and
+            is always alone.
     """
 
-    def __init__(self, folder: Path, *, end_s: float | None, say: Callable[[str], None]) -> None:
-        self._runs, self._end_s, self._say = folder / "runs", end_s, say
+    def __init__(self, folder: Path, *, end_s: float | None, say: Callable[[str], None], side_by_side: int = 1) -> None:
+        self._runs, self._end_s, self._say, self._side_by_side = folder / "runs", end_s, say, side_by_side
         self.outcomes: dict[str, Outcome] = {}
 
     def run_all(self, steps: Iterable[Step], noted: Callable[[], object]) -> None:
         """Every step whose needs are met; `noted` is called after each, for the report."""
-        for step in steps:
-            self.outcomes[step.name] = self._run_safely(step)
-            noted()
+        waiting = list(steps)
+        while waiting:
+            group = self._next(waiting)
+            waiting = [step for step in waiting if step not in group]
+            begun = [(step, self._begin_safely(step)) for step in group]
+            running = [run for _step, run in begun if isinstance(run, Run)]
+            for step, run in begun:
+                outcome = self._finish(run, running) if isinstance(run, Run) else run
+                self.outcomes[step.name] = outcome
+                if outcome.state == "failed":
+                    self._say(f"{step.name}: {outcome.message}")
+                noted()
 
-    def _run_safely(self, step: Step) -> Outcome:
-        lacking = [name for name in step.needs if self.outcomes[name].state != "done"]
+    def _next(self, waiting: list[Step]) -> list[Step]:
+        """The first one, and beside it later ones that can begin already."""
+        if not self._computes(waiting[0]):
+            return waiting[:1]
+        return [step for step in waiting if self._computes(step)][: self._side_by_side]
+
+    def _computes(self, step: Step) -> bool:
+        """A play or a training that can begin now and is not done yet."""
+        if step.kind not in _ONE_CORE or self._lacking(step):
+            return False
+        known = _find(self._runs / step.name, step)
+        return known is None or known.status().state != "done"
+
+    def _lacking(self, step: Step) -> list[str]:
+        return [name for name in step.needs if self.outcomes.get(name, Outcome()).state != "done"]
+
+    def _begin_safely(self, step: Step) -> Run | Outcome:
+        lacking = self._lacking(step)
         if lacking:
             return Outcome(message=f"needs {', '.join(lacking)}")
         try:
-            found = self._join(step) if step.kind == "join" else self._run_job(step)
+            return self._join(step) if step.kind == "join" else self._begin_job(step)
         except (StudioError, OSError) as error:
-            found = Outcome(state="failed", message=str(error))
-        if found.state == "failed":
-            self._say(f"{step.name}: {found.message}")
-        return found
+            return Outcome(state="failed", message=str(error))
 
-    def _run_job(self, step: Step) -> Outcome:
+    def _begin_job(self, step: Step) -> Run | Outcome:
         known = _find(self._runs / step.name, step)
         if known is not None and known.status().state == "done":
             return Outcome(state="done", result=known.result())
         if self._left_s() == 0.0:
             return Outcome(message="no time was left")
         self._say(f"{step.name} ...")
-        run = self._begin(step, known)
-        status = self._wait(run)
+        return self._begin(step, known)
+
+    def _finish(self, run: Run, running: list[Run]) -> Outcome:
+        """Wait for a run; an interruption stops all that are `running` beside it as well."""
+        try:
+            status = self._wait(run, running)
+        except (StudioError, OSError) as error:
+            return Outcome(state="failed", message=str(error))
         if status.state == "done":
             return Outcome(state="done", result=run.result())
         if status.state == "cancelled":
@@ -87,12 +118,15 @@ class Runner:
             _end(folder)
         return start_run(folder, step.kind, step.spec)
 
-    def _wait(self, run: Run) -> RunStatus:
+    def _wait(self, run: Run, running: list[Run]) -> RunStatus:
         try:
             status = wait_for(run, timeout_s=None if self._end_s is None else max(0.0, self._left_s()))
         except KeyboardInterrupt:
-            run.cancel()
-            wait_for(run, timeout_s=_STOP_S)
+            active = [one for one in running if one.status().active]
+            for one in active:
+                one.cancel()
+            for one in active:
+                wait_for(one, timeout_s=_STOP_S)
             raise
         if not status.active:
             return status

@@ -147,6 +147,29 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(tmp_path: Path) -> No
     assert len(said) == 2
 
 
+@pytest.mark.parametrize("side_by_side", [1, 2])
+def test_plays_run_side_by_side_and_what_needs_them_comes_after(tmp_path: Path, side_by_side: int) -> None:
+    """Both orders of events are the runner's own words; the joined dataset is there in both."""
+    events: list[str] = []
+    plays = [
+        Step(
+            name=f"play-{name}",
+            kind="play",
+            spec={"out": str(tmp_path / name), "minutes": 0.05, "seed": 1, "haptics": True},
+        )
+        for name in "ab"
+    ]
+    joined = {"out": str(tmp_path / "both"), "parts": [str(tmp_path / name) for name in "ab"]}
+    join = Step(name="join-both", kind="join", spec=joined, needs=("play-a", "play-b"))
+    runner = Runner(tmp_path, end_s=None, say=events.append, side_by_side=side_by_side)
+    runner.run_all([plays[0], plays[1], join], lambda: events.append("noted"))
+    begun = ["play-a ...", "play-b ..."]
+    expected = [*begun, "noted", "noted"] if side_by_side == 2 else [begun[0], "noted", begun[1], "noted"]
+    assert events == [*expected, "noted"]
+    assert {outcome.state for outcome in runner.outcomes.values()} == {"done"}
+    assert len(Dataset(tmp_path / "both").episodes()) == 2
+
+
 def test_a_job_that_outlived_a_killed_benchmark_is_waited_for_and_a_killed_one_begins_again(tmp_path: Path) -> None:
     spec = {"out": str(tmp_path / "data"), "minutes": 0.1, "seed": 1, "haptics": True}
     step, folder = Step(name="play-x", kind="play", spec=spec), tmp_path / "runs" / "play-x"
