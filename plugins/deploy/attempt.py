@@ -1,4 +1,4 @@
-"""One attempt at a goal: distance and turn over time, and when it counts as reached or missed. No Qt."""
+"""One attempt at a goal: distance and turn over time, and when it counts as reached or missed; rows of goals. No Qt."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from studio.core.geometry import FloatArray, quaternion_to_matrix, rotation_angle_rad
 from studio.core.task import Goal, Task
+from studio.data.goal_file import KeptGoal
 
 
 def goal_errors(position_m: FloatArray, orientation_xyzw: FloatArray, goal: Goal) -> tuple[FloatArray, FloatArray]:
@@ -83,6 +84,33 @@ class Outcomes:
     @property
     def successes(self) -> int:
         return sum(self.reached)
+
+
+@dataclass
+class GoalRow:
+    """Kept goals that are run one after the other. Hold, Stop and faults leave it as it is: Deploy goes on with it."""
+
+    waiting: list[KeptGoal] = field(default_factory=list)
+    length: int = 0
+    now: KeptGoal | None = None
+
+    def begin(self, goals: Sequence[KeptGoal]) -> None:
+        self.waiting, self.length, self.now = list(goals), len(goals), None
+
+    def take(self) -> KeptGoal | None:
+        """The next goal, or None after the last one."""
+        if not self.waiting:
+            return None
+        self.now = self.waiting.pop(0)
+        return self.now
+
+    def end(self) -> None:
+        self.begin([])
+
+    def is_at(self, goal: Goal) -> bool:
+        """Whether `goal` is the one of the row that runs or was interrupted."""
+        now = self.now
+        return now is not None and (now.name, *now.position_m) == (goal.name, *goal.position_m)
 
 
 def predicted_errors(

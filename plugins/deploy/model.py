@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from psygnal import Signal
 
-from plugins.deploy.attempt import Attempt, Outcomes
+from plugins.deploy.attempt import Attempt, GoalRow, Outcomes
 from plugins.deploy.config import DeployConfig
 from studio.app.api import Message, StudioApi
 from studio.core.config import make_config
@@ -18,7 +18,7 @@ from studio.core.errors import StudioError
 from studio.core.records import Driver, PairState
 from studio.core.task import Goal
 from studio.data.bundle_info import BundleInfo
-from studio.data.goal_file import KeptGoal, goal_path, load_kept_goal, save_kept_goal
+from studio.data.goal_file import goal_path, load_kept_goal, save_kept_goal
 from studio.evaluation.wilson import wilson_interval
 from studio.planning.config import PRESETS, PlannerConfig, planner_preset
 
@@ -44,8 +44,7 @@ class DeployModel:
         self.problem = ""
         self.attempt: Attempt | None = None
         self.outcomes = Outcomes()
-        self.queue: list[KeptGoal] = []
-        self.queue_length = 0
+        self.row = GoalRow()
         self.plan_age_s = float("nan")
         self.policy_error_m = float("nan")
         self.dropped_plans = 0
@@ -64,7 +63,7 @@ class DeployModel:
         bind("deploy.hold", self.hold, blocked=lambda: "" if self.deployed else "nothing is deployed")
         bind("deploy.take_over", self.take_over, blocked=self._blocked_take_over)
         bind("deploy.record", self.record, blocked=self._blocked_record)
-        bind("deploy.next_goal", self.next_goal, blocked=lambda: "" if self.queue else "there is no next goal")
+        bind("deploy.next_goal", self.next_goal, blocked=lambda: "" if self.row.waiting else "there is no next goal")
         bind("deploy.success", lambda: self.correct(True), blocked=self._blocked_correct)
         bind("deploy.failure", lambda: self.correct(False), blocked=self._blocked_correct)
 
@@ -220,7 +219,7 @@ class DeployModel:
             self._engage()
 
     def hold(self) -> None:
-        """The arms hold, the planner rests; an attempt that runs is given up without being counted."""
+        """The arms hold, the planner rests; an attempt that runs is given up uncounted, and its row waits."""
         self.studio.arms.hold()
         self._rest()
 
@@ -246,7 +245,6 @@ class DeployModel:
     def _rest(self) -> None:
         self.studio.planning.rest()
         self.deployed, self.attempt = False, None
-        self.queue, self.queue_length = [], 0
         self.changed.emit()
 
     def record(self) -> None:
@@ -263,31 +261,37 @@ class DeployModel:
 
     # ---- goals ---------------------------------------------------------------------------------------------------
 
-    def run_goals(self, names: list[str]) -> None:
-        """Kept goals by name, one after the other."""
-        folder = self.studio.project.folder("goals")
-        self.queue = []
+    def run_goals(self, names: list[str], *, start: bool = True) -> None:
+        """Kept goals by name, one after the other; without `start` the first one waits for Deploy."""
+        folder, goals = self.studio.project.folder("goals"), []
         for name in names:
             try:
-                self.queue.append(load_kept_goal(goal_path(folder, name)))
+                goals.append(load_kept_goal(goal_path(folder, name)))
             except StudioError as error:
                 self.studio.notices.error(error)
-        self.queue_length = len(self.queue)
+        self.row.begin(goals)
         self.outcomes = Outcomes()
-        self.next_goal()
+        self._take_next(start)
 
     def next_goal(self) -> None:
         """The next goal of the row becomes the goal."""
-        if not self.queue:
+        self._take_next(True)
+
+    def _take_next(self, start: bool) -> None:
+        kept = self.row.take()
+        if kept is None:
             return
-        kept = self.queue.pop(0)
         self.studio.goal.set(kept.position_m, kept.orientation_xyzw, kept.name)
-        if not self.deployed and not self.blocked_deploy():
+        if start and not self.deployed and not self.blocked_deploy():
             self.deploy()
 
     def _on_goal(self) -> None:
-        if self.deployed and self.studio.goal.goal is not None:
+        """Another goal while nothing drives: the row was given up for it."""
+        goal = self.studio.goal.goal
+        if goal is not None and self.deployed:
             self._begin_attempt()
+        elif goal is not None and not self.row.is_at(goal):
+            self.row.end()
         self.changed.emit()
 
     def _on_state(self, state: PairState) -> None:
@@ -325,9 +329,10 @@ class DeployModel:
         self._note_history(goal.name, reached)
         if self.bundle is not None:
             self.studio.limits.note_run(self.bundle)
-        if self.queue:
+        if self.row.waiting:
             self.next_goal()
-        elif self.queue_length:
+        elif self.row.length:
+            self.row.end()
             self.hold()
         self.changed.emit()
 

@@ -87,13 +87,13 @@ class DeployPanel(SceneScreen):
         self.model.read_bundles()
         if bundle and self.studio.bundles.choose_path(bundle):
             self.model.changed.emit()
-        if not self.studio.robot.dead_man_latched and (start or goals):
+        latched = self.studio.robot.dead_man_latched
+        if not latched and (start or goals):
             held = self.studio.input.dead_man_name
             self.studio.notices.info(f"Hold {held} and press Deploy: a real robot never moves without it.")
-            return
         if goals:
-            self.model.run_goals(goals)
-        elif start:
+            self.model.run_goals(goals, start=latched)
+        elif start and latched:
             self.studio.commands.run("deploy.deploy")
         self._show_goal()
 

@@ -293,7 +293,7 @@ class SidePanel(ScrollPanel):
         else:
             self.rate.setText("")
             self.likely.setText("nothing tried yet")
-        total = max(self.model.queue_length, 20)
+        total = max(self.model.row.length, 20)
         self.marks.set_outcomes(outcomes.reached, running=self.model.attempt is not None, total=min(total, 40))
 
     def begin_attempt(self) -> None:
@@ -314,9 +314,9 @@ class SidePanel(ScrollPanel):
     def show_numbers(self, plan: np.ndarray | None) -> None:
         """Ten times a second."""
         model, attempt = self.model, self.model.attempt
-        which = len(model.outcomes.reached) + (1 if attempt else 0)
-        total = f" of {model.queue_length}" if model.queue_length else ""
-        self.attempt_note.setText(f"goal {which}{total} · {self._clock(attempt)}" if attempt else "")
+        total = f" of {model.row.length}" if model.row.length else ""
+        clock = self._clock(attempt) if attempt else "waits for Deploy" if total else ""
+        self.attempt_note.setText(f"goal {len(model.outcomes.reached) + 1}{total} · {clock}" if clock else "")
         self._set_enabled()
         age_s = model.plan_age_s if model.deployed else float("nan")
         words = f"{age_s:.2f} s" if np.isfinite(age_s) else model.reason or "–"

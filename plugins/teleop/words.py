@@ -63,6 +63,7 @@ def band_words(
     stopped_by_hand: bool | None = None,
     to_go: str = "",
     clutch_open: bool = False,
+    scripted: bool = False,
     dead_man: str = "Space",
 ) -> tuple[str, str]:
     """What is true and what happens next, for every state but Fault.
@@ -70,6 +71,7 @@ def band_words(
     Args:
         latched: the robot keeps the dead-man until Hold or Stop; else it must stay held.
         hold, stopped_by_hand: why, as recorded. to_go: what is left of aligning.
+        scripted: a scripted hand holds the leaders, nobody's own.
         dead_man: what it is called, from `LinkState.dead_man_name`.
     """
     press = "Press Engage" if latched else f"Hold {dead_man}, then press Engage"
@@ -84,11 +86,13 @@ def band_words(
         return _HOLDS[hold], _after_hold(hold, driver, "" if latched else dead_man)
     if driver in (Driver.PLANNER, Driver.SKILL):
         who = "The planner" if driver is Driver.PLANNER else "A skill"
-        return f"{who} drives. {_touch(touching)}".strip(), "Press H: arms hold. Press E: you drive."
+        return f"{who} drives. {_touch(touching, '')}".strip(), "Press H: arms hold. Press E: you drive."
     following = "Press H: arms hold here." if latched else f"Let go of {dead_man}: arms hold here."
     if clutch_open:
         return "You move the leader alone: the clutch is open.", f"Press C: the arms are coupled again. {following}"
-    return f"You drive. {_touch(touching)}".strip(), following
+    if scripted:
+        return f"A scripted hand drives. {_touch(touching, '')}".strip(), following
+    return f"You drive. {_touch(touching, 'Drag a hand.')}".strip(), following
 
 
 def _after_hold(hold: Hold, driver: Driver, held: str) -> str:
@@ -116,11 +120,12 @@ def to_go_words(names: Sequence[str], record: np.ndarray) -> str:
     return f"{degrees:.0f}° to go at {joint}."
 
 
-def _touch(touching: Sequence[bool]) -> str:
+def _touch(touching: Sequence[bool], idle: str) -> str:
+    """Which hands touch; `idle` is what to say to a person whose two hands are free."""
     if all(touching):
         return "Both hands touch."
     if not any(touching):
-        return "Drag a hand." if len(touching) == 2 else ""
+        return idle if len(touching) == 2 else ""
     return f"The {_SIDES[list(touching).index(True)]} hand touches."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -274,6 +275,48 @@ def test_goals_run_one_after_the_other_and_keep_their_history(panel: Any, feed: 
     assert (second.attempts, second.reached) == (1, 0)
     feed.studio.commands.run("deploy.success")
     assert panel.side.count.text() == "2 of 2"
+
+
+def keep_goals(feed: Feed, *names: str) -> None:
+    for number, name in enumerate(names):
+        place = (0.05 - 0.04 * number, 0, 0.05)
+        save_kept_goal(
+            feed.studio.project.folder("goals"), KeptGoal(name=name, position_m=place, orientation_xyzw=(0, 0, 0, 1))
+        )
+
+
+def test_a_stop_keeps_the_row_of_goals_and_deploy_goes_on_with_it(panel: Any, feed: Feed, wire: Wire) -> None:
+    ready(panel, feed)
+    keep_goals(feed, "first", "second", "third")
+    feed.set_state(PairState.ENGAGED, Driver.PLANNER)
+    run(feed, panel, 0.3)
+    panel.open(goals=["first", "second", "third"])
+    feed.studio.commands.run("deploy.next_goal")
+    feed.set_state(PairState.STOPPED)
+    run(feed, panel, 0.3)
+    assert not panel.model.deployed and panel.side.attempt_note.text() == "goal 1 of 3 · waits for Deploy"
+    feed.studio.commands.run("deploy.deploy")
+    assert panel.model.attempt.goal.name == "second"
+    assert [kept.name for kept in panel.model.row.waiting] == ["third"]
+    panel.model.hold()
+    feed.studio.goal.set((0.0, 0.06, 0.05), (0.0, 0.0, 0.0, 1.0), "")  # another one instead
+    run(feed, panel, 0.2)
+    assert not panel.model.row.length and panel.side.attempt_note.text() == ""
+
+
+def test_a_row_of_goals_on_a_real_robot_waits_for_deploy(
+    panel: Any, feed: Feed, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(panel, feed)
+    keep_goals(feed, "first", "second")
+    monkeypatch.setattr(feed.studio, "robot", dataclasses.replace(feed.studio.robot, dead_man_latched=False))
+    feed.studio.input.set_dead_man(True)
+    panel.open(goals=["first", "second"])
+    run(feed, panel, 0.2)
+    assert not panel.model.deployed and "engage" not in wire.names("control")
+    assert panel.side.attempt_note.text() == "goal 1 of 2 · waits for Deploy"
+    feed.studio.commands.run("deploy.deploy")
+    assert panel.model.attempt.goal.name == "first"
 
 
 def test_plans_are_drawn_and_measured(panel: Any, feed: Feed) -> None:

@@ -72,6 +72,18 @@ def test_band_before_and_after_the_loop_is_there(model: TeleopModel, feed: Feed)
     assert "left hand touches" in band.fact
 
 
+def test_band_does_not_call_a_scripted_hand_you(model: TeleopModel, feed: Feed) -> None:
+    feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
+    record = connect(feed)
+    assert model.band(record).fact == "You drive. Drag a hand."
+    feed.session.alive = lambda name: name == "operator"  # type: ignore[method-assign]
+    assert model.band(record).fact == "A scripted hand drives."
+    assert model.band(record).following == "Press H: arms hold here."
+    model._gamepad = True  # a person's
+    assert model.band(record).fact == "You drive. Drag a hand."
+    del feed.session.alive
+
+
 def test_fault_names_side_joint_and_what_the_others_do(model: TeleopModel, feed: Feed) -> None:
     feed.record["pair_state"] = [PairState.FAULT, PairState.HOLDING]
     feed.record["fault_code"], feed.record["fault_joint"] = [1, 0], [2, -1]
