@@ -53,6 +53,7 @@ class PlannerConfig:
             the authors' robot and simulation).
         candidates: best control sequences that go with a plan made from a prediction: the policy weighs them again
             where the window really begins. 0 leaves that out.
+        fresh: sequences drawn around U* that are weighed with the candidates, so that the second look can leave them.
         fan: rollouts published for the screen.
         engine: `torch` rolls out in torch, `native` in the library built from resources/native, `auto` in the
             library where there is a compiler and the model is of a kind it knows.
@@ -91,6 +92,7 @@ class PlannerConfig:
     from_prediction: bool = True
     serial: bool = False
     candidates: int = 32
+    fresh: int = 64
     fan: int = 140
     engine: str = "auto"
     precision: str = "float32"
@@ -131,6 +133,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "unstick_skills": (0, 50),
     "hold_after_windows": (1.0, 100.0),
     "candidates": (0, 256),
+    "fresh": (0, 1024),
     "fan": (0, 140),
     "threads": (1, 64),
     "budget_s": (0.0, 60.0),

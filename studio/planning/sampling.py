@@ -114,7 +114,11 @@ class SamplingPlanner:
 
     @torch.inference_mode()
     def weigh_again(self, state: Tensor, candidates: Tensor) -> Tensor:
-        """The mean [H, d] of sequences [H, K, d], weighed by what they lead to from `state` [S]."""
+        """The mean [H, d] of sequences [H, K, d] and fresh ones around the first, weighed by where `state` [S] leads."""
+        settings, fresh = self.settings, self.settings.fresh
+        if fresh:
+            around = candidates[:, :1] + settings.refine_noise * self._normal(fresh)
+            candidates = torch.cat([candidates, around.clamp(-settings.control_limit, settings.control_limit)], dim=1)
         weights = self._weigh(self._rollouts.roll_out(state, candidates, paths=False).returns)
         return torch.einsum("n,hnd->hd", weights, candidates)
 

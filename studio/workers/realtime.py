@@ -28,6 +28,7 @@ from studio.workers.tap import Tap
 
 _START_S = 90.0
 _STALE_NS = 200_000_000
+LOOKS = 4  # per policy tick: records go out and the newest target comes in so often, nearly as in the control loop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +46,13 @@ class WorkerPilot:
         rig: its newest records are what the workers see.
         session: created; owned by this pilot from here on.
         config: what `deploy` would carry: bundle, preset, set, prior, robot, task.
-        rate_hz: of the policy; `window` ticks make a skill.
+        rate_hz: of the policy; `window` ticks make a skill. `step` is called `LOOKS` times in a tick.
     """
 
     def __init__(
         self, rig: Rig, task: Task, session: SessionFolder, config: dict[str, Any], *, rate_hz: float, window: int
     ) -> None:
-        self._rig, self._window = rig, window
+        self._rig, self._window = rig, LOOKS * window
         joints = StateReader(task).joints
         assert joints is not None, "the bundle was checked against the robot"
         self._joints = joints

@@ -28,6 +28,7 @@ from studio.planning.pilot import Pilot, SkillPilot, StillPilot
 from studio.planning.scripted import ScriptedPilot
 from studio.robot.description import Robot, load_robot
 from studio.workers.planning_engine import make_goal_planner
+from studio.workers.realtime import LOOKS, make_worker_pilot
 
 if TYPE_CHECKING:
     from studio.workers.tag_pose import TagSight
@@ -36,7 +37,11 @@ TASK = "move_box"
 
 
 class Trial:
-    """Runs cases one after the other on one rig; closes the rig at the end of a `with`."""
+    """Runs cases one after the other on one rig; closes the rig at the end of a `with`.
+
+    Args:
+        looks: how often the pilot is asked in a tick of the policy; more than once where it only passes records on.
+    """
 
     def __init__(
         self,
@@ -46,12 +51,13 @@ class Trial:
         config: EvaluateConfig,
         sight: TagSight | None = None,
         keeper: EpisodeKeeper | None = None,
+        looks: int = 1,
     ) -> None:
         self.task: Task = model.task
         self._rig, self._pilot, self._sight, self._config, self._keeper = rig, pilot, sight, config, keeper
         self._settings = ReachSettings(limit_s=config.limit_s)
         self._episode = ReachEpisode(
-            rig, model.task, policy_rate_hz=model.rate_hz, settings=self._settings, sight=sight
+            rig, model.task, policy_rate_hz=looks * model.rate_hz, settings=self._settings, sight=sight
         )
 
     def run(self, case: GoalCase, stop: Callable[[], bool], kept: SkillTrace | None = None) -> GoalResult:
@@ -138,7 +144,8 @@ def make_trial(config: EvaluateConfig, episodes: Path | None = None) -> Trial:
     if keeper is not None:
         keeper.bind(rig.streams)
     if live:
-        return Trial(rig, model, _make_live_pilot(rig, model, config, robot.name), config, keeper=keeper)
+        pilot = _make_live_pilot(rig, model, config, robot.name)
+        return Trial(rig, model, pilot, config, keeper=keeper, looks=LOOKS)
     return Trial(rig, model, make_pilot(model, config, value, actor), config, _make_sight(robot, config), keeper)
 
 
@@ -152,8 +159,6 @@ def _make_sight(robot: Robot, config: EvaluateConfig) -> TagSight | None:
 
 
 def _make_live_pilot(rig: Rig, model: SkillModel, config: EvaluateConfig, robot_name: str) -> Pilot:
-    from studio.workers.realtime import make_worker_pilot
-
     values = {
         "robot": robot_name,
         "task": TASK,
