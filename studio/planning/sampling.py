@@ -114,7 +114,7 @@ class SamplingPlanner:
 
     @torch.inference_mode()
     def weigh_again(self, state: Tensor, candidates: Tensor) -> Tensor:
-        """The mean [H, d] of sequences [H, K, d] and fresh ones around the first, weighed by where `state` [S] leads."""
+        """The mean [H, d] of sequences [H, K, d] and fresh ones around the first, weighed from `state` [S] on."""
         settings, fresh = self.settings, self.settings.fresh
         if fresh:
             around = candidates[:, :1] + settings.refine_noise * self._normal(fresh)

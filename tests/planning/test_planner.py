@@ -66,7 +66,7 @@ def test_an_unsticking_plan_is_consistent() -> None:
 
 
 def test_candidates_are_the_plan_and_its_best_samples_and_are_weighed_at_another_state() -> None:
-    settings = dataclasses.replace(SMALL, candidates=9, temperature=1e-6)
+    settings = dataclasses.replace(SMALL, candidates=9, fresh=0, temperature=1e-6)
     planner = GoalPlanner(ToySkills(), settings, seed=0)
     plan = planner.plan(toy_state(), toy_goal(0.05, 0.0), t_s=0.0).plan
     assert plan.candidates.shape == (6, 9, 2) and torch.equal(plan.candidates[:, 0], plan.controls)
@@ -79,6 +79,18 @@ def test_candidates_are_the_plan_and_its_best_samples_and_are_weighed_at_another
         torch.testing.assert_close(planner.weigh_again(state, goal, both), wanted)
     none = GoalPlanner(ToySkills(), dataclasses.replace(SMALL, candidates=0), seed=0)
     assert none.plan(toy_state(), goal, t_s=0.0).plan.candidates.numel() == 0
+
+
+def test_the_second_look_can_leave_the_candidates() -> None:
+    """Both stand still; only sequences drawn around the first one come closer to the goal."""
+    state, goal, still = torch.from_numpy(toy_state(0.03)).float(), toy_goal(0.05, 0.0), torch.zeros(6, 2, 2)
+    settings = dataclasses.replace(SMALL, candidates=2, fresh=64, refine_noise=0.2, temperature=1e-6)
+    planner = GoalPlanner(ToySkills(), settings, seed=0)
+    found = planner.weigh_again(state, goal, still)
+    assert float(found[:, 0].sum()) > 0.2
+    assert float(found.abs().max()) <= settings.control_limit
+    stays = GoalPlanner(ToySkills(), dataclasses.replace(settings, fresh=0), seed=0)
+    assert not stays.weigh_again(state, goal, still).any()
 
 
 def test_the_warm_start_is_what_was_followed() -> None:

@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from studio.cli import main as command_line
@@ -141,7 +142,8 @@ def test_in_real_time_the_deployed_workers_plan(bundle: Path, tmp_path: Path) ->
     out = tmp_path / "result.json"
     for limit_s in (3.0, 12.0, 48.0):  # of real time: a busy machine does less in it
         began_s = time.monotonic()
-        words = ["evaluate", str(bundle), "--goals", "1", "--limit-s", str(limit_s), "--realtime"]
+        run = tmp_path / f"run-{limit_s:g}"
+        words = ["evaluate", str(bundle), "--goals", "1", "--limit-s", str(limit_s), "--realtime", "--run", str(run)]
         assert command_line.main([*words, "--set", "samples=16", "--set", "stages=3", "--json", str(out)]) == 0
         assert time.monotonic() - began_s > limit_s
         result = json.loads(out.read_text())
@@ -149,6 +151,8 @@ def test_in_real_time_the_deployed_workers_plan(bundle: Path, tmp_path: Path) ->
             break
     assert result["realtime"] and result["workers"] == 1
     assert result["plan_ms"]["p50"] > 0 and result["per_goal"][0]["skills"] >= 3
+    judged_s = np.array(json.loads((run / "goals" / "0.json").read_text())["trace"])[:, 0]
+    np.testing.assert_allclose(np.diff(judged_s), 0.2, atol=1e-6)  # once per skill, however often records are passed on
 
 
 def test_a_killed_child_loses_only_its_goal_and_cancel_keeps_what_is_done(bundle: Path, tmp_path: Path) -> None:
