@@ -87,11 +87,11 @@ def run(arguments: list[str]) -> int:
         "load_average_before": round(os.getloadavg()[0], 2),  # `quiet` is only as quiet as this says
         "workloads": {},
         "costs": {},
+        "not_timed": {},
     }
     for match in make_matches(options, model, value):
         _say(f"{match.name}: costs")
-        for precision in match.precisions:
-            result["costs"][f"{match.name}_{precision}"] = compare_costs(match, precision)
+        match = keep_equal_precisions(match, result)
         for load, neighbours in (("quiet", 0), ("busy", 1)):
             _say(f"{match.name}: {load}")
             with busy_neighbour(neighbours) if neighbours else contextlib.nullcontext():
@@ -115,6 +115,26 @@ def make_matches(options: Options, model: SkillModel, value: LearnedValue | None
         precisions = _precisions(model, used, settings)
         matches.append(Match(name=name, precisions=precisions, settings=settings, model=model, value=used, case=case))
     return matches
+
+
+def keep_equal_precisions(match: Match, result: dict[str, Any]) -> Match:
+    """The match in the precisions whose costs agree with the peer's; `result` gets the costs, and what is not timed.
+
+    Raises:
+        StudioError: not even float32 agrees.
+    """
+    kept = []
+    for precision in match.precisions:
+        name = f"{match.name}_{precision}"
+        try:
+            result["costs"][name] = compare_costs(match, precision)
+            kept.append(precision)
+        except StudioError as error:
+            if precision == "float32":
+                raise
+            result["not_timed"][name] = str(error)
+            _say(str(error))
+    return dataclasses.replace(match, precisions=tuple(kept))
 
 
 def compare_costs(match: Match, precision: str) -> dict[str, float]:
@@ -253,6 +273,7 @@ def _table(result: dict[str, Any]) -> str:
         rows.append(
             f"costs agree, {name}: correlation {found['correlation']:.5f}, median difference {apart:.1e} spreads"
         )
+    rows += [f"not timed, {name}: {why}" for name, why in result["not_timed"].items()]
     for curve in result.get("curves", []):
         rows.append(
             f"{curve['planner']:<28} N {curve['samples']:>5}  rollouts {curve['rollouts']:>5}  cost {curve['cost']:.2f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import sys
 
@@ -73,6 +74,25 @@ def test_costs_that_only_run_alike_are_refused_too(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(PeerModel, "cost", lambda self, state, u=None: 1.05 * real(self, state, u))
     with pytest.raises(StudioError, match="median difference of at most"):
         mppi.compare_costs(_match(), "float32")
+
+
+@needs_both
+def test_a_precision_whose_costs_differ_is_not_timed_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(mppi._SAME_CORRELATION, "bfloat16", 1.1)  # nothing correlates so well
+    match = _match()
+    if "bfloat16" not in mppi._precisions(match.model, match.value, match.settings):
+        pytest.skip("the processor has no bfloat16")
+    match = dataclasses.replace(match, precisions=("float32", "bfloat16"))
+    result: dict = {"costs": {}, "not_timed": {}}
+    assert mppi.keep_equal_precisions(match, result).precisions == ("float32",)
+    (name,) = result["costs"]
+    assert (
+        name.endswith("float32")
+        and "bfloat16 agree only to" in result["not_timed"][name.replace("float32", "bfloat16")]
+    )
+    monkeypatch.setitem(mppi._SAME_CORRELATION, "float32", 1.1)
+    with pytest.raises(StudioError, match="float32 agree only"):
+        mppi.keep_equal_precisions(match, result)
 
 
 def test_rollouts_for_the_peers_best_cost_must_last() -> None:
