@@ -69,7 +69,7 @@ class Runner:
         """A play or a training that can begin now and is not done yet."""
         if step.kind not in _ONE_CORE or self._lacking(step):
             return False
-        known = _find(self._runs / step.name, step)
+        known = _find(self._runs, step)
         return known is None or known.status().state != "done"
 
     def _lacking(self, step: Step) -> list[str]:
@@ -85,7 +85,7 @@ class Runner:
             return Outcome(state="failed", message=str(error))
 
     def _begin_job(self, step: Step) -> Run | Outcome:
-        known = _find(self._runs / step.name, step)
+        known = _find(self._runs, step)
         if known is not None and known.status().state == "done":
             return Outcome(state="done", result=known.result())
         if self._left_s() == 0.0:
@@ -150,8 +150,19 @@ class Runner:
         return Outcome(state="done")
 
 
-def _find(folder: Path, step: Step) -> Run | None:
-    """The run of this very step, or None; one of other settings is not it."""
+def _find(runs: Path, step: Step) -> Run | None:
+    """The run of this very step, or None; one of other settings is not it.
+
+    Rows of two sections may be the same evaluation (the whole recipe is the first row of most): it runs once.
+    """
+    own = _same(runs / step.name, step)
+    if step.kind != "evaluate" or (own is not None and own.status().state == "done"):
+        return own
+    others = (_same(folder, step) for folder in sorted(runs.glob("evaluate-*")))
+    return next((run for run in others if run is not None and run.status().state == "done"), own)
+
+
+def _same(folder: Path, step: Step) -> Run | None:
     if not (folder / "job.json").exists():
         return None
     run = Run(folder)

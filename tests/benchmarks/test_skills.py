@@ -147,6 +147,28 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(tmp_path: Path) -> No
     assert len(said) == 2
 
 
+def test_an_evaluation_that_two_sections_name_runs_once(tmp_path: Path) -> None:
+    steps = [step for step in make_matrix(MatrixOptions(out=tmp_path)) if step.kind == "evaluate"]
+    (first, again) = [
+        step for step in steps if step.name in ("evaluate-main-strong-seed-0-full", "evaluate-planners-mppi-full")
+    ]
+    assert first.spec == again.spec
+    done = start_run(
+        tmp_path / "runs" / first.name,
+        "play",
+        {"out": str(tmp_path / "d"), "minutes": 0.05, "seed": 1, "haptics": True},
+    )
+    assert wait_for(done, timeout_s=PATIENCE_S).state == "done"
+    job = tmp_path / "runs" / first.name / "job.json"
+    job.write_text(json.dumps(json.loads(job.read_text()) | {"kind": "evaluate", "spec": first.spec}))
+    events: list[str] = []
+    runner = Runner(tmp_path, end_s=None, say=events.append)
+    runner.outcomes = {name: Outcome(state="done") for name in again.needs}
+    runner.run_all([again], lambda: None)
+    assert runner.outcomes[again.name].state == "done" and events == []
+    assert runner.outcomes[again.name].result == Run(tmp_path / "runs" / first.name).result()
+
+
 @pytest.mark.parametrize("side_by_side", [1, 2])
 def test_plays_run_side_by_side_and_what_needs_them_comes_after(tmp_path: Path, side_by_side: int) -> None:
     """Both orders of events are the runner's own words; the joined dataset is there in both."""
