@@ -54,7 +54,6 @@ class TeleopModel:
         self.player = TakePlayer(studio)
         self.watch = IncidentWatch()
         self.incident_path: Path | None = None
-        self._gamepad = False
         self.leader_tips_m = np.zeros((robot.pairs, 3))
         self._loader = Loader("teleop")
         studio.state.link.events.worst.connect(self._state_changed)
@@ -90,7 +89,6 @@ class TeleopModel:
         studio = self.studio
         if studio.workers.alive("operator"):
             studio.workers.stop("operator")
-            self._gamepad = False
             studio.notices.info("The mouse holds the hands again.")
             return
         found = sorted(Path("/dev/input/by-id").glob("*-event-joystick"))
@@ -98,7 +96,6 @@ class TeleopModel:
             studio.notices.warn("No gamepad is plugged in. Plug one in, then try again.")
             return
         studio.workers.start("operator", pad=str(found[0]))
-        self._gamepad = True
         studio.notices.info("The gamepad holds the hands: sticks across, shoulder buttons up, triggers down.")
 
     def _make_scheme(self, scheme: int) -> Any:
@@ -136,11 +133,6 @@ class TeleopModel:
         """Control would take Engage: it is latched by Engage itself, or held, as control sees it."""
         return bool(self.studio.robot.dead_man_latched) or self.studio.state.link.dead_man
 
-    @property
-    def scripted(self) -> bool:
-        """A scripted hand holds the leaders; the same worker is also a person's gamepad."""
-        return self.studio.workers.alive("operator") and not self._gamepad
-
     def others_drive(self) -> bool:
         """The arms move, and not by the person's hands."""
         link = self.studio.state.link
@@ -159,7 +151,7 @@ class TeleopModel:
             fact, following = band_words(
                 state, link.driver, self.touching(record), bool(self.studio.robot.dead_man_latched),
                 hold=situation.hold, stopped_by_hand=situation.stopped_by_hand, to_go=to_go,
-                clutch_open=record is not None and float(record["clutch"]) < 0.5, scripted=self.scripted,
+                clutch_open=record is not None and float(record["clutch"]) < 0.5, scripted=link.scripted_hand,
                 dead_man=link.dead_man_name,
             )  # fmt: skip
         return Band(STATE_NAMES[state], STATE_WORDS[state], fact, following)

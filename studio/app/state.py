@@ -71,6 +71,7 @@ class LinkState:
     dead_man: bool = False
     pedal: str = ""
     hands_hold: bool = False  # every leader is held by a hand
+    scripted_hand: bool = False  # the operator's part is played by the scripted hand, not by a person
 
     @property
     def dead_man_name(self) -> str:
@@ -87,7 +88,8 @@ class LinkState:
         """State and driver in words: `Engaged · planner`."""
         if self.lost:
             return LOST_WORD
-        driver = DRIVER_WORDS[self.driver]
+        scripted = self.scripted_hand and self.driver is Driver.OPERATOR
+        driver = "scripted hand" if scripted else DRIVER_WORDS[self.driver]
         moving = self.worst in (PairState.ENGAGED, PairState.ALIGNING)
         return f"{STATE_WORDS[self.worst]} · {driver}" if driver and moving else STATE_WORDS[self.worst]
 

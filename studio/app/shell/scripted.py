@@ -25,40 +25,37 @@ def add_scripted_hand(window: StudioWindow) -> None:
         Command(id=COMMAND, title="Let a scripted hand play, or take it away", place="Teleoperate", icon="play")
     )
 
-    ours = False  # the same worker is also a person's gamepad
+    link = studio.state.link  # `scripted_hand` tells it from a person's gamepad, which is the same worker
 
     def toggle() -> None:
-        nonlocal ours
         if session.alive(_WORKER):
             session.stop_worker(_WORKER)
-            ours = False
+            link.scripted_hand = False
             studio.notices.info("The mouse holds the hands again.")
             return
         session.start_worker(_WORKER, pad="", seed=time.time_ns() % 2**31)
-        ours = True
+        link.scripted_hand = True
         studio.notices.info("A scripted hand plays with the box. Press R to record it.")
 
     def on_message(name: str, message: Message) -> None:
-        nonlocal ours
         if name == _WORKER and message.name == "put_box_back":
             session.request("put_box_back")
         elif name == _WORKER and message.name == "ended":
-            ours = False
+            link.scripted_hand = False
 
     def on_state(state: PairState) -> None:
-        nonlocal ours
-        if ours and state in (PairState.STOPPED, PairState.FAULT) and session.alive(_WORKER):
+        if link.scripted_hand and state in (PairState.STOPPED, PairState.FAULT) and session.alive(_WORKER):
             session.stop_worker(_WORKER)
-            ours = False
+            link.scripted_hand = False
 
-    studio.commands.bind(COMMAND, toggle, blocked=lambda: _blocked(window, ours))
+    studio.commands.bind(COMMAND, toggle, blocked=lambda: _blocked(window))
     session.message.connect(on_message)
-    studio.state.link.events.worst.connect(on_state)
+    link.events.worst.connect(on_state)
 
 
-def _blocked(window: StudioWindow, ours: bool) -> str:
+def _blocked(window: StudioWindow) -> str:
     if window.session.alive(_WORKER):
-        return "" if ours else "the gamepad holds the hands"
+        return "" if window.studio.state.link.scripted_hand else "the gamepad holds the hands"
     if window.studio.robot.buses:
         return "it plays in simulation only"
     return "" if window.studio.state.link.worst is PairState.ENGAGED else "engage the arms first"

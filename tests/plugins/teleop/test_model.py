@@ -76,12 +76,13 @@ def test_band_does_not_call_a_scripted_hand_you(model: TeleopModel, feed: Feed) 
     feed.set_state(PairState.ENGAGED, Driver.OPERATOR)
     record = connect(feed)
     assert model.band(record).fact == "You drive. Drag a hand."
-    feed.session.alive = lambda name: name == "operator"  # type: ignore[method-assign]
+    feed.studio.state.link.scripted_hand = True
     assert model.band(record).fact == "A scripted hand drives."
     assert model.band(record).following == "Press H: arms hold here."
-    model._gamepad = True  # a person's
-    assert model.band(record).fact == "You drive. Drag a hand."
-    del feed.session.alive
+    assert feed.studio.state.link.text == "Engaged · scripted hand"
+    feed.set_state(PairState.ENGAGED, Driver.PLANNER)
+    connect(feed)
+    assert feed.studio.state.link.text == "Engaged · planner"
 
 
 def test_fault_names_side_joint_and_what_the_others_do(model: TeleopModel, feed: Feed) -> None:
