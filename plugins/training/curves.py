@@ -21,7 +21,9 @@ _WORDS = {
 }  # fmt: skip
 STAGE_WORDS = {"windows": "reading", "skills": "skills", "single skills": "single skills",
                "chains": "chains of skills", "flow": "likely skills",
-               "held out": "measuring", "value": "worth of a state"}  # fmt: skip
+               "held out": "measuring", "value": "worth of a state",
+               # and as the settings call them
+               "stage 1": "skills", "single": "single skills", "stage 2": "likely skills"}  # fmt: skip
 _UNITS = (
     ("_mm", "mm"),
     ("_deg", "°"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
@@ -254,8 +254,8 @@ class ProgressPanel(QWidget):
         self.where.setText(where_text(model, view))
         set_property(self.where, "tone", "1" if view is not None and view.state in ("failed", "lost") else "2")
         marks = model.stage_marks() if active else []
-        ahead = [(share, name) for share, name in marks if view is not None and share > view.share]
-        self.next_stage.setText(f"then {stage_words(ahead[0][1])}" if ahead else "")
+        following = next_stage(marks, view) if view is not None else ""
+        self.next_stage.setText(f"then {following}" if following else "")
         share = 1.0 if view is not None and view.state == "done" else (view.share if view is not None else 0.0)
         failed = view is not None and view.state in ("failed", "lost")
         self.bar.set_state(share, [m for m, _ in marks], "state.fault" if failed else "accent.line")
@@ -338,6 +338,16 @@ def fill(plot: LossPlot, data: PlotData) -> None:
 
 def stage_words(stage: str) -> str:
     return STAGE_WORDS.get(stage, stage.replace("_", " "))
+
+
+def next_stage(marks: Sequence[tuple[float, str]], view: RunView) -> str:
+    """The stage after the one that runs, in words; by its share of the whole where the stage is not one of `marks`."""
+    words, now = [stage_words(name) for _, name in marks], stage_words(view.stage)
+    if now in words:
+        ahead = words[words.index(now) + 1 :]
+    else:
+        ahead = [word for (share, _), word in zip(marks, words, strict=True) if share > view.share]
+    return ahead[0] if ahead else ""
 
 
 def where_text(model: TrainingModel, view: RunView | None) -> str:

@@ -7,7 +7,6 @@ person waits for may take minutes, and arms that hold on a busy machine are enga
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -26,7 +25,6 @@ SHARE = 1 / 30  # of ten minutes of play and of the preset `small`: 20 s each
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("STUDIO_CLICKS" not in os.environ, reason="minutes of real time: set STUDIO_CLICKS=1 to run it")
 def test_a_newcomer_plays_trains_and_sends_the_box_to_three_goals(tmp_path: Path, qapp: object) -> None:
     walked = walk(WalkOptions(out=tmp_path, share=SHARE, patience_s=PATIENCE_S))
     seen, project = walked.seen, tmp_path / "project"

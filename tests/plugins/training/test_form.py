@@ -3,9 +3,12 @@ import dataclasses
 import pytest
 
 from plugins.training.curves import choose, log_lines, make_plots, stages, steps_per_second
-from plugins.training.form import check, make_fields, make_settings, problems
+from plugins.training.form import check, make_fields, make_settings, problems, stage_marks
+from plugins.training.panel_progress import next_stage
+from studio.app.api import RunView
 from studio.core.config import apply_settings
 from studio.methods.haptic_play.config import HapticPlayConfig, make_paper
+from studio.methods.table import METHODS
 
 
 def leaves(config: object) -> int:
@@ -92,3 +95,20 @@ def test_rate_and_log() -> None:
     lines = [text for _, text in log_lines(ROWS, 1000.0)]
     assert lines == ["Stage 1: skills.", "First held-out total loss: 4.1.", "Best so far on held-out total loss: 2.3.",
                      "Stage 2: likely skills."]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stage", "step", "following"),
+    [
+        ("skills", 10, "single skills"),
+        ("single skills", 50, "chains of skills"),  # it took longer than its share: the bar is past where chains began
+        ("chains", 50, "likely skills"),
+        ("flow", 70, "worth of a state"),
+        ("value", 90, ""),
+    ],
+)
+def test_the_next_stage_follows_from_the_one_that_runs(stage: str, step: int, following: str) -> None:
+    view = RunView(
+        id="r", kind="train", title="", path="", created_s=0.0, state="running", stage=stage, step=step, steps=100
+    )
+    assert next_stage(stage_marks(METHODS["haptic_play"].make_config("small")), view) == following
