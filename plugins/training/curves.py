@@ -20,7 +20,7 @@ _WORDS = {
     "nll_flow": ("Likely skills: flow", "nats, lower is better"), "nll_gaussian": ("Likely skills: Gaussian", "nats"),
 }  # fmt: skip
 STAGE_WORDS = {"windows": "reading", "skills": "skills", "single skills": "single skills",
-               "chains": "chains of skills", "flow": "likely skills",
+               "chains": "chains of skills", "dynamics": "chains of skills", "flow": "likely skills",
                "held out": "measuring", "value": "worth of a state",
                # and as the settings call them
                "stage 1": "skills", "single": "single skills", "stage 2": "likely skills"}  # fmt: skip
@@ -34,6 +34,15 @@ _UNITS = (
     ("_s", "s"),
 )
 _IGNORED = ("step", "t_s", "stage")
+
+
+def stage_words(stage: str) -> str:
+    """A stage for people: `worth of a state`, `round 2, worth of a state`."""
+    head, _, rest = stage.partition(" ")
+    number, _, part = rest.partition(" ")
+    if head == "round" and part:
+        return f"round {number}, {stage_words(part)}"
+    return STAGE_WORDS.get(stage, stage.replace("_", " "))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +140,7 @@ def _plot(
     return PlotData(
         name=name,
         title=title,
-        hint=hint if stage == shown else f"{hint} · {STAGE_WORDS.get(stage, stage)}",
+        hint=hint if stage == shown else f"{hint} · {stage_words(stage)}",
         stage=stage,
         training=series(rows, stage, name),
         held_out=series(rows, stage, HELD_OUT + name),
@@ -185,7 +194,7 @@ def log_lines(rows: Sequence[dict[str, Any]], created_s: float) -> list[tuple[fl
         stage, when = str(row.get("stage", "")), created_s + float(row.get("t_s", 0.0))
         if stage not in known:
             known.add(stage)
-            lines.append((when, f"Stage {len(known)}: {STAGE_WORDS.get(stage, stage)}."))
+            lines.append((when, f"Stage {len(known)}: {stage_words(stage)}."))
         held_out = {key: value for key, value in row.items() if key.startswith(HELD_OUT) and value == value}
         key = min(held_out, key=lambda k: _rank(k.removeprefix(HELD_OUT)), default="")
         if key and held_out[key] < best.get(stage + key, float("inf")):

@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
+    QComboBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -21,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from plugins.training.card import card_text
 from plugins.training.compare import COLOURS
-from plugins.training.curves import STAGE_WORDS, PlotData
+from plugins.training.curves import PlotData, stage_words
 from plugins.training.model import TrainingModel
 from plugins.training.panel_compare import ComparisonTable
 from plugins.training.words import can_resume, time_left_text, when_text
@@ -190,10 +191,11 @@ class ProgressPanel(QWidget):
             row.addWidget(label)
             row.addSpacing(10)
         row.addStretch(1)
-        self._stage_buttons: list[QPushButton] = []
-        self.stages = QHBoxLayout()
-        self.stages.setSpacing(2)
-        row.addLayout(self.stages)
+        self.stage_box = QComboBox()
+        self.stage_box.setAccessibleName("Curves of stage")
+        self.stage_box.activated.connect(lambda index: self._model.choose_stage(self.stage_box.itemData(index)))
+        self.stage_box.hide()
+        row.addWidget(self.stage_box)
         return bar
 
     def _make_log(self) -> QWidget:
@@ -309,22 +311,13 @@ class ProgressPanel(QWidget):
             self.table.show_rows(*self._model.comparison())
 
     def _show_stages(self, stages: list[str]) -> None:
-        stages = stages if len(stages) > 1 else []
-        if [button.property("stage") for button in self._stage_buttons] != stages:
-            for button in self._stage_buttons:
-                self.stages.removeWidget(button)
-                button.hide()
-                button.deleteLater()
-            self._stage_buttons = [self._make_stage_button(stage) for stage in stages]
-        for button in self._stage_buttons:
-            set_property(button, "kind", "" if button.property("stage") == self._model.shown_stage else "link")
-
-    def _make_stage_button(self, stage: str) -> QPushButton:
-        button = QPushButton(stage_words(stage))
-        button.setProperty("stage", stage)
-        button.clicked.connect(lambda: self._model.choose_stage(stage))
-        self.stages.addWidget(button)
-        return button
+        box = self.stage_box
+        if [box.itemData(index) for index in range(box.count())] != stages:
+            box.clear()
+            for stage in stages:
+                box.addItem(stage_words(stage), stage)
+        box.setCurrentIndex(box.findData(self._model.shown_stage))
+        box.setVisible(len(stages) > 1)
 
 
 def fill(plot: LossPlot, data: PlotData) -> None:
@@ -334,10 +327,6 @@ def fill(plot: LossPlot, data: PlotData) -> None:
     training, held_out, reference = curves
     others = [(LossCurve(steps=s.steps, values=s.values), COLOURS[i % len(COLOURS)]) for i, s in enumerate(data.others)]
     plot.set_curves(training, held_out, LossCurve() if others else reference, data.span, others)
-
-
-def stage_words(stage: str) -> str:
-    return STAGE_WORDS.get(stage, stage.replace("_", " "))
 
 
 def next_stage(marks: Sequence[tuple[float, str]], view: RunView) -> str:

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from plugins.training.curves import choose, log_lines, make_plots, stages, steps_per_second
+from plugins.training.curves import choose, log_lines, make_plots, stage_words, stages, steps_per_second
 from plugins.training.form import check, make_fields, make_settings, problems, stage_marks
 from plugins.training.panel_progress import next_stage
 from studio.app.api import RunView
@@ -95,6 +95,12 @@ def test_rate_and_log() -> None:
     lines = [text for _, text in log_lines(ROWS, 1000.0)]
     assert lines == ["Stage 1: skills.", "First held-out total loss: 4.1.", "Best so far on held-out total loss: 2.3.",
                      "Stage 2: likely skills."]  # fmt: skip
+
+
+def test_stages_of_rounds_have_words() -> None:
+    assert stage_words("value") == "worth of a state"
+    assert stage_words("round 2 value") == "round 2, worth of a state"
+    assert stage_words("round 3 single skills") == "round 3, single skills"
 
 
 @pytest.mark.parametrize(

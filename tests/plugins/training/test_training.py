@@ -126,6 +126,11 @@ def test_one_click_trains_and_the_bundle_can_be_used(panel, model, studio: Studi
     model.choose_stage("skills")
     assert model.plots[0].title == "Total loss" and len(model.plots[0].held_out.values) >= 1
     assert panel.progress.plots[0].value.text() != "–"
+    box = panel.progress.stage_box
+    assert box.isVisible() and box.count() >= 2 and box.currentData() == model.shown_stage
+    box.activated.emit(0)
+    assert model.stage == box.itemData(0) == model.shown_stage and box.currentIndex() == 0
+    assert box.width() >= box.minimumSizeHint().width()
     names = [row.row.name_label.text() for row in panel.runs.results if row.isVisible()]
     assert names[0] == "Where the box goes" and panel.runs.results[0].row.value_label.text().endswith("%")
     qtbot.mouseClick(panel.runs.card, Qt.MouseButton.LeftButton)
