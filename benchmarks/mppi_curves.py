@@ -36,6 +36,7 @@ _VARIANTS: dict[str, dict[str, object]] = {
     "ours": {},
     "ours, one pass": {"passes": 1},
     "ours, four passes": {"passes": 4},
+    "ours, six passes": {"passes": 6},
     "ours, base proposals only": {"base_share": 1.0, "refine_base_share": 1.0},
     "ours, no warm start": {"base_share": 1.0, "inject_previous": False},
 }
