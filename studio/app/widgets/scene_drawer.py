@@ -11,11 +11,12 @@ import ctypes
 import itertools
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QThread, Signal
 from PySide6.QtGui import QImage, QOffscreenSurface, QOpenGLContext
 from PySide6.QtOpenGL import QOpenGLFramebufferObject, QOpenGLFramebufferObjectFormat
 
@@ -31,10 +32,25 @@ class _Order:
     picture: Future[QImage] = field(default_factory=Future)
 
 
+class _DrawingThread(QThread):
+    """Qt's own thread, because an OpenGL context can only be moved to one of those."""
+
+    def __init__(self, serve: Callable[[], None]) -> None:
+        super().__init__()
+        self.setObjectName("scene-drawer")
+        self._serve = serve
+
+    def run(self) -> None:
+        self._serve()
+
+
 class SceneDrawer(QObject):
     """Draws for any number of views; an order that was not begun is replaced by the view's next one.
 
-    Made and asked in the window's thread. `drawn` says which view's picture is ready, in the window's thread.
+    Surface, thread and context are made and given up in the window's thread: a context connects itself to its screen,
+    which waits for a lock of Qt's with Python's own lock held, and the window's thread may have the one and wait for
+    the other (seen once: the window stood still for good). Asked in the window's thread; `drawn` says there which
+    view's picture is ready.
     """
 
     drawn = Signal(int, QImage, float)  # view, picture, seconds it took
@@ -48,7 +64,9 @@ class SceneDrawer(QObject):
         self._orders: dict[int, _Order] = {}
         self._asked = threading.Condition()
         self._ending = False
-        self._thread = threading.Thread(target=self._run, name="scene-drawer", daemon=True)
+        self._context = QOpenGLContext()
+        self._thread = _DrawingThread(self._run)
+        self._context.moveToThread(self._thread)
         self._thread.start()
 
     def ask(self, view: int, frame: Frame) -> None:
@@ -72,16 +90,16 @@ class SceneDrawer(QObject):
             self._asked.notify()
 
     def join(self) -> None:
-        self._thread.join()
+        self._thread.wait()
 
     @property
     def alive(self) -> bool:
-        return self._thread.is_alive()
+        return self._thread.isRunning()
 
     # In the thread
 
     def _run(self) -> None:
-        target = _Target(self._surface, self._samples)
+        target = _Target(self._context, self._surface, self._samples)
         try:
             while True:
                 with self._asked:
@@ -93,6 +111,7 @@ class SceneDrawer(QObject):
                 self._serve(target, view, order)
         finally:
             target.close()
+            self._context.moveToThread(self.thread())
 
     def _serve(self, target: _Target, view: int, order: _Order) -> None:
         began_s = time.perf_counter()
@@ -107,11 +126,10 @@ class SceneDrawer(QObject):
 
 
 class _Target:
-    """Context, framebuffer and programs; everything here lives and dies in the drawer's thread."""
+    """Framebuffer and programs; everything here but the context lives and dies in the drawer's thread."""
 
-    def __init__(self, surface: QOffscreenSurface, samples: int) -> None:
-        self._surface, self._samples = surface, samples
-        self._context: Any = None
+    def __init__(self, context: QOpenGLContext, surface: QOffscreenSurface, samples: int) -> None:
+        self._context, self._surface, self._samples = context, surface, samples
         self._canvas: Any = None
         self._buffer: Any = None
         self._resolved: Any = None  # where the samples of a pixel are averaged; the buffer itself without samples
@@ -119,7 +137,7 @@ class _Target:
         self._read: Any = None
 
     def draw(self, frame: Frame) -> QImage:
-        if self._context is None:
+        if self._canvas is None:
             self._start()
         self._fit(frame.size_px)
         self._canvas.begin(self._buffer.handle())
@@ -134,20 +152,20 @@ class _Target:
     def close(self) -> None:
         self._programs.clear()
         self._buffer = self._resolved = None
-        if self._context is not None:
+        if self._canvas is not None:
             self._canvas.end()
+            self._canvas = None
             self._context.doneCurrent()
-            self._context = None
 
     def _start(self) -> None:
-        context = QOpenGLContext()
+        context = self._context
         if not (context.create() and context.makeCurrent(self._surface)):
             raise RuntimeError("OpenGL did not start in the drawing thread.")
         from vispy.gloo.gl import gl2
 
         from studio.app.widgets.scene_program import GlooTarget
 
-        self._context, self._canvas = context, GlooTarget()
+        self._canvas = GlooTarget()
         kinds = (ctypes.c_int,) * 4 + (ctypes.c_uint,) * 2 + (ctypes.c_void_p,)
         self._read = gl2._get_gl_func("glReadPixels", None, kinds)  # vispy's own reads RGBA only, and copies it
 
