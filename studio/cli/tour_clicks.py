@@ -110,11 +110,9 @@ class Walk:
                 self.picture("playing", "A scripted hand plays; the take is recorded.")
             if takes < _TAKES and playing and played_s > self.play_s * takes / _TAKES:
                 takes += 1
-                person.click("Stop take")  # the next look finds no take, and records again
-                person.wait("the take is closed", self._closed_take)
+                self._stop_take()  # the next look finds no take, and records again
             time.sleep(0.2)
-        person.click("Stop take")
-        take = person.wait("the take is closed", self._closed_take)
+        take = self._stop_take()
         if "operator" in person.state["workers"]:
             person.palette("scripted hand")
         person.wait("the hands are free", lambda: "operator" not in person.state["workers"])
@@ -122,9 +120,16 @@ class Walk:
         self.seen["play"] = {"played_s": round(played_s, 1), "episodes": take["closed"]}
         self.picture("played", "The take is closed; the hands are free again.")
 
-    def _closed_take(self) -> dict[str, Any] | None:
-        take = self.person.state["take"]
-        return take if take["closed"] and not take["on"] else None
+    def _stop_take(self) -> dict[str, Any]:
+        """The take as it is told once this one is counted, too: it stops first, and is closed a little later."""
+        before = self.person.state["take"]["closed"]
+
+        def closed() -> dict[str, Any] | None:
+            take = self.person.state["take"]
+            return take if take["closed"] > before and not take["on"] else None
+
+        self.person.click("Stop take")
+        return self.person.wait("the take is closed", closed)
 
     def _keep_playing(self) -> bool:
         """True while the arms are engaged, the scripted hand plays and a take runs; else the next thing to press."""
