@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt, QThread
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -19,7 +19,7 @@ from studio.app.theme import apply_theme, theme
 from studio.app.widgets import scene_line, scene_mesh
 from studio.app.widgets.scene3d import RobotView
 from studio.app.widgets.scene_camera import VIEWS, on_plane
-from studio.app.widgets.scene_drawer import SceneDrawer
+from studio.app.widgets.scene_drawer import attach_view, detach_view, scene_drawer
 from studio.core.task import Goal, load_task
 from studio.robot.description import load_robot
 from studio.robot.kinematics import Kinematics
@@ -324,10 +324,10 @@ def test_without_opengl_there_is_a_message_instead_of_a_crash() -> None:
     assert "OpenGL" in done.stdout and "Install" in done.stdout
 
 
-def test_the_context_is_made_and_given_up_in_the_windows_thread(qapp: QApplication) -> None:
-    """Made in the drawing thread, its connection to the screen could wait for the window's thread, and that for it."""
-    drawer = SceneDrawer()
-    assert drawer.alive and drawer._context.thread() == drawer._thread
-    drawer.end()
-    drawer.join()
-    assert not drawer.alive and drawer._context.thread() == QThread.currentThread()
+def test_context_and_thread_are_there_when_made_and_gone_with_the_last_view(qapp: QApplication) -> None:
+    """Nothing of the context is made or given up while the window's thread is inside Qt; see `SceneDrawer`."""
+    view = attach_view()
+    drawer = scene_drawer()
+    assert drawer.alive and drawer._has_context.is_set()
+    detach_view(view)
+    assert not drawer.alive

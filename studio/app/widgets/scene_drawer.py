@@ -11,12 +11,11 @@ import ctypes
 import itertools
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from PySide6.QtCore import QObject, QThread, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage, QOffscreenSurface, QOpenGLContext
 from PySide6.QtOpenGL import QOpenGLFramebufferObject, QOpenGLFramebufferObjectFormat
 
@@ -32,25 +31,13 @@ class _Order:
     picture: Future[QImage] = field(default_factory=Future)
 
 
-class _DrawingThread(QThread):
-    """Qt's own thread, because an OpenGL context can only be moved to one of those."""
-
-    def __init__(self, serve: Callable[[], None]) -> None:
-        super().__init__()
-        self.setObjectName("scene-drawer")
-        self._serve = serve
-
-    def run(self) -> None:
-        self._serve()
-
-
 class SceneDrawer(QObject):
     """Draws for any number of views; an order that was not begun is replaced by the view's next one.
 
-    Surface, thread and context are made and given up in the window's thread: a context connects itself to its screen,
-    which waits for a lock of Qt's with Python's own lock held, and the window's thread may have the one and wait for
-    the other (seen once: the window stood still for good). Asked in the window's thread; `drawn` says there which
-    view's picture is ready.
+    While the drawing thread makes and gives up its context, the window's thread waits for it in Python, not in Qt: a
+    context connects itself to its screen, which waits for a lock of Qt's with Python's own lock held, and the window's
+    thread may have the one and wait for the other (seen once: the window stood still for good). Made and asked in the
+    window's thread; `drawn` says there which view's picture is ready.
     """
 
     drawn = Signal(int, QImage, float)  # view, picture, seconds it took
@@ -64,10 +51,10 @@ class SceneDrawer(QObject):
         self._orders: dict[int, _Order] = {}
         self._asked = threading.Condition()
         self._ending = False
-        self._context = QOpenGLContext()
-        self._thread = _DrawingThread(self._run)
-        self._context.moveToThread(self._thread)
+        self._has_context = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="scene-drawer", daemon=True)
         self._thread.start()
+        self._has_context.wait()
 
     def ask(self, view: int, frame: Frame) -> None:
         """Draw this as soon as possible."""
@@ -90,16 +77,17 @@ class SceneDrawer(QObject):
             self._asked.notify()
 
     def join(self) -> None:
-        self._thread.wait()
+        self._thread.join()
 
     @property
     def alive(self) -> bool:
-        return self._thread.isRunning()
+        return self._thread.is_alive()
 
     # In the thread
 
     def _run(self) -> None:
-        target = _Target(self._context, self._surface, self._samples)
+        target = _Target(QOpenGLContext(), self._surface, self._samples)
+        self._has_context.set()
         try:
             while True:
                 with self._asked:
@@ -111,7 +99,6 @@ class SceneDrawer(QObject):
                 self._serve(target, view, order)
         finally:
             target.close()
-            self._context.moveToThread(self.thread())
 
     def _serve(self, target: _Target, view: int, order: _Order) -> None:
         began_s = time.perf_counter()
@@ -126,10 +113,11 @@ class SceneDrawer(QObject):
 
 
 class _Target:
-    """Framebuffer and programs; everything here but the context lives and dies in the drawer's thread."""
+    """Context, framebuffer and programs; everything here lives and dies in the drawer's thread."""
 
     def __init__(self, context: QOpenGLContext, surface: QOffscreenSurface, samples: int) -> None:
-        self._context, self._surface, self._samples = context, surface, samples
+        self._context: QOpenGLContext | None = context
+        self._surface, self._samples = surface, samples
         self._canvas: Any = None
         self._buffer: Any = None
         self._resolved: Any = None  # where the samples of a pixel are averaged; the buffer itself without samples
@@ -152,14 +140,14 @@ class _Target:
     def close(self) -> None:
         self._programs.clear()
         self._buffer = self._resolved = None
-        if self._canvas is not None:
+        if self._canvas is not None and self._context is not None:
             self._canvas.end()
-            self._canvas = None
             self._context.doneCurrent()
+        self._canvas = self._context = None
 
     def _start(self) -> None:
         context = self._context
-        if not (context.create() and context.makeCurrent(self._surface)):
+        if context is None or not (context.create() and context.makeCurrent(self._surface)):
             raise RuntimeError("OpenGL did not start in the drawing thread.")
         from vispy.gloo.gl import gl2
 
@@ -227,6 +215,7 @@ def _end_drawer() -> None:
     _ending[:] = [drawer for drawer in _ending if drawer.alive]
     if _drawer is not None:
         _drawer.end()
+        _drawer.join()  # no longer than the frame it is at
         _ending.append(_drawer)
         _drawer = None
 
