@@ -107,10 +107,16 @@ class GoalRow:
     def end(self) -> None:
         self.begin([])
 
+    @property
+    def number(self) -> int:
+        """Of the goal that runs or waits, from 1; 0 without a row."""
+        return self.length - len(self.waiting)
+
     def is_at(self, goal: Goal) -> bool:
         """Whether `goal` is the one of the row that runs or was interrupted."""
         now = self.now
-        return now is not None and (now.name, *now.position_m) == (goal.name, *goal.position_m)
+        here = (goal.name, *goal.position_m, *goal.orientation_xyzw)
+        return now is not None and (now.name, *now.position_m, *now.orientation_xyzw) == here
 
 
 def predicted_errors(

@@ -271,19 +271,15 @@ class DeployModel:
                 self.studio.notices.error(error)
         self.row.begin(goals)
         self.outcomes = Outcomes()
-        self._take_next(start)
+        self.next_goal()
+        if start and self.row.now is not None and not self.deployed and not self.blocked_deploy():
+            self.deploy()
 
     def next_goal(self) -> None:
-        """The next goal of the row becomes the goal."""
-        self._take_next(True)
-
-    def _take_next(self, start: bool) -> None:
+        """The next goal of the row becomes the goal. While nothing drives it waits for Deploy: only that moves arms."""
         kept = self.row.take()
-        if kept is None:
-            return
-        self.studio.goal.set(kept.position_m, kept.orientation_xyzw, kept.name)
-        if start and not self.deployed and not self.blocked_deploy():
-            self.deploy()
+        if kept is not None:
+            self.studio.goal.set(kept.position_m, kept.orientation_xyzw, kept.name)
 
     def _on_goal(self) -> None:
         """Another goal while nothing drives: the row was given up for it."""

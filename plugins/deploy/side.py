@@ -314,9 +314,10 @@ class SidePanel(ScrollPanel):
     def show_numbers(self, plan: np.ndarray | None) -> None:
         """Ten times a second."""
         model, attempt = self.model, self.model.attempt
-        total = f" of {model.row.length}" if model.row.length else ""
-        clock = self._clock(attempt) if attempt else "waits for Deploy" if total else ""
-        self.attempt_note.setText(f"goal {len(model.outcomes.reached) + 1}{total} · {clock}" if clock else "")
+        row = model.row
+        which = f"{row.number} of {row.length}" if row.length else f"{len(model.outcomes.reached) + 1}"
+        clock = self._clock(attempt) if attempt else "waits for Deploy" if row.length else ""
+        self.attempt_note.setText(f"goal {which} · {clock}" if clock else "")
         self._set_enabled()
         age_s = model.plan_age_s if model.deployed else float("nan")
         words = f"{age_s:.2f} s" if np.isfinite(age_s) else model.reason or "–"

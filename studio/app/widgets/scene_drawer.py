@@ -86,8 +86,10 @@ class SceneDrawer(QObject):
     # In the thread
 
     def _run(self) -> None:
-        target = _Target(QOpenGLContext(), self._surface, self._samples)
-        self._has_context.set()
+        try:
+            target = _Target(QOpenGLContext(), self._surface, self._samples)
+        finally:
+            self._has_context.set()  # a window without pictures is better than one that waits
         try:
             while True:
                 with self._asked:

@@ -294,12 +294,18 @@ def test_a_stop_keeps_the_row_of_goals_and_deploy_goes_on_with_it(panel: Any, fe
     feed.studio.commands.run("deploy.next_goal")
     feed.set_state(PairState.STOPPED)
     run(feed, panel, 0.3)
-    assert not panel.model.deployed and panel.side.attempt_note.text() == "goal 1 of 3 · waits for Deploy"
+    assert not panel.model.deployed and panel.side.attempt_note.text() == "goal 2 of 3 · waits for Deploy"
     feed.studio.commands.run("deploy.deploy")
     assert panel.model.attempt.goal.name == "second"
     assert [kept.name for kept in panel.model.row.waiting] == ["third"]
     panel.model.hold()
-    feed.studio.goal.set((0.0, 0.06, 0.05), (0.0, 0.0, 0.0, 1.0), "")  # another one instead
+    wire.sent.clear()
+    feed.studio.commands.run("deploy.next_goal")
+    run(feed, panel, 0.2)
+    assert panel.side.attempt_note.text() == "goal 3 of 3 · waits for Deploy"
+    assert not panel.model.deployed and "engage" not in wire.names("control")  # only Deploy moves arms
+    third = feed.studio.goal.goal
+    feed.studio.goal.set(third.position_m, (0.0, 0.0, 1.0, 0.0), third.name)  # turned by hand: another one instead
     run(feed, panel, 0.2)
     assert not panel.model.row.length and panel.side.attempt_note.text() == ""
 
