@@ -186,7 +186,7 @@ class _Plan:
             f"reference.seconds={options.reference_seconds:g}",
             "rounds.count=0",
         )
-        model = self._train("kl", "standard", extra, section="kl")
+        model = self._train("kl", "standard", extra, section="kl", label="flow with checkpoints")
         priors = ["gaussian", *(f"flow:{number + 1}" for number in range(options.checkpoints)), "reference"]
         for goal_class in options.hard_classes[:1]:
             for planner in ("mppi", "cem"):
@@ -290,18 +290,21 @@ class _Plan:
         section: str,
         label: str = "",
     ) -> str:
+        """The step that trains it; one of another section if that is the very same training."""
         options, needs = self.options, self._dataset(data)
         is_side = section != "main" and not preset
+        changes = [*(() if preset else options.train_set), *(options.side_set if is_side else ()), *extra]
         spec = {
             "method": "haptic_play",
             "dataset": str(options.out / "data" / data),
             "bundle": str(options.out / "bundles" / name),
             "preset": preset or options.preset,
-            "set": [*(() if preset else options.train_set), *(options.side_set if is_side else ()), *extra],
+            "set": changes,
             "seed": options.seeds[0] if seed is None else seed,
         }
         step = Step(name=f"train-{name}", kind="train", spec=spec, section=section, label=label, needs=(needs,))
-        return self._add(step)
+        known = (one for one in self.steps.values() if _is_same_training(one, step))
+        return next((one.name for one in known), None) or self._add(step)
 
     def _actor(self, model: str, preset: str) -> str:
         options, skills = self.options, self.steps[model].spec
@@ -348,6 +351,15 @@ class _Plan:
         name = f"evaluate-{section}-{_slug(label)}-{goal_class}"
         row = Step(name=name, kind="evaluate", spec=spec, section=section, label=label, needs=(model,))
         self._add(Step(**{**row.__dict__, "tags": known | (tags or {})}))
+
+
+def _is_same_training(one: Step, other: Step) -> bool:
+    """Apart from where the bundle lies; the last of two settings of one name counts."""
+
+    def told(step: Step) -> dict[str, Any]:
+        return {**step.spec, "bundle": "", "set": dict(change.split("=", 1) for change in step.spec["set"])}
+
+    return one.kind == other.kind == "train" and told(one) == told(other)
 
 
 def _slug(text: str) -> str:

@@ -123,9 +123,10 @@ def _section(
         parts += _kl_part(folder, rows, found)
     if name == "haptics":
         parts.append(_force_table(own, found))
-    trained = {row.tags["model"] for row in rows} & {step.name for step in own}
-    if trained:
-        parts.append(_training_table([step for step in steps if step.name in trained], found))
+    labels = {row.tags["model"]: row.label for row in reversed(rows)} | {step.name: step.label for step in own}
+    trained = [step for step in steps if step.name in labels and (name == "main" or step.section != "main")]
+    if any(step.kind == "train" for step in trained):
+        parts.append(_training_table([step for step in trained if step.kind == "train"], labels, found))
     return parts
 
 
@@ -160,21 +161,21 @@ def _number(value: float | None, unit: str, scale: float = 1.0) -> str:
     return "" if value is None else f"{scale * value:.1f} {unit}"
 
 
-def _training_table(trainings: Sequence[Step], found: Mapping[str, Outcome]) -> str:
+def _training_table(trainings: Sequence[Step], labels: Mapping[str, str], found: Mapping[str, Outcome]) -> str:
     lines = [
         "| training | updates | time | box error, one skill | 4 s chain | NLL Gaussian | NLL flow | prior |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for step in trainings:
-        result = found[step.name].result
+        result, label = found[step.name].result, labels[step.name]
         if not result:
-            lines.append(f"| {step.label} | {_missing(found[step.name])} | | | | | | |")
+            lines.append(f"| {label} | {_missing(found[step.name])} | | | | | | |")
             continue
         told = result.get("held_out", {})
         mm = [_number(told.get(f"{key}_object_position_mm"), "mm") for key in ("one_skill", "chain_4s")]
         nats = [_number(told.get(key), "nats") for key in ("nll_gaussian", "nll_flow")]
         lines.append(
-            f"| {step.label} | {result.get('steps', '')} | {_number(result.get('wall_s'), 's')} | {mm[0]} | {mm[1]} | "
+            f"| {label} | {result.get('steps', '')} | {_number(result.get('wall_s'), 's')} | {mm[0]} | {mm[1]} | "
             f"{nats[0]} | {nats[1]} | {result.get('prior', '')} |"
         )
     return "\n".join(lines) + "\n"

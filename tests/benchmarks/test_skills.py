@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.skills_matrix import SECTIONS, MatrixOptions, Step, make_matrix
+from benchmarks.skills_matrix import SECTIONS, SHORT, MatrixOptions, Step, make_matrix
 from benchmarks.skills_report import write_report
 from benchmarks.skills_run import Outcome, Runner
 from studio.cli.main import main
@@ -59,8 +59,21 @@ def test_every_step_comes_after_what_it_needs_and_is_named_once(tmp_path: Path) 
     assert {row.section for row in rows} == set(SECTIONS)
     assert {row.spec["seed"] for row in rows} == {1}
     assert len([row for row in rows if row.section == "kl" and row.tags["planner"] == "mppi"]) == 8
-    trained = {json.dumps(step.spec["set"]) for step in steps if step.section == "switches" and step.kind == "train"}
-    assert len(trained) == 12
+    trained = {step.name: json.dumps(sorted(step.spec["set"])) for step in steps if step.kind == "train"}
+    assert len({trained[row.tags["model"]] for row in rows if row.section == "switches"}) == 13
+
+
+def test_the_very_same_training_is_done_once_and_stands_in_the_tables_of_all_who_use_it(tmp_path: Path) -> None:
+    options = MatrixOptions(out=tmp_path, side_set=("rounds.count=0",), sections=("scale", "switches", "latent"))
+    steps = make_matrix(options)
+    rows = [step for step in steps if step.kind == "evaluate"]
+    whole = {row.tags["model"] for row in rows if row.label in ("120 min x symmetry", SHORT, "KL and flow")}
+    assert whole == {"train-scale-standard-1"}
+    assert [step.name for step in steps if step.kind == "train"].count("train-scale-standard-1") == 1
+    done = Outcome(state="done", result={"steps": 4321, "wall_s": 60.0, "prior": "flow", "held_out": {}})
+    write_report(tmp_path, options, steps, {"train-scale-standard-1": done})
+    lines = [line for line in (tmp_path / "report.md").read_text().splitlines() if " | 4321 | " in line]
+    assert [line.split(" | ")[0] for line in lines] == ["| 120 min x symmetry", f"| {SHORT}", "| KL and flow"]
 
 
 def test_side_settings_leave_the_whole_recipe_alone(tmp_path: Path) -> None:
