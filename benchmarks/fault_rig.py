@@ -213,9 +213,10 @@ class TwinProcess:
     def __init__(self, side: str, joints: Sequence[int], link: Path) -> None:
         command = [sys.executable, "-m", "studio.workers.arm_twin", "--side", side, "--link", str(link)]
         command += ["--joints", ",".join(map(str, joints))]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         # In a session of its own, so that Ctrl+C reaches only who ends it in order.
-        self._process = subprocess.Popen(command, cwd=repository_root(), start_new_session=True, **pipes)
+        self._process = subprocess.Popen(
+            command, cwd=repository_root(), start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         self.pid = self._process.pid
         self.joints, self.link, self._unread = list(joints), link, b""
 

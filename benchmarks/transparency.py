@@ -195,7 +195,8 @@ def measure_wall(robot: Robot, scheme: Scheme, friction_share: float = 0.0) -> F
 
 def make_rows(robot: Robot, scheme: Scheme, friction_share: float = 0.0) -> list[dict[str, Any]]:
     """One row per joint of an arm."""
-    free, contact, wall = (m(robot, scheme, friction_share) for m in (measure_free, measure_contact, measure_wall))
+    free, contact = measure_free(robot, scheme, friction_share), measure_contact(robot, scheme, friction_share)
+    wall = measure_wall(robot, scheme, friction_share)
     energy_j = float(free["least_energy_j"][0])
     rows: list[dict[str, Any]] = []
     for j in range(robot.joints_per_arm):

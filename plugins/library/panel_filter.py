@@ -154,8 +154,9 @@ class FilterPanel(QFrame):
     def _build(self, groups: list[tuple[str, str, list[tuple[str, str]]]]) -> None:
         while self._content.count():
             item = self._content.takeAt(0)
-            if item is not None and item.widget() is not None:
-                item.widget().deleteLater()
+            widget = None if item is None else item.widget()
+            if widget is not None:
+                widget.deleteLater()
         self.rows.clear()
         for title, group, values in groups:
             self._content.addWidget(_heading(title))

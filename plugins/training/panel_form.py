@@ -209,20 +209,19 @@ class FormPanel(QFrame):
         self.all.clicked.connect(self._fold)
         column.addWidget(self.all, 0, Qt.AlignmentFlag.AlignLeft)
         self.more = QWidget()
-        inner = QVBoxLayout(self.more)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.setSpacing(0)
+        self._inner = QVBoxLayout(self.more)
+        self._inner.setContentsMargins(0, 0, 0, 0)
+        self._inner.setSpacing(0)
         self.more.hide()
         column.addWidget(self.more)
 
     def build_some(self) -> None:
         """A few of the other settings; they are many, and the window must not wait for all of them at once."""
-        inner = self.more.layout()
         for field in self._waiting[:_ROWS_A_TURN]:
             if field.group != self._group:
                 self._group = field.group
-                inner.addWidget(_caption(field.group))
-            inner.addWidget(self._make_row(field))
+                self._inner.addWidget(_caption(field.group))
+            self._inner.addWidget(self._make_row(field))
             self.rows[field.path].show_field(field, self._model.entries.problems.get(field.path, ""))
         del self._waiting[:_ROWS_A_TURN]
 
@@ -263,7 +262,7 @@ class FormPanel(QFrame):
         column.addWidget(self.lineage)
 
     def _fold(self, on: bool) -> None:
-        if on and not self.more.layout().count():
+        if on and not self._inner.count():
             self._waiting = [field for field in self._model.entries.fields if field.path not in FIRST_FIELDS]
         self.more.setVisible(on)
         self.all.setText(f"All {len(self._model.entries.texts)} settings  {'⌄' if on else '›'}")

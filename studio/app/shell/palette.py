@@ -292,8 +292,9 @@ class Palette(QWidget):
     def _give_keys_back(self) -> None:
         """To whom they belonged before; left to Qt, the next text field on the screen would get them and keep them."""
         before, self._before = self._before, None
-        is_there = before is not None and isValid(before) and before.isVisible()
-        (before if is_there else self.window()).setFocus()
+        if before is None or not isValid(before) or not before.isVisible():
+            before = self.window()
+        before.setFocus()
 
     def place(self, area: QRect) -> None:
         """Cover the area between the bars; the card stays centred and shrinks when there is no room."""

@@ -127,16 +127,15 @@ class _Target:
         self._read: Any = None
 
     def draw(self, frame: Frame) -> QImage:
-        if self._canvas is None:
-            self._start()
+        canvas = self._canvas or self._start()
         self._fit(frame.size_px)
-        self._canvas.begin(self._buffer.handle())
+        canvas.begin(self._buffer.handle())
         if frame.body not in self._programs:
             from studio.app.widgets.scene_program import ScenePrograms
 
             self._programs[frame.body] = ScenePrograms(frame.body)
         self._programs[frame.body].draw(frame)
-        self._canvas.context.flush_commands()
+        canvas.context.flush_commands()
         return self._picture(frame.size_px)
 
     def close(self) -> None:
@@ -147,7 +146,7 @@ class _Target:
             self._context.doneCurrent()
         self._canvas = self._context = None
 
-    def _start(self) -> None:
+    def _start(self) -> Any:
         context = self._context
         if context is None or not (context.create() and context.makeCurrent(self._surface)):
             raise RuntimeError("OpenGL did not start in the drawing thread.")
@@ -158,6 +157,7 @@ class _Target:
         self._canvas = GlooTarget()
         kinds = (ctypes.c_int,) * 4 + (ctypes.c_uint,) * 2 + (ctypes.c_void_p,)
         self._read = gl2._get_gl_func("glReadPixels", None, kinds)  # vispy's own reads RGBA only, and copies it
+        return self._canvas
 
     def _fit(self, size_px: tuple[int, int]) -> None:
         if self._buffer is not None and self._buffer.size().toTuple() == size_px:

@@ -133,6 +133,7 @@ class Transport(QFrame):
     def _needed_width(self) -> int:
         """The width at which everything fits, folded away or not."""
         row = self.layout()
+        assert row is not None
         margins = row.contentsMargins()
         width = margins.left() + margins.right() + row.spacing() * (row.count() - 1)
         for index in range(row.count()):
