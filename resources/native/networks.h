@@ -70,13 +70,21 @@ static inline void store_half(uint16_t *to, lanes value) {
     _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh((__m512)value));
 }
 
+// SiLU to about 1e-4 of itself, which is a fortieth of what bfloat16 keeps: 2^t by a cubic in t's fraction, no division.
+static inline lanes rough_silu(lanes x) {
+    const __m512 t = (__m512)(x * -1.44269504088896341f);
+    const lanes part = (lanes)_mm512_reduce_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    const lanes power = ((part * 0.07802449f + 0.22606758f) * part + 0.69583318f) * part + 0.99992528f;
+    return x * (lanes)_mm512_rcp14_ps((__m512)(1.0f + (lanes)_mm512_scalef_ps((__m512)power, t)));
+}
+
 // Activation and rounding of one panel; apart, because inlined it takes the registers from the sums above.
 __attribute__((noinline)) static void finish_half(const float *panel_out, int active, int last, void *output,
                                                   int columns) {
     for (int r = 0; r < ROWS; r++)
         for (int part = 0; part < PANEL; part += LANES) {
             lanes value = load(panel_out + r * PANEL + part);
-            if (active) value = silu(value);
+            if (active) value = rough_silu(value);
             const size_t place = (size_t)r * columns + part;
             if (last) store((float *)output + place, value);
             else store_half((uint16_t *)output + place, value);

@@ -197,6 +197,7 @@ class Walk:
         for name in _PHASES:
             seconds = max(2, round(getattr(small, name).seconds * self.options.share))
             person.fill(f"{name[:1].upper()}{name[1:].replace('_', ' ')}, seconds", f"{seconds}")
+        person.fill("Execution windows", f"{max(2, round(small.execution_windows * self.options.share))}")
 
     def _run(self) -> dict[str, Any]:
         runs = [run for run in self.person.state["runs"] if run["kind"] == "train"]
