@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
@@ -63,8 +64,9 @@ def frame_pixels(index: int) -> np.ndarray:
     return pixels
 
 
-def write_frames(writer: EpisodeWriter, camera: str, seconds: float) -> None:
-    """H.264 pictures, a key frame every 8."""
+@cache
+def encode_frames(seconds: float) -> tuple[tuple[int, bytes, bool], ...]:
+    """H.264 pictures: index, bytes and whether it is a key frame, every 8; encoding is what takes the time."""
     context = av.CodecContext.create("libx264", "w")
     context.width, context.height, context.pix_fmt = 160, 120, "yuv420p"
     context.time_base, context.framerate = Fraction(1, FRAME_RATE_HZ), Fraction(FRAME_RATE_HZ)
@@ -76,9 +78,13 @@ def write_frames(writer: EpisodeWriter, camera: str, seconds: float) -> None:
         frame.pts, frame.time_base = index, context.time_base
         packets += context.encode(frame)
     packets += context.encode(None)
-    for packet in packets:
-        t_ns = START_NS + int(packet.pts) * 1_000_000_000 // FRAME_RATE_HZ
-        writer.write_frame(camera, t_ns, t_ns + 4_000_000, bytes(packet), packet.is_keyframe)
+    return tuple((int(packet.pts), bytes(packet), packet.is_keyframe) for packet in packets)
+
+
+def write_frames(writer: EpisodeWriter, camera: str, seconds: float) -> None:
+    for index, coded, is_key in encode_frames(seconds):
+        t_ns = START_NS + index * 1_000_000_000 // FRAME_RATE_HZ
+        writer.write_frame(camera, t_ns, t_ns + 4_000_000, coded, is_key)
 
 
 def write_episode(

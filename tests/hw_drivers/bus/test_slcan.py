@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hw_drivers.bus.slcan import BlockSlcanBus, SlcanAdapter, format_frame, parse_frame
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_for_it
 
 
 @given(st.integers(0, 0x7FF), st.binary(max_size=8))
@@ -59,7 +59,14 @@ def line() -> Iterator[tuple[int, BlockSlcanBus]]:
 
 def test_opening_says_what_python_can_says(line: tuple[int, BlockSlcanBus]) -> None:
     master, _ = line
-    assert os.read(master, 100).endswith(b"O\r")
+    said = bytearray()
+
+    def is_open() -> bool:
+        with contextlib.suppress(BlockingIOError):  # a terminal passes on in pieces, when it likes
+            said.extend(os.read(master, 100))
+        return said.endswith(b"O\r")
+
+    wait_for_it(is_open, "the adapter was opened")
 
 
 def test_frames_cut_anywhere_and_answers_between_them(line: tuple[int, BlockSlcanBus]) -> None:
