@@ -27,7 +27,7 @@ def load_pytorch_mppi() -> Any:
         ConfigError: it is not installed.
     """
     try:
-        import pytorch_mppi
+        import pytorch_mppi  # pyright: ignore[reportMissingImports] - of the extra "bench"
     except ImportError:
         raise ConfigError(
             "bench mppi compares with pytorch_mppi, which is not installed. Type: .venv/bin/pip install -e '.[bench]'"
