@@ -7,8 +7,9 @@ from typing import Any
 
 import can
 
+from hw_drivers.bus.claim import BusClaim
 from hw_drivers.bus.python_can import open_python_can
-from studio.core.errors import DeviceError
+from studio.core.errors import DeviceError, StudioError
 from studio.core.protocols import CanFrame, Clock
 
 
@@ -19,14 +20,24 @@ class PythonCanBus:
         interface: python-can interface (`socketcan`, `slcan`, `virtual`, ...).
         channel: such as `can0` or `/dev/ttyACM0`.
         clock: source of receive times.
+        commands: whether motors are to be commanded: no other program may do so then.
         options: of the interface.
+
+    Raises:
+        ConfigError: python-can has no such interface.
+        DeviceError: it cannot be opened, or another program commands its motors.
     """
 
-    def __init__(self, interface: str, channel: str, clock: Clock, **options: Any) -> None:
+    def __init__(self, interface: str, channel: str, clock: Clock, *, commands: bool = False, **options: Any) -> None:
         self._where = f"{interface}:{channel}"
         self._clock = clock
         self.error_frames = 0  # seen so far: wiring, termination or two drives answering at once
-        self._bus: Any = open_python_can(interface, channel, **options)
+        self._claim = BusClaim(self._where) if commands else None
+        try:
+            self._bus: Any = open_python_can(interface, channel, **options)
+        except StudioError:
+            self._release()
+            raise
 
     def send(self, frame: CanFrame) -> None:
         message = can.Message(arbitration_id=frame.arbitration_id, data=frame.data, is_extended_id=frame.extended)
@@ -51,3 +62,8 @@ class PythonCanBus:
         """Close it; of an adapter that was pulled out there is nothing left to close."""
         with contextlib.suppress(can.CanError, OSError):
             self._bus.shutdown()
+        self._release()
+
+    def _release(self) -> None:
+        if self._claim is not None:
+            self._claim.release()

@@ -24,6 +24,7 @@ from hw_drivers.bus.can_frame import (
     put_frame,
     take_frame,
 )
+from hw_drivers.bus.claim import BusClaim
 from hw_drivers.bus.slcan import BlockSlcanBus
 from studio.core.errors import ConfigError, DeviceError
 
@@ -62,12 +63,13 @@ class PythonCanTransport:
     Args:
         bus: open bus; taken over and shut down here.
         name: for people.
+        claim: on the bus; released here.
     """
 
-    def __init__(self, bus: Any, name: str) -> None:
+    def __init__(self, bus: Any, name: str, claim: BusClaim | None = None) -> None:
         self.name, self.error = name, BusError.NONE
         self.error_frames = 0
-        self._bus = bus
+        self._bus, self._claim = bus, claim
         self.offset_ns = 0
         self.attach(make_block(1), make_block(1), make_stamps(1), (0,))
 
@@ -142,3 +144,5 @@ class PythonCanTransport:
             self._bus.shutdown()
         except (can.CanError, OSError):  # the adapter was pulled out; there is nothing left to close
             self.error = BusError.GONE
+        if self._claim is not None:
+            self._claim.release()

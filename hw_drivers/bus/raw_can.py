@@ -26,6 +26,7 @@ from hw_drivers.bus.can_frame import (
     make_block,
     make_stamps,
 )
+from hw_drivers.bus.claim import BusClaim
 from studio.core.errors import DeviceError
 from studio.core.kernel import make_kernel
 
@@ -84,10 +85,12 @@ class RawCanTransport:
     Args:
         socket_: a bound AF_CAN raw socket, or one end of a datagram socket pair; taken over and closed here.
         name: for people.
+        claim: on the bus; released here.
     """
 
-    def __init__(self, socket_: socket.socket, name: str) -> None:
+    def __init__(self, socket_: socket.socket, name: str, claim: BusClaim | None = None) -> None:
         self.name, self.error = name, BusError.NONE
+        self._claim = claim
         self.error_frames = 0
         self._socket = socket_
         socket_.setblocking(False)
@@ -179,13 +182,16 @@ class RawCanTransport:
         self._fd = ctypes.c_int(-1)  # the number may soon be another file's
         self._socket.close()
         self._number = -1
+        if self._claim is not None:
+            self._claim.release()
 
 
 def open_socketcan(interface: str) -> RawCanTransport:
-    """Bind a raw socket to a network interface such as `can0`, with error frames and a deep queue.
+    """Bind a raw socket to a network interface such as `can0`, with error frames and a deep queue, to command motors.
 
     Raises:
-        DeviceError: this kernel has no SocketCAN, or the interface does not exist or is down.
+        DeviceError: this kernel has no SocketCAN, the interface does not exist or is down, or another program commands
+            its motors.
     """
     family, protocol = getattr(socket, "AF_CAN", None), getattr(socket, "CAN_RAW", None)
     if family is None or protocol is None:
@@ -200,4 +206,9 @@ def open_socketcan(interface: str) -> RawCanTransport:
             f"CAN interface {interface} cannot be opened ({error.strerror}). Bring it up with "
             f"`ip link set {interface} up type can bitrate 1000000 restart-ms 100`."
         ) from error
-    return RawCanTransport(raw, f"socketcan:{interface}")
+    name = f"socketcan:{interface}"
+    try:
+        return RawCanTransport(raw, name, BusClaim(name))
+    except DeviceError:
+        raw.close()
+        raise

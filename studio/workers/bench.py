@@ -201,13 +201,13 @@ def open_bus(where: str) -> tuple[Bus, Clock]:
 
     Raises:
         ConfigError: no such form of a name.
-        DeviceError: it cannot be opened.
+        DeviceError: it cannot be opened, or another program commands its motors.
     """
     interface, separator, channel = where.partition(":")
     if not separator or not channel:
         raise ConfigError(f"Bus {where!r} is no bus. Write interface:channel, such as socketcan:can0, or twin.")
     clock = WallClock()
-    return PythonCanBus(interface, channel, clock), clock
+    return PythonCanBus(interface, channel, clock, commands=True), clock
 
 
 def search_bus(request: BenchRequest, *, nothing_can_fall: bool, powered_for_s: float = 0.0) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw_drivers.bus.claim import BusClaim
 from hw_drivers.bus.load import LEGACY, V3, check_load
 from hw_drivers.bus.motor_buses import BusMotors, MotorBuses
 from hw_drivers.bus.plant import BusPlant
@@ -147,7 +148,12 @@ def make_wired(robot: Robot, sink: Sink, clock: Clock, *, settings: ControlSetti
 def _open_bus(bus: BusWiring) -> FrameTransport:
     if bus.interface == "socketcan" and not bus.options:
         return open_socketcan(bus.channel)
-    return PythonCanTransport(open_python_can(bus.interface, bus.channel, **bus.options), bus.name)
+    claim = BusClaim(bus.name)
+    try:
+        return PythonCanTransport(open_python_can(bus.interface, bus.channel, **bus.options), bus.name, claim)
+    except StudioError:
+        claim.release()
+        raise
 
 
 def make_simulation(
