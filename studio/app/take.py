@@ -58,6 +58,11 @@ class Take:
         config = self._session.take_config()
         values = {"folder": str(self._folder), "config": config, "split_s": self._split_s}
         self._session.send("recorder", Message(name="start", values=values))
+        if "camera" in self._session.places and not self._session.alive("camera"):
+            self._session.notices.warn(
+                "This take is recorded without pictures: the camera is not running, or the Cameras page has it. For "
+                "pictures drop the take, leave that page or start the camera again, and record once more."
+            )
 
     def stop(self) -> None:
         if self._state.on:

@@ -21,7 +21,7 @@ from studio.robot.description import load_robot
 from tests.film_robot import FILM_WIRING
 from tests.patience import wait_for_it
 
-PLACES = tuple(place for place in WORKERS if place.name in ("camera", "calibrate"))
+PLACES = tuple(place for place in WORKERS if place.name in ("camera", "calibrate", "recorder"))
 
 
 @pytest.fixture
@@ -65,6 +65,12 @@ def test_the_page_takes_the_sessions_camera_and_gives_it_back(session: Session) 
     wait(lambda: not session.alive("camera") and session.alive("calibrate"), "the bench has it")
     wait(lambda: "lets go" not in model.progress.reason and model.progress.pictures_needed > 0, "it looks")
     assert not any("The camera ended" in notice.text for notice in session.notices.items)
+    assert not any("without pictures" in notice.text for notice in session.notices.items)
+    studio.recording.start()
+    wait(lambda: session.state.recording.on, "the take begins all the same")
+    assert any("without pictures" in notice.text for notice in session.notices.items)
+    studio.recording.stop()
+    wait(lambda: not session.state.recording.on, "the take is closed")
     model.stop()
     wait(lambda: session.alive("camera") and not model.running, "the session has it again")
     model.start()
