@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import socket
 import struct
 import sys
@@ -17,8 +18,8 @@ from pathlib import Path
 
 from studio.core.errors import DeviceError
 
-_PREFIX = "\0haptic-play-studio/commands/"
-_LONGEST = 107  # of a name, with the zero in front (struct sockaddr_un)
+_PREFIX = b"\0haptic-play-studio/commands/"
+_LONGEST = 107  # bytes of an address (struct sockaddr_un)
 _WAITING = 4096  # who asks for the holder's number is never accepted, only queued; the kernel takes what it allows
 
 
@@ -37,7 +38,7 @@ class BusClaim:
         self._socket: socket.socket | None = None
         if sys.platform != "linux":
             return  # no abstract names; its adapters are exclusive by themselves
-        address = (_PREFIX + name)[:_LONGEST]
+        address = _address(name)
         claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             claim.bind(address)
@@ -59,7 +60,13 @@ class BusClaim:
             self._socket = None
 
 
-def _holder(address: str) -> str:
+def _address(name: str) -> bytes:
+    """Names of serial adapters differ at their ends: one that is too long is not cut, its hash stands there instead."""
+    address = _PREFIX + name.encode()
+    return address if len(address) <= _LONGEST else _PREFIX + hashlib.sha256(name.encode()).hexdigest().encode()
+
+
+def _holder(address: bytes) -> str:
     """Who listens there, for people."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.setblocking(False)

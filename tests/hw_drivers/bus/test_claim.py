@@ -59,6 +59,15 @@ def test_a_released_claim_can_be_taken_again_and_released_twice() -> None:
     BusClaim(unique("slcan:/dev/a")).release()
 
 
+def test_long_names_that_differ_at_their_ends_are_two_buses() -> None:
+    name = unique("slcan:/dev/serial/by-id/usb-Openlight_Labs_CANable2_b158aa7_github.com_normaldotcom_canable2.git_")
+    claims = [BusClaim(f"{name}20873{n}-if00") for n in range(2)]
+    with pytest.raises(DeviceError, match=f"commands the motors on {name}208731-if00"):
+        BusClaim(f"{name}208731-if00")
+    for claim in claims:
+        claim.release()
+
+
 def test_a_bus_is_claimed_by_who_commands_and_not_by_who_listens() -> None:
     channel = unique("claimed")
     driver = PythonCanBus("virtual", channel, WallClock(), commands=True)
