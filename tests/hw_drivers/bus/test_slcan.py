@@ -67,6 +67,7 @@ def test_opening_says_what_python_can_says(line: tuple[int, BlockSlcanBus]) -> N
         return said.endswith(b"O\r")
 
     wait_for_it(is_open, "the adapter was opened")
+    assert said.startswith(b"C\rS8\r")  # closed first, then 1 Mbit/s
 
 
 def test_frames_cut_anywhere_and_answers_between_them(line: tuple[int, BlockSlcanBus]) -> None:
