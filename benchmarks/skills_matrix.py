@@ -67,7 +67,8 @@ class Step:
         section: of the report; empty for what several sections need.
         label: of its row.
         needs: steps that must be done first.
-        tags: what the report wants to know of it.
+        tags: what the report wants to know of it; `against` is the label of the row of its section that an
+            evaluation is compared with (the first one where it is not given).
     """
 
     name: str
@@ -191,7 +192,8 @@ class _Plan:
         for goal_class in options.hard_classes[:1]:
             for planner in ("mppi", "cem"):
                 for prior in priors:
-                    self._evaluate("kl", f"{planner.upper()}, {prior}", model, goal_class, planner=planner, prior=prior)
+                    label, tags = f"{planner.upper()}, {prior}", {"against": f"{planner.upper()}, {priors[0]}"}
+                    self._evaluate("kl", label, model, goal_class, planner=planner, prior=prior, tags=tags)
 
     def add_haptics(self) -> None:
         for name, label, felt in (("felt", "haptic play", True), ("numb", "no haptics", False)):
@@ -231,8 +233,9 @@ class _Plan:
             if away or set(extra) <= set(self.options.side_set):
                 continue  # that part is away in all of them
             model = self._train(f"without-{_slug(label)}", "standard", extra, section="switches", label=label)
+            tags = {"against": SHORT} if self.options.side_set else {}
             for goal_class in self.options.hard_classes:
-                self._evaluate("switches", label, model, goal_class)
+                self._evaluate("switches", label, model, goal_class, tags=tags)
         for label, settings in PLANNED_SWITCHES.items():
             for goal_class in self.options.hard_classes:
                 self._evaluate("switches", label, self._main(), goal_class, settings=settings)

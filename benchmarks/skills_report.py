@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.skills_matrix import FEWEST_GOALS, MatrixOptions, Step
 from benchmarks.skills_run import Outcome
+from studio.evaluation.paired import compare_goals
 
 TITLES = {
     "main": "The whole recipe",
@@ -93,7 +94,9 @@ def _head(options: MatrixOptions, steps: Sequence[Step], found: Mapping[str, Out
         f"{', '.join(str(seed) for seed in options.seeds)}. The world waits for the planner unless a row says real "
         "time. "
         "Success: position within 1.5 cm and turn within 20 degrees at a skill boundary, at an instant; `stays` is "
-        "counted a second later. Intervals are Wilson's, 95 %. These are numbers of this simulation, not of any paper.",
+        "counted a second later. Intervals are Wilson's, 95 %. `goal by goal`: how many goals only this row reached "
+        "(+) and only the named one (-), and how often chance alone would be as uneven (McNemar's exact test). "
+        "These are numbers of this simulation, not of any paper.",
     ]
     if options.side_set:
         lines.append(
@@ -132,24 +135,42 @@ def _section(
 
 def _success_table(rows: Sequence[Step], found: Mapping[str, Outcome]) -> str:
     lines = [
-        "| | class | success | 95 % interval | stays | lost | median time | executed error, moving | plan |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| | class | success | 95 % interval | goal by goal | stays | lost | median time | executed error, moving "
+        "| plan |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for step in rows:
         outcome, head = found[step.name], f"| {step.label} | {step.tags['goal_class']} |"
         result = outcome.result
         if not result.get("episodes"):
-            lines.append(f"{head} {_missing(outcome)} | | | | | | |")
+            lines.append(f"{head} {_missing(outcome)} | | | | | | | |")
             continue
         low, high = result["wilson95"]
         partly = "" if result["complete"] else ", cut short"
         lines.append(
             f"{head} {result['successes']} of {result['episodes']} ({100 * result['rate']:.0f} %{partly}) | "
-            f"{100 * low:.0f} to {100 * high:.0f} % | {result['held']} | {result['lost']} | "
+            f"{100 * low:.0f} to {100 * high:.0f} % | {_paired(step, rows, found)} | {result['held']} | "
+            f"{result['lost']} | "
             f"{_number(result['median_success_time_s'], 's')} | "
             f"{_number(result['predicted_error_moving_m'], 'mm', 1000.0)} | {_number(result['plan_ms']['p50'], 'ms')} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _paired(step: Step, rows: Sequence[Step], found: Mapping[str, Outcome]) -> str:
+    """This row against the one that it is compared with, on the goals that both tried."""
+    alike = [row for row in rows if row.tags["goal_class"] == step.tags["goal_class"]]
+    named = [row for row in alike if row.label == step.tags.get("against", alike[0].label)]
+    other = next(iter(named), None)
+    if other is None or other is step or not found[other.name].result.get("per_goal"):
+        return ""
+    this, that = (
+        {goal["name"]: goal["success"] for goal in found[row.name].result.get("per_goal", [])} for row in (step, other)
+    )
+    paired = compare_goals(this, that)
+    if paired.goals == 0:
+        return ""
+    return f"+{paired.only_this} -{paired.only_other} against {other.label} (p {paired.p_value:.2g})"
 
 
 def _missing(outcome: Outcome) -> str:

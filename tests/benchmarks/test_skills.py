@@ -138,6 +138,26 @@ def test_kl_and_forces_stand_beside_the_success(tmp_path: Path) -> None:
     assert drawn.count("<circle") == len(rows) - 1
 
 
+def test_rows_are_compared_goal_by_goal_with_the_row_they_differ_from(tmp_path: Path) -> None:
+    options = MatrixOptions(out=tmp_path, sections=("switches",), side_set=("rounds.count=0",), classes=("full",))
+    steps = make_matrix(options)
+    rows = {step.label: step for step in steps if step.kind == "evaluate"}
+    reached = {"everything": "1111", SHORT: "1100", "no chains": "0001", "one pass": "0111"}
+    outcomes = {}
+    for label, goals in reached.items():
+        per_goal = [{"name": f"full {n}", "success": one == "1"} for n, one in enumerate(goals)]
+        result = {**made_up(goals.count("1"), 4), "per_goal": per_goal}
+        outcomes[rows[label].name] = Outcome(state="done", result=result)
+    text = write_report(tmp_path, options, steps, outcomes).read_text()
+    told = {line.split(" | ")[0][2:]: line.split(" | ")[4] for line in text.splitlines() if " of 4 (" in line}
+    assert told == {
+        "everything": "",
+        SHORT: "+0 -2 against everything (p 0.5)",
+        "no chains": f"+1 -2 against {SHORT} (p 1)",
+        "one pass": "+0 -1 against everything (p 1)",
+    }
+
+
 def test_no_time_left_means_missing_rows_that_the_report_names(tmp_path: Path) -> None:
     options = MatrixOptions(out=tmp_path, sections=("baselines",), goals=2)
     steps = make_matrix(options)
