@@ -15,6 +15,8 @@ from studio.learning.skill_networks import SkillNetworks
 from studio.learning.value import GoalValue, HindsightGoals
 from studio.learning.windows import WindowTensors
 
+_PREPARED_AT_ONCE = 2048
+
 
 class SkillWorld:
     """What an agent needs of a frozen skill model.
@@ -28,60 +30,120 @@ class SkillWorld:
     def __init__(self, networks: SkillNetworks, prior: str, goals: GoalValue, *, radius: float) -> None:
         self.networks, self.prior, self.goals, self.radius = networks, prior, goals, radius
 
-    def see(self, states: Tensor, goals: Tensor) -> Tensor:
-        """What the agent's networks see [N, X]."""
-        features = self.networks.features(states, self.networks.features.frame(states))
-        return self.goals.inputs(features, states, goals)
+    def features(self, states: Tensor) -> Tensor:
+        """Normalised features [N, F] in the canonical frame of the object."""
+        return self.networks.features(states, self.networks.features.frame(states))
 
-    def base(self, z: Tensor, features: Tensor, limit: float) -> Tensor:
-        """Controls u [N, d] of skills z, kept within the box."""
+    def see(self, states: Tensor, goals: Tensor, features: Tensor | None = None) -> Tensor:
+        """What the agent's networks see [N, X]; `features` where they are known."""
+        return self.goals.inputs(self.features(states) if features is None else features, states, goals)
+
+    def base(self, z: Tensor, features: Tensor) -> Tensor:
+        """Controls u [N, d] of skills z."""
         if self.prior == "flow":
             u = self.networks.flow.inverse(z, features)[0]
         else:
             u = base_from_gaussian(z, *self.networks.prior(features))
-        return u.clamp(-min(limit, BASE_LIMIT), min(limit, BASE_LIMIT))
+        return u.clamp(-BASE_LIMIT, BASE_LIMIT)
 
     def skill(self, u: Tensor, features: Tensor) -> Tensor:
         if self.prior == "flow":
             return self.networks.flow.sample(u, features)
         return gaussian_from_base(u, *self.networks.prior(features))
 
-    def step(self, states: Tensor, u: Tensor) -> Tensor:
-        """Predicted states [N, S] one skill later."""
-        networks = self.networks
-        features = networks.features(states, networks.features.frame(states))
-        return networks.transition.apply(states, networks.predicted_change(features, self.skill(u, features)))
+    def step(self, states: Tensor, u: Tensor, *, apart: bool = False) -> Tensor:
+        """Predicted states [N, S] one skill later.
 
-    def transitions(self, now: Tensor, after: Tensor, control: Tensor, goals: Tensor, *, recorded: bool) -> Transitions:
+        Args:
+            apart: every row by one member of the dynamics, always the same for the same row; else by their mean.
+        """
+        networks = self.networks
+        features = self.features(states)
+        change = networks.own_change if apart else networks.predicted_change
+        return networks.transition.apply(states, change(features, self.skill(u, features)))
+
+    def transitions(
+        self,
+        now: Tensor,
+        after: Tensor,
+        control: Tensor,
+        goals: Tensor,
+        *,
+        recorded: bool,
+        features: tuple[Tensor, Tensor] | None = None,
+        least: Tensor | None = None,
+    ) -> Transitions:
         """Reward 0 and the end where the goal is reached after the skill, -1 elsewhere (1d)."""
         reached = self.goals.is_reached(after, goals, self.radius).float()
+        seen_now, seen_after = features or (None, None)
         return Transitions(
-            now=self.see(now, goals),
-            after=self.see(after, goals),
+            now=self.see(now, goals, seen_now),
+            after=self.see(after, goals, seen_after),
             control=control,
             reward=reached - 1.0,
             done=reached,
             recorded=torch.full((len(now),), recorded),
+            least=torch.full((len(now),), -torch.inf) if least is None else least,
+        )
+
+
+class Recorded:
+    """Windows of play in base space, prepared once: the skill model is frozen, and an update that encodes whole windows
+    and inverts the flow for them takes twice as long. Goals are drawn anew for every batch.
+
+    Args:
+        starts: rows [n] to prepare.
+        bounded: tell what the return is at least where play itself went on to the goal.
+    """
+
+    def __init__(
+        self,
+        world: SkillWorld,
+        windows: WindowTensors,
+        starts: Tensor,
+        *,
+        bounded: bool,
+        generator: torch.Generator,
+    ) -> None:
+        self._world, self._windows, self._starts, self._bounded = world, windows, starts, bounded
+        parts = [_in_base_space(world, windows, some, generator) for some in starts.split(_PREPARED_AT_ONCE)]
+        self._now, self._after, self._control = (torch.cat(part) for part in zip(*parts, strict=True))
+
+    @torch.no_grad()
+    def draw(self, count: int, goals: HindsightGoals, discount: float, generator: torch.Generator) -> Transitions:
+        """`count` transitions, drawn with replacement, each with a goal."""
+        picks = torch.randint(len(self._starts), (count,), generator=generator)
+        starts, windows = self._starts[picks], self._windows
+        drawn = goals.pair(starts, self._world.goals, generator)
+        return self._world.transitions(
+            windows.states[starts],
+            windows.states[starts + windows.window],
+            self._control[picks],
+            drawn.goals,
+            recorded=True,
+            features=(self._now[picks], self._after[picks]),
+            least=return_from(drawn.least, discount) if self._bounded else None,
         )
 
 
 @torch.no_grad()
-def recorded_transitions(
-    world: SkillWorld,
-    windows: WindowTensors,
-    goals: HindsightGoals,
-    count: int,
-    limit: float,
-    generator: torch.Generator,
-) -> Transitions:
-    """`count` windows of play with a fresh z ~ q each, brought into base space, and hindsight goals."""
-    drawn = goals.draw(count, world.goals, generator)
-    batch = encode_windows(world.networks, windows, drawn.starts)
+def _in_base_space(
+    world: SkillWorld, windows: WindowTensors, starts: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Features now and after the skill [n, F], and the control u [n, d] of z ~ q.
+
+    The actor's u_max is no limit here: with eight numbers nearly every recorded skill has one beyond 0.8, and a critic
+    that is told another control than the one that was done learns what is not so.
+    """
+    batch = encode_windows(world.networks, windows, starts)
     mean, log_deviation = world.networks.posterior(batch.features, batch.ticks)
-    z = gaussian_sample(mean, log_deviation, generator)
-    control = world.base(z, batch.features, limit)
-    now, after = windows.states[drawn.starts], windows.states[drawn.starts + windows.window]
-    return world.transitions(now, after, control, drawn.goals, recorded=True)
+    control = world.base(gaussian_sample(mean, log_deviation, generator), batch.features)
+    return batch.features, world.features(windows.states[starts + windows.window]), control
+
+
+def return_from(least: Tensor, discount: float) -> Tensor:
+    """Of a value that counts every skill, -(1 - g^n) / (1 - g), the return that does not count the one that arrives."""
+    return ((least + 1.0) / discount).clamp_max(0.0)
 
 
 class Imagined:
@@ -102,13 +164,16 @@ class Imagined:
 
     @torch.no_grad()
     def imagine(self, agent: SkillAgent, starts: Tensor, goals: Tensor, generator: torch.Generator) -> None:
-        """Roll the actor out from states [B, S] towards goals [B, 12] and keep what it would have met."""
+        """Roll the actor out from states [B, S] towards goals [B, 12] and keep what it would have met.
+
+        Each path is the dream of one member of the dynamics: what only pays where their mean is wrong does not pay.
+        """
         states, controls = [starts], []
         for _ in range(self._skills):
             u = agent.act(self._world.see(states[-1], goals), generator)[0]
             u = u.clamp(-BASE_LIMIT, BASE_LIMIT)
             controls.append(u)
-            states.append(self._world.step(states[-1], u))
+            states.append(self._world.step(states[-1], u, apart=True))
         for index, control in enumerate(controls):
             later = torch.randint(index + 1, self._skills + 1, (len(starts),), generator=generator)
             met = torch.stack(states)[later, torch.arange(len(starts))]
@@ -146,8 +211,9 @@ class LearnedActor:
         self._agent, self._world = agent.eval().requires_grad_(False), world
 
     @torch.inference_mode()
-    def __call__(self, states: Tensor, goal: Tensor) -> Tensor:
-        return self._agent.act(self._world.see(states, goal.expand(len(states), -1)))[0]
+    def __call__(self, states: Tensor, goal: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Controls u [N, d]; a sample of the actor with a generator, its mode without."""
+        return self._agent.act(self._world.see(states, goal.expand(len(states), -1)), generator)[0]
 
 
 def make_learned_actor(bundle: Bundle, model: SkillModel) -> LearnedActor | None:

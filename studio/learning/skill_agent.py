@@ -31,6 +31,7 @@ class AgentSettings:
         target_rate: the slow critics follow by this share with every update [O].
         divergence: KL of the actor from the skill prior, in nats, that alpha is steered to; 0 keeps alpha as it is.
         first_alpha: weight of the divergence at the start.
+        scale: the critics' networks put out Q / scale, so that what they learn is about 1.
         conservative: c of c * (logsumexp_u Q(s, u) - Q(s, u_data)); 0 leaves it out (1f).
         conservative_samples: controls drawn for that logsumexp.
     """
@@ -40,6 +41,7 @@ class AgentSettings:
     target_rate: float = 0.005
     divergence: float = 4.0
     first_alpha: float = 0.05
+    scale: float = 10.0
     conservative: float = 0.0
     conservative_samples: int = 10
 
@@ -48,7 +50,8 @@ class AgentSettings:
 class Transitions:
     """A batch: what the networks see now and after the skill [N, X], controls [N, d], reward and done [N].
 
-    `recorded` [N] marks transitions that play shows; imagined ones are no data for the conservative term.
+    `recorded` [N] marks transitions that play shows; imagined ones are no data for the conservative term. `least` [N]
+    is what the return is at least, because play went on from there to the goal; -inf where that is not known.
     """
 
     now: Tensor
@@ -57,6 +60,7 @@ class Transitions:
     reward: Tensor
     done: Tensor
     recorded: Tensor
+    least: Tensor
 
 
 class SkillAgent(nn.Module):
@@ -93,7 +97,8 @@ class SkillAgent(nn.Module):
     def values(self, inputs: Tensor, control: Tensor, *, slow: bool = False) -> Tensor:
         """Q of both critics [2, N]."""
         seen = torch.cat([inputs, control], dim=-1)
-        return torch.stack([critic(seen)[:, 0] for critic in (self.slow if slow else self.critics)])
+        critics = self.slow if slow else self.critics
+        return self.settings.scale * torch.stack([critic(seen)[:, 0] for critic in critics])
 
     @torch.no_grad()
     def follow(self) -> None:
@@ -110,6 +115,7 @@ def agent_loss(agent: SkillAgent, batch: Transitions, generator: torch.Generator
         later, divergence_later = agent.act(batch.after, generator)
         ahead = agent.values(batch.after, later, slow=True).amin(0) - alpha * divergence_later
         target = batch.reward + settings.discount * (1.0 - batch.done) * ahead
+        target = torch.maximum(target, batch.least)
     found = agent.values(batch.now, batch.control)
     critic = (found - target).square().mean()
     control, divergence = agent.act(batch.now, generator)
@@ -128,7 +134,8 @@ def _frozen_values(agent: SkillAgent, inputs: Tensor, control: Tensor) -> Tensor
     """Q [2, N] with a gradient for the control alone."""
     seen = torch.cat([inputs, control], dim=-1)
     frozen = ({name: p.detach() for name, p in critic.named_parameters()} for critic in agent.critics)
-    return torch.stack([functional_call(c, f, (seen,))[:, 0] for c, f in zip(agent.critics, frozen, strict=True)])
+    found = [functional_call(c, f, (seen,))[:, 0] for c, f in zip(agent.critics, frozen, strict=True)]
+    return agent.settings.scale * torch.stack(found)
 
 
 def _optimism(agent: SkillAgent, batch: Transitions, generator: torch.Generator) -> Tensor:

@@ -172,9 +172,13 @@ class HindsightGoals:
 
     def draw(self, count: int, value: GoalValue, generator: torch.Generator) -> GoalBatch:
         """`count` pairs, the moving starts spread evenly over both kinds of goals."""
-        states = self._windows.states
         starts = self._sampler.draw(count, generator)
-        starts = starts[torch.randperm(count, generator=generator)]  # the moving ones would otherwise come last
+        # the moving ones would otherwise come last
+        return self.pair(starts[torch.randperm(count, generator=generator)], value, generator)
+
+    def pair(self, starts: Tensor, value: GoalValue, generator: torch.Generator) -> GoalBatch:
+        """Goals for rows [N] in random order; the kinds follow one another."""
+        states, count = self._windows.states, len(starts)
         asked = 0 if self._commanded is None else round(count * self._settings.commanded_share)
         future = round((count - asked) * self._settings.future_share)
         near = round((count - asked) * self._settings.near_share)

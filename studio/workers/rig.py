@@ -42,6 +42,7 @@ from studio.workers.calibration import (
 
 _RAMP_TICKS = 12  # a target is written again this often, well within its time-out
 _SETTLE_TICKS = 120
+_LET_DOWN_TICKS = 2000  # arms whose motors were cut off are let down meanwhile
 _CATCH_UP_TICKS = 10
 
 
@@ -205,6 +206,8 @@ class SimulatedRig:
     def place(self, joints_rad: FloatArray, object_position_m: FloatArray, object_orientation_xyzw: FloatArray) -> None:
         """Arms at joint angles and the object at a pose, both at rest, all pairs engaged; nothing has settled."""
         simulation = self._simulation
+        if PairState.FAULT in self._loop.states:
+            self._clear_fault()
         simulation.world.place_arms(joints_rad)
         simulation.world.place_object(np.asarray(object_position_m), np.asarray(object_orientation_xyzw))
         simulation.plant.open()
@@ -213,6 +216,15 @@ class SimulatedRig:
         self._write_target(joints_rad, np.zeros_like(joints_rad))
         if any(state is not PairState.ENGAGED for state in self._loop.states):
             simulation.engage()
+
+    def _clear_fault(self) -> None:
+        """As a person does between two attempts: what one skill did to the arms must not end those that follow."""
+        self._inputs.dead_man = False
+        for _ in range(_LET_DOWN_TICKS):
+            self._simulation.tick()
+        self._loop.clear_fault()
+        self._simulation.tick()
+        self._loop.take_notices()
 
     def state(self) -> tuple[np.ndarray, np.ndarray]:
         """Newest control record and object pose record, shape [], as copies."""

@@ -44,7 +44,7 @@ TINY = (
 def words(out: Path, *more: str) -> list[str]:
     given = ["bench", "skills", "--out", str(out), "--goals", "2", "--realtime-goals", "1", "--limit-s", "0.4"]
     given += ["--minutes", "0.2", "--seeds", "0", "--classes", "planar", "--checkpoints", "2"]
-    given += ["--reference-seconds", "1", "--preset", "small", "--train-set", *TINY]
+    given += ["--reference-seconds", "1", "--side-by-side", "2", "--preset", "small", "--train-set", *TINY]
     return [*given, "--planner-set", "samples=8", "stages=2", "passes=1", *more]
 
 

@@ -61,6 +61,7 @@ def batch_of(now: Tensor, control: Tensor, after: Tensor, goal: Tensor) -> Trans
         reward=done - 1.0,
         done=done,
         recorded=torch.ones(len(now), dtype=torch.bool),
+        least=torch.full((len(now),), -torch.inf),
     )
 
 

@@ -13,7 +13,7 @@ import torch
 from studio.core.errors import ConfigError, DataError
 from studio.core.task import Goal
 from studio.learning.bundle import load_bundle
-from studio.learning.imagination import make_learned_actor, recorded_transitions
+from studio.learning.imagination import Recorded, make_learned_actor, return_from
 from studio.learning.skill_model import make_skill_model
 from studio.methods.haptic_play.config import PhaseConfig
 from studio.methods.haptic_play.method import HapticPlay
@@ -70,9 +70,24 @@ def test_a_preset_trains_and_its_actor_plans(skills: Path, windows: Any, tmp_pat
     assert torch.allclose(
         plan.state_goal, model.predict(torch.from_numpy(windows.states[100:101]), plan.skill[None])[0]
     )
+    planner.reset(0)
     first = planner.plan(windows.states[100], goal, t_s=0.0, whole_path=False).plan
     assert torch.allclose(first.controls[0], plan.controls[0]) and len(first.controls) == 1
     assert float(planner.random_controls().abs().max()) <= planner.settings.control_limit
+
+
+def test_an_actor_that_is_stuck_does_random_skills_for_a_while(skills: Path, windows: Any) -> None:
+    """The actor of this test always answers with the same control; what differs comes from the unsticking rule."""
+    model = make_skill_model(load_bundle(skills))
+    settings = PlannerConfig(stages=2, unstick_s=1.0, unstick_skills=3)
+    planner = ActorPlanner(model, lambda states, *_: torch.full((len(states), 4), 0.25), settings, seed=0)
+    goal = Goal(position_m=(0.05, 0.02, 0.05), orientation_xyzw=(0.0, 0.0, 0.0, 1.0), goal_id=1)
+    for _ in range(2):
+        plans = [planner.plan(windows.states[100], goal, t_s=0.25 * tick).plan for tick in range(10)]
+        own = [bool((plan.controls == 0.25).all()) for plan in plans]
+        assert own == [True, True, True, True, False, False, False, True, False, False]
+        assert not torch.equal(plans[4].controls, plans[5].controls)
+        planner.reset(0)
 
 
 def test_a_goal_that_was_achieved_is_always_rewarded(skills: Path, windows: Any) -> None:
@@ -89,10 +104,39 @@ def test_a_goal_that_was_achieved_is_always_rewarded(skills: Path, windows: Any)
     assert bool((batch.reward == -1.0).all()) and bool((batch.done == 0.0).all())
     features = world.networks.features(now, world.networks.features.frame(now))
     u = 1.8 * torch.rand(len(starts), 4) - 0.9
-    assert torch.allclose(world.base(world.skill(u, features), features, 1.0), u, atol=1e-3)
-    drawn = recorded_transitions(world, play, method._goals, 500, 0.7, torch.Generator().manual_seed(0))
-    assert float(drawn.control.abs().max()) <= 0.7 and 0.0 < float(drawn.done.mean()) < 1.0
-    assert bool(drawn.recorded.all())
+    assert torch.allclose(world.base(world.skill(u, features), features), u, atol=1e-3)
+    generator = torch.Generator().manual_seed(0)
+    prepared = Recorded(world, play, starts, bounded=False, generator=generator)
+    drawn = prepared.draw(500, method._goals, 0.96, generator)
+    assert float(drawn.control.abs().max()) < 1.0 and 0.0 < float(drawn.done.mean()) < 1.0
+    assert bool(drawn.recorded.all()) and bool(torch.isinf(drawn.least).all())
+
+
+def test_prepared_windows_are_what_the_networks_would_see(skills: Path, windows: Any) -> None:
+    method = OfflineRl(make_config(skills, "model_free"), windows, GEOMETRY, seed=0)
+    world, play, starts = method.world, method.windows, method.windows.starts[::41]
+    prepared = Recorded(world, play, starts, bounded=True, generator=torch.Generator().manual_seed(0))
+    drawn = prepared.draw(300, method._goals, 0.96, torch.Generator().manual_seed(1))
+    picks = torch.randint(len(starts), (300,), generator=(again := torch.Generator().manual_seed(1)))
+    goals = method._goals.pair(starts[picks], world.goals, again).goals
+    now = play.states[starts[picks]]
+    assert torch.allclose(drawn.now, world.see(now, goals), atol=1e-5)
+    assert torch.allclose(drawn.after, world.see(play.states[starts[picks] + play.window], goals), atol=1e-5)
+
+
+def test_a_return_is_at_least_what_play_itself_got(skills: Path, windows: Any) -> None:
+    """n skills to the goal cost n - 1: the one that arrives is free (1d). Future goals come first in a batch."""
+    method = OfflineRl(make_config(skills, "model_free"), windows, GEOMETRY, seed=0)
+    play, world = method.windows, method.world
+    starts, generator = play.starts[:100], torch.Generator().manual_seed(0)
+    drawn = method._goals.pair(starts, world.goals, generator)
+    prepared = Recorded(world, play, starts, bounded=True, generator=generator)
+    least = prepared.draw(100, method._goals, 0.96, generator).least
+    future = round(100 * method.config.future_share)
+    assert bool(torch.isfinite(least[:future]).all()) and bool(torch.isinf(least[future:]).all())
+    skills_away = torch.log1p(0.04 * drawn.least[:future]) / np.log(0.96)
+    costs = [-sum(0.96**k for k in range(round(float(n)) - 1)) for n in skills_away]
+    assert torch.allclose(return_from(drawn.least[:future], 0.96), torch.tensor(costs), atol=1e-3)
 
 
 def test_what_it_cannot_learn_from_is_said(skills: Path) -> None:

@@ -26,11 +26,16 @@ class OfflineRlConfig:
         radius: of what counts as reached in training, as a share of the task's tolerances.
         future_share: share of goals that the play itself reached later.
         future_s: mean of how much later.
+        near_share: share of goals made up: the object's pose, shifted on the table and turned about the vertical. The
+            rest of the goals are poses from anywhere in play.
         imagined_share: share of imagined transitions in each batch; 0 is model-free.
         imagined_skills: N_m.
         imagine_every: updates between imaginations; `imagine_batch` paths each time.
         imagined_kept: most imagined transitions kept.
-        divergence, first_alpha, conservative: see `studio.learning.skill_agent.AgentSettings`.
+        divergence, first_alpha, conservative, target_rate: see `studio.learning.skill_agent.AgentSettings`.
+        moving_share: of the recorded transitions, from windows in which the object moves.
+        recorded_kept: most recorded transitions prepared; further ones are left out, evenly.
+        bounded: the return of a recorded transition is at least what play itself got on its way to a later goal.
         threads: torch threads.
         updates: how long.
     """
@@ -38,26 +43,30 @@ class OfflineRlConfig:
     bundle: str = ""
     hidden: tuple[int, ...] = (256, 256)
     discount: float = 0.96  # [paper]
-    control_limit: float = 1.0  # [paper]
+    control_limit: float = 0.95  # [ours]; the paper has 1, where an actor learns to live in the flow's tails
     radius: float = 1.0  # [paper] reward 0 on success
-    future_share: float = 0.8  # [O] four hindsight goals for each other one
+    future_share: float = 0.5  # [ours]; [O] four hindsight goals for each other one
     future_s: float = 3.0  # [ours]
+    near_share: float = 0.35  # [ours]
     imagined_share: float = 0.5  # [ours]
     imagined_skills: int = 5  # [O] N_m
     imagine_every: int = 10  # [ours]
     imagine_batch: int = 256  # [ours]
     imagined_kept: int = 200_000  # [ours]
-    divergence: float = 4.0  # [ours]
+    divergence: float = 8.0  # [ours]
     first_alpha: float = 0.05  # [ours]
     conservative: float = 0.0  # [paper] tried, "minor gain"
+    target_rate: float = 0.02  # [ours]; [O] 0.005, too slow for the updates that minutes allow
     moving_share: float = 0.35
+    recorded_kept: int = 200_000  # [ours]
+    bounded: bool = True  # [ours]
     threads: int = 1
     clip: float = 10.0
     checkpoint_every_s: float = 20.0
     held_out_every_s: float = 15.0
     updates: PhaseConfig = field(
         default_factory=lambda: PhaseConfig(
-            steps=100_000, seconds=480.0, batch=512, learning_rate=3e-4, final_learning_rate=3e-5
+            steps=100_000, seconds=480.0, batch=256, learning_rate=2e-3, final_learning_rate=1e-4
         )
     )
 
@@ -67,6 +76,7 @@ class OfflineRlConfig:
         check_range(name, "control_limit", self.control_limit, 0.01, 1.0)
         check_range(name, "radius", self.radius, 0.1, 3.0)
         check_range(name, "future_share", self.future_share, 0.0, 1.0)
+        check_range(name, "near_share", self.near_share, 0.0, 1.0 - self.future_share + 1e-9)
         check_range(name, "imagined_share", self.imagined_share, 0.0, 0.95)
         check_range(name, "imagined_skills", self.imagined_skills, 1, 100)
         check_range(name, "imagine_every", self.imagine_every, 1, 100_000)
@@ -75,6 +85,9 @@ class OfflineRlConfig:
         check_range(name, "divergence", self.divergence, 0.0, 100.0)
         check_range(name, "first_alpha", self.first_alpha, 1e-6, 100.0)
         check_range(name, "conservative", self.conservative, 0.0, 100.0)
+        check_range(name, "target_rate", self.target_rate, 1e-5, 1.0)
+        check_range(name, "moving_share", self.moving_share, 0.0, 1.0)
+        check_range(name, "recorded_kept", self.recorded_kept, 64, 100_000_000)
         check_range(name, "threads", self.threads, 1, 256)
 
     def skills(self) -> BundleInfo:

@@ -10,13 +10,13 @@ import torch
 
 from studio.core.errors import DataError
 from studio.learning.bundle import Bundle, load_bundle, save_bundle
-from studio.learning.imagination import Imagined, SkillWorld, joined, recorded_transitions
+from studio.learning.imagination import Imagined, Recorded, SkillWorld, joined
 from studio.learning.kinematics import ArmGeometry
 from studio.learning.skill_agent import AgentSettings, SkillAgent, agent_loss
 from studio.learning.skill_model import make_skill_model
 from studio.learning.training import Phase, Reporter, Training, TrainingResult, TrainingSettings
 from studio.learning.value import GoalValue, HindsightGoals, ValueSettings
-from studio.learning.windows import make_window_tensors, with_mirror
+from studio.learning.windows import StartSampler, WindowTensors, make_window_tensors, with_mirror
 from studio.methods.offline_rl.config import OfflineRlConfig
 
 _MEASURED = 2048
@@ -64,17 +64,32 @@ class OfflineRl:
             divergence=config.divergence,
             first_alpha=config.first_alpha,
             conservative=config.conservative,
+            target_rate=config.target_rate,
         )
         goals = GoalValue(self.task, model.networks.features.size, (1,))  # only how goals are seen
         self.world = SkillWorld(model.networks, model.prior, goals, radius=config.radius)
         self.agent = SkillAgent(goals.input_size, model.skill_size, config.hidden, self.settings)
-        hindsight = ValueSettings(future_share=config.future_share, near_share=0.0, future_s=config.future_s)
+        hindsight = ValueSettings(
+            discount=config.discount,
+            future_share=config.future_share,
+            near_share=config.near_share,
+            future_s=config.future_s,
+        )
         tick_s = 1.0 / model.rate_hz
         self._goals = HindsightGoals(self.windows, self.task, hindsight, tick_s=tick_s)
         self._unseen = HindsightGoals(self.held_out_windows, self.task, hindsight, tick_s=tick_s)
+        self._recorded = self._prepare(self.windows, config.recorded_kept, self.generator)
+        self._unseen_recorded = self._prepare(self.held_out_windows, _MEASURED, torch.Generator().manual_seed(0))
         self._imagined = Imagined(self.world, config.imagined_kept, config.imagined_skills)
         self._update = 0
         self.held_out: dict[str, float] = {}
+
+    def _prepare(self, windows: WindowTensors, most: int, generator: torch.Generator) -> Recorded:
+        """Up to `most` windows in base space."""
+        config = self.config
+        sampler = StartSampler(windows, self.task, moving_share=config.moving_share)
+        starts = sampler.draw(min(most, len(windows.starts)), generator)
+        return Recorded(self.world, windows, starts, bounded=config.bounded, generator=generator)
 
     def train(self, reporter: Reporter, folder: Path | None) -> TrainingResult:
         """Run the updates (from the newest checkpoint in `folder`), then measure on held-out windows."""
@@ -137,7 +152,7 @@ class OfflineRl:
         return save_bundle(path, info, parts, card=self._card(info))
 
     def _loss(self, generator: torch.Generator) -> Any:
-        config, limit = self.config, self.config.control_limit
+        config = self.config
         self.agent.follow()
         imagined = round(config.imagined_share * config.updates.batch)
         if imagined and (self._update % config.imagine_every == 0 or not len(self._imagined)):
@@ -145,7 +160,7 @@ class OfflineRl:
             self._imagined.imagine(self.agent, self.windows.states[drawn.starts], drawn.goals, generator)
         self._update += 1
         recorded = config.updates.batch - imagined
-        batch = recorded_transitions(self.world, self.windows, self._goals, recorded, limit, generator)
+        batch = self._recorded.draw(recorded, self._goals, config.discount, generator)
         if imagined:
             batch = joined(batch, self._imagined.draw(imagined, generator))
         return agent_loss(self.agent, batch, generator)
@@ -154,8 +169,7 @@ class OfflineRl:
     def _measure(self) -> dict[str, float]:
         """Critic error and value on held-out play, and how often five imagined skills of the actor reach its goal."""
         generator = torch.Generator().manual_seed(0)
-        limit = self.config.control_limit
-        batch = recorded_transitions(self.world, self.held_out_windows, self._unseen, _MEASURED, limit, generator)
+        batch = self._unseen_recorded.draw(_MEASURED, self._unseen, self.config.discount, generator)
         found = {name: float(value) for name, value in agent_loss(self.agent, batch, generator)[1].items()}
         drawn = self._unseen.draw(_MEASURED, self.world.goals, generator)
         state = self.held_out_windows.states[drawn.starts]
