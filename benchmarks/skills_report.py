@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -285,8 +286,8 @@ def scatter_chart(title: str, unit: str, points: Mapping[str, Sequence[tuple[flo
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         drawn.append(_stroke(left, y(share), width - 32, y(share), _LINE))
         drawn.append(_text(left - 8, y(share) + 4, f"{100 * share:.0f} %", _SOFT, anchor="end"))
-        value = low + share * (high - low)
-        drawn.append(_text(x(value), height - 28, f"{value:.1f}", _SOFT, anchor="middle"))
+    for value in round_ticks(low, high):
+        drawn.append(_text(x(value), height - 28, f"{value:g}", _SOFT, anchor="middle"))
     drawn.append(_text(width - 32, height - 8, unit, _SOFT, anchor="end"))
     for index, (name, series) in enumerate(points.items()):
         colour = (_MARK, "#c4541a", "#2d8a4e", "#7a4bb5")[index % 4]
@@ -295,6 +296,13 @@ def scatter_chart(title: str, unit: str, points: Mapping[str, Sequence[tuple[flo
             drawn.append(_stroke(x(value), y(dot.low), x(value), y(dot.high), colour, 1.5))
             drawn.append(f'<circle cx="{x(value):.1f}" cy="{y(dot.rate):.1f}" r="4.5" fill="{colour}"/>')
     return _svg(width, height, drawn)
+
+
+def round_ticks(low: float, high: float, most: int = 7) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten within low .. high, at most `most` of them."""
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    step = next(power * factor for factor in (1, 2, 5, 10, 20) if (high - low) / (power * factor) <= most - 1)
+    return [round(number * step, 9) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _svg(width: int, height: int, drawn: Sequence[str]) -> str:

@@ -231,9 +231,13 @@ class Walk:
         self.picture("goals-kept", "Three goals in the library: typed, clicked and dragged.")
 
     def _type_goal(self) -> None:
-        """Beside the box where it stands: it is put back elsewhere when an arm is in the middle; face up, yaw 0."""
+        """Beside the box where it stands, on the side of the middle: it is put back elsewhere when an arm is there, up to
+        the rim of the area. Face up, yaw 0."""
         box_m = self.person.wait("the box is seen", lambda: self.person.state["box"])
-        x_mm, y_mm = (round(1000 * at_m) + off for at_m, off in zip(box_m[:2], TYPED_OFF[:2], strict=True))
+        x_mm, y_mm = (
+            round(1000 * at_m) + (off if at_m < 0.0 else -off)
+            for at_m, off in zip(box_m[:2], TYPED_OFF[:2], strict=True)
+        )
         for name, value in (("x in", x_mm), ("y in", y_mm), ("yaw in", TYPED_OFF[2])):
             self.person.fill(name, str(value))
         self.seen["typed_mm"] = [x_mm, y_mm]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.skills_matrix import SECTIONS, SHORT, MatrixOptions, Step, make_matrix
-from benchmarks.skills_report import write_report
+from benchmarks.skills_report import round_ticks, write_report
 from benchmarks.skills_run import Outcome, Runner
 from studio.cli.main import main
 from studio.data.dataset import Dataset
@@ -156,6 +156,12 @@ def test_rows_are_compared_goal_by_goal_with_the_row_they_differ_from(tmp_path: 
         "no chains": f"+1 -2 against {SHORT} (p 1)",
         "one pass": "+0 -1 against everything (p 1)",
     }
+
+
+def test_ticks_are_round_numbers() -> None:
+    assert round_ticks(0.0, 5.12) == [0, 1, 2, 3, 4, 5]
+    assert round_ticks(0.0, 24.0) == [0, 5, 10, 15, 20]
+    assert round_ticks(-0.31, 0.3) == [-0.2, 0.0, 0.2]
 
 
 def test_no_time_left_means_missing_rows_that_the_report_names(tmp_path: Path) -> None:
