@@ -231,7 +231,7 @@ class Walk:
         self.picture("goals-kept", "Three goals in the library: typed, clicked and dragged.")
 
     def _type_goal(self) -> None:
-        """Beside the box where it stands, on the side of the middle: it is put back elsewhere when an arm is there, up to
+        """Beside the box where it stands, towards the middle: it is put back elsewhere when an arm is there, up to
         the rim of the area. Face up, yaw 0."""
         box_m = self.person.wait("the box is seen", lambda: self.person.state["box"])
         x_mm, y_mm = (
