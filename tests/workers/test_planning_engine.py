@@ -232,7 +232,7 @@ def test_an_actor_plans_where_the_bundle_has_one() -> None:
     settings = dataclasses.replace(planner_preset("rl"), stages=3, fan=0)
     with pytest.raises(ConfigError, match="train offline_rl"):
         make_goal_planner(model, settings, seed=0)
-    actor = lambda states, goal: goal[:1].expand(len(states), 8) * 2.0  # noqa: E731
+    actor = lambda states, goal, chance: goal[:1].expand(len(states), 8) * 2.0  # noqa: E731
     plan = make_goal_planner(model, settings, seed=0, actor=actor).plan(make_state(0), GOAL, t_s=0.0, samples=9).plan  # type: ignore[arg-type]
     assert torch.allclose(plan.controls, torch.full((3, 8), 0.1))
     assert plan.fan.shape == (0, 4, model.state_size)
