@@ -34,7 +34,7 @@ class OfflineRlConfig:
         imagined_kept: most imagined transitions kept.
         divergence, first_alpha, conservative, target_rate: see `studio.learning.skill_agent.AgentSettings`.
         moving_share: of the recorded transitions, from windows in which the object moves.
-        recorded_kept: most recorded transitions prepared; further ones are left out, evenly.
+        recorded_kept: most recorded transitions prepared, drawn as `moving_share` says.
         bounded: the return of a recorded transition is at least what play itself got on its way to a later goal.
         threads: torch threads.
         updates: how long.
