@@ -19,7 +19,7 @@ from studio.methods.haptic_play.config import make_small
 
 HOME = ".walk-home"  # of the window of this walk, inside the output folder; made anew
 PLAY_S = 600.0  # ten minutes; everything that takes time is this walk's share of its full length
-TYPED_OFF = (10, 5, 10)  # mm, mm from the box, yaw in degrees: so near that it counts soon, however short the walk
+TYPED = ("25", "5", "10")  # x and y in mm, yaw in degrees: so near the box, as it is put back, that it counts at once
 GOALS_M = ((0.06, 0.05), (0.0, -0.05))  # clicked, then dragged to
 PATIENCE_S = 300.0
 _PHASES = ("stage_1", "single", "chains", "stage_2", "value")
@@ -216,7 +216,8 @@ class Walk:
         person.click("Goals")
         person.wait("Goals is open", lambda: person.state["screen"] == "goals")
         person.wait("play was read", lambda: self._says(r"in play"))
-        self._type_goal()
+        for name, text in zip(("x in", "y in", "yaw in"), TYPED, strict=True):
+            person.fill(name, text)
         self._keep(1)
         person.hands.click(*person.place(*GOALS_M[0], 0.0))
         self._stands_at(GOALS_M[0])
@@ -229,18 +230,6 @@ class Walk:
         self._keep(3)
         self._rest(1.0)
         self.picture("goals-kept", "Three goals in the library: typed, clicked and dragged.")
-
-    def _type_goal(self) -> None:
-        """Beside the box where it stands, towards the middle: it is put back elsewhere when an arm is there, up to
-        the rim of the area. Face up, yaw 0."""
-        box_m = self.person.wait("the box is seen", lambda: self.person.state["box"])
-        x_mm, y_mm = (
-            round(1000 * at_m) + (off if at_m < 0.0 else -off)
-            for at_m, off in zip(box_m[:2], TYPED_OFF[:2], strict=True)
-        )
-        for name, value in (("x in", x_mm), ("y in", y_mm), ("yaw in", TYPED_OFF[2])):
-            self.person.fill(name, str(value))
-        self.seen["typed_mm"] = [x_mm, y_mm]
 
     def _keep(self, number: int) -> None:
         self.person.click("Keep in library")

@@ -39,8 +39,7 @@ def test_a_newcomer_plays_trains_and_sends_the_box_to_three_goals(tmp_path: Path
 
     goals = [load_kept_goal(path) for path in sorted((project / "goals").glob("*.toml"))]
     places_m = np.array([goal.position_m[:2] for goal in goals])
-    typed_m = [value / 1000 for value in seen["typed_mm"]]
-    np.testing.assert_allclose(places_m, [typed_m, (0.06, 0.05), (0.0, -0.05)], atol=0.012)
+    np.testing.assert_allclose(places_m, [(0.025, 0.005), (0.06, 0.05), (0.0, -0.05)], atol=0.012)
     assert goals[0].attempts == 1, "the success count moved, and the library says so"
 
     reached, tried = (int(number) for number in seen["success"].split(" of "))
